@@ -1,0 +1,43 @@
+"""cocomp: an optimizing compiler that makes pruned and quantised PyTorch models run at the speed of their sparsity.
+
+    artifact = cocomp.compile(model, (example,))
+    y = artifact.load(threads=2)(x)
+
+Importing the package is cheap; what a name needs is imported when the name is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "compile": "cocomp.api",
+    "register_dialects": "cocomp.api",
+    "compile_module": "cocomp.api",
+    "Artifact": "cocomp.artifact",
+    "Options": "cocomp.options",
+    "load": "cocomp.runtime.loader",
+    "Model": "cocomp.runtime.loader",
+    "CompileError": "cocomp.support.diagnostics",
+    "UsageError": "cocomp.support.diagnostics",
+    "ArtifactError": "cocomp.runtime.manifest",
+    "InputError": "cocomp.runtime.loader",
+}
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+if TYPE_CHECKING:
+    from .api import compile, compile_module, register_dialects
+    from .artifact import Artifact
+    from .options import Options
+    from .runtime.loader import InputError, Model, load
+    from .runtime.manifest import ArtifactError
+    from .support.diagnostics import CompileError, UsageError
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cocomp' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,75 @@
+"""The one road into the compiler, for the command line, tests, embedders and `torch.compile`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cocomp import dialects
+from cocomp.support.mlir import context as new_context
+from cocomp.support.mlir import ir
+from cocomp.support.weights import WeightStore
+
+from .artifact import Artifact
+from .driver import Compilation, Progress
+from .options import Options
+
+if TYPE_CHECKING:
+    from .frontend.exported import Imported
+
+
+def compile(  # noqa: A001  (named like what users know)
+    model: Any,
+    example_inputs: Sequence[Any] = (),
+    target: str = "host",
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Artifact:
+    """Compile a torch.nn.Module or an exported program.
+
+    example_inputs: tensors of the shapes and types to compile for (not needed for an exported program).
+    target: `host`, `linux-x86-64`, `linux-arm64` or `android-cpu`; `options` says more and, when given, holds the target too.
+    Raises CompileError with the place in the model when something is not supported.
+    """
+    options = options or Options(target=target)
+    made = new_context()
+    artifact = compile_imported(import_model(model, example_inputs, made), options, progress)
+    assert artifact is not None
+    return artifact
+
+
+def import_model(model: Any, example_inputs: Sequence[Any], context: ir.Context) -> Imported:
+    """The module of phase `imported` of a torch.nn.Module or an exported program."""
+    from .frontend.exported import export, import_program
+
+    return import_program(export(model, example_inputs), context)
+
+
+def compile_imported(imported: Imported, options: Options, progress: Progress | None = None) -> Artifact | None:
+    """Compile what a front end has imported."""
+    return compile_module(imported.module, imported.weights, options, progress)
+
+
+def compile_module(
+    module: ir.Module, weights: WeightStore | None = None, options: Options | None = None, progress: Progress | None = None
+) -> Artifact | None:
+    """Compile a module of linalg on tensors that the caller owns; it is changed in place.
+
+    `@main` takes the inputs; an argument with the attribute `sparse.name` is a weight, found under that name in
+    `weights`. None when the options say to stop before there is an artefact: `module` then is in that phase.
+    """
+    options = options or Options()
+    compilation = Compilation(module, weights or WeightStore(), options)
+    if progress is not None:
+        compilation = dataclasses.replace(compilation, progress=progress)
+    return compilation.run()
+
+
+def register_dialects(context: ir.Context) -> None:
+    """Load our dialects into a context of the caller's, and make it single-threaded, which they need."""
+    context.enable_multithreading(False)
+    dialects.register(context)
+
+
+__all__ = ["Options", "compile", "compile_imported", "compile_module", "import_model", "register_dialects"]

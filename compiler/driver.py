@@ -1,0 +1,91 @@
+"""From a module in the compiler's hands to an artefact. Front ends and embedders meet here."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cocomp import dialects
+from cocomp.support.machine import CpuTarget
+from cocomp.support.mlir import ir
+from cocomp.support.passes import Instrument, State, VerifyAfter, run_passes
+from cocomp.support.weights import WeightStore
+
+from .artifact import Artifact, write_whole
+from .options import Options
+from .phases import verify_phase
+from .pipeline import cpu_steps
+from .targets.cpu import emit
+from .targets.cpus import cpu_target
+from .targets.describe import manifest_of
+
+Progress = Callable[[str, float], None]
+"""Called with the name of a phase and the seconds it took."""
+
+
+@dataclass
+class Compilation:
+    """One model on its way. `module` and `weights` change as phases are run."""
+
+    module: ir.Module
+    weights: WeightStore
+    options: Options
+    progress: Progress = field(default=lambda _name, _seconds: None)
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    instruments: Sequence[Instrument] = ()
+
+    def run(self) -> Artifact | None:
+        """Run the phases; the artefact, or None when the options say to stop before there is one."""
+        target = cpu_target(self.options.target, self.options.cpu)
+        dialects.register(self.module.context)
+        state = State(target, self.weights, evaluate=evaluate_on_host, facts=self.facts)
+        self.lower(state)
+        return self.finish(target) if self.options.compile_to == "target" else None
+
+    def lower(self, state: State, fold: bool = True) -> None:
+        """Run the passes of every phase up to the one that the options name."""
+        for number, (reached, steps) in enumerate(cpu_steps(fold)):
+            start = time.perf_counter()
+            run_passes([step.what for step in steps], self.module, state, [*self.instruments, VerifyAfter()])
+            verify_phase(self.module, reached)
+            self._dump(number, reached.name)
+            self.progress(reached.name, time.perf_counter() - start)
+            if reached.name == self.options.compile_to:
+                return
+
+    def finish(self, target: CpuTarget) -> Artifact:
+        """Generate code and link."""
+        start = time.perf_counter()
+        manifest = manifest_of(self.module, target, self.options.precision)
+        library = emit(self.module, self.weights, target, manifest, self.options.processes)
+        self.progress("target", time.perf_counter() - start)
+        return Artifact(library.data, library.header, manifest, self.facts)
+
+    def _dump(self, number: int, name: str) -> None:
+        if self.options.dump_ir is not None:
+            self.options.dump_ir.mkdir(parents=True, exist_ok=True)
+            text = self.module.operation.get_asm(enable_debug_info=True)
+            write_whole(self.options.dump_ir / f"{number}_{name}.mlir", text.encode())
+
+
+def evaluate_on_host(module: ir.Module, weights: WeightStore) -> list[np.ndarray]:
+    """Compile a module whose arguments are all weights for this machine and run it once."""
+    from cocomp.runtime.loader import Model
+
+    inner = Compilation(module, weights, Options())
+    target = cpu_target("host")
+    inner.lower(State(target, weights), fold=False)
+    artifact = inner.finish(target)
+    with tempfile.TemporaryDirectory(prefix="cocomp-") as name:
+        path = Path(name) / "constants.so"
+        path.write_bytes(artifact.data)
+        with Model(path, check=False) as model:
+            return model.run([])
+
+

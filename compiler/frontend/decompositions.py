@@ -1,0 +1,100 @@
+"""Which PyTorch operators are taken apart before the import, and how.
+
+The table is chosen, not maximal: an operator stays whole where torch-mlir lowers it to fewer or better linalg operations
+than PyTorch's decomposition does (layer norm stays in single precision, softmax needs no index of the maximum, ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+
+aten = torch.ops.aten
+
+KEPT_WHOLE = (
+    aten.layer_norm, aten.softmax, aten._softmax, aten._safe_softmax, aten.linear, aten.matmul, aten.conv1d, aten.conv2d,
+    aten.conv3d, aten.adaptive_avg_pool1d, aten.adaptive_avg_pool2d, aten.adaptive_avg_pool3d, aten.max_pool2d,
+    aten.max_pool3d, aten.avg_pool2d, aten.avg_pool3d, aten.hardswish, aten.hardsigmoid, aten.silu, aten.elu, aten.leaky_relu,
+    aten.hardtanh, aten.relu6, aten.log_softmax, aten._log_softmax, aten.upsample_nearest2d, aten.pixel_shuffle, aten.pixel_unshuffle,
+    aten.addmm, aten.baddbmm, aten.rms_norm,
+)  # fmt: skip
+"""Operators (all overloads) that torch-mlir lowers well by itself."""
+
+
+def batch_norm(
+    x: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    momentum: float,
+    eps: float,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Inference batch norm as one scale and one shift a channel, both functions of weights alone."""
+    scale = torch.rsqrt(variance + eps)
+    if weight is not None:
+        scale = scale * weight
+    shift = -mean * scale
+    if bias is not None:
+        shift = shift + bias
+    shape = [1, -1] + [1] * (x.dim() - 2)
+    empty = x.new_empty([0])
+    return x * scale.view(shape) + shift.view(shape), empty, empty
+
+
+def attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> torch.Tensor:
+    """Scaled dot-product attention; the scale sits on the scores, where it fuses with the mask and the softmax."""
+    if enable_gqa:
+        key = key.repeat_interleave(query.size(-3) // key.size(-3), -3)
+        value = value.repeat_interleave(query.size(-3) // value.size(-3), -3)
+    factor = query.size(-1) ** -0.5 if scale is None else scale
+    scores = torch.matmul(query, key.transpose(-2, -1)) * factor
+    if is_causal:
+        allowed = torch.ones(query.size(-2), key.size(-2), dtype=torch.bool, device=query.device).tril()
+        scores = scores.masked_fill(~allowed, float("-inf"))
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, float("-inf")) if attn_mask.dtype == torch.bool else scores + attn_mask
+    return torch.matmul(torch.softmax(scores, -1), value)
+
+
+def flash_attention_for_cpu(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    attn_mask: torch.Tensor | None = None,
+    scale: float | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The form that already exported programs hold; its second result (log-sum-exp) serves training only."""
+    result = attention(query, key, value, attn_mask, dropout_p, is_causal, scale=scale)
+    return result, query.new_empty(query.shape[:-1])
+
+
+@cache
+def table() -> dict[Any, Callable[..., Any]]:
+    """Operator overload -> decomposition, for `ExportedProgram.run_decompositions`."""
+    from torch_mlir.extras.fx_decomp_util import get_decomposition_table
+
+    kept = set(KEPT_WHOLE)
+    chosen = {op: rule for op, rule in get_decomposition_table().items() if op._overloadpacket not in kept}
+    chosen.update({
+        aten._native_batch_norm_legit_no_training.default: batch_norm,
+        aten.scaled_dot_product_attention.default: attention,
+        aten._scaled_dot_product_flash_attention_for_cpu.default: flash_attention_for_cpu,
+    })
+    return chosen

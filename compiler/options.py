@@ -1,0 +1,61 @@
+"""What a user may choose about a compilation."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cocomp.support.diagnostics import UsageError
+
+PRECISIONS = ("f32", "f16")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Frozen; `str(options)` parses back (`Options.parse`), and its hash is a cache key."""
+
+    target: str = "host"
+    cpu: str = ""
+    """Processor, as `-mcpu` names it; empty for the target's default."""
+    precision: str = "f32"
+    """`f32`, or `f16` for half-precision storage and arithmetic."""
+    compile_to: str = "target"
+    """Phase to stop after."""
+    dump_ir: Path | None = field(default=None, compare=False)
+    """Directory for the IR after every phase."""
+    workers: int = field(default=0, compare=False)
+    """Processes for code generation; 0 for all processors."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"unknown precision '{self.precision}': expected one of {', '.join(PRECISIONS)}")
+
+    def __str__(self) -> str:
+        chosen = [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.compare]
+        return " ".join(f"{name.replace('_', '-')}={value}" for name, value in chosen if value != "")
+
+    @classmethod
+    def parse(cls, text: str) -> Options:
+        """The options whose text form is `text`."""
+        known = {f.name for f in dataclasses.fields(cls) if f.compare}
+        values: dict[str, str] = {}
+        for item in text.split():
+            key, separator, value = item.partition("=")
+            name = key.replace("-", "_")
+            if not separator or name not in known:
+                raise UsageError(f"unknown option '{item}': expected key=value with a key of {', '.join(sorted(known))}")
+            values[name] = value
+        return cls(**values)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything that changes the result."""
+        return hashlib.sha256(str(self).encode()).hexdigest()
+
+    @property
+    def processes(self) -> int:
+        """Processes to generate code with."""
+        return self.workers or len(os.sched_getaffinity(0))

@@ -1,0 +1,79 @@
+"""The road from an imported model to kernels: one straight list, a reason on each step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cocomp.passes.fusion.form_groups import FormGroupsPass
+from cocomp.passes.kernel.lower_contractions import LowerContractionsPass
+from cocomp.passes.kernel.lower_loops import LowerLoopsPass
+from cocomp.passes.kernel.schedule_contractions import ScheduleContractionsPass
+from cocomp.passes.layout.select_layout import SelectLayoutPass
+from cocomp.passes.plan.assign_arena import AssignArenaPass
+from cocomp.passes.plan.build_plan import BuildPlanPass
+from cocomp.passes.plan.merge_functions import MergeFunctionsPass
+from cocomp.passes.sparsity.pack_weights import PackWeightsPass
+from cocomp.passes.sparsity.raise_contractions import RaiseContractionsPass
+from cocomp.passes.tensor.drop_casts import DropCastsPass
+from cocomp.passes.tensor.drop_unused_results import DropUnusedResultsPass
+from cocomp.passes.tensor.fold_constants import FoldConstantsPass
+from cocomp.passes.tensor.fold_scales import FoldScalesPass
+from cocomp.support.passes import Pass, Upstream
+
+from .phases import Phase, phase
+
+
+@dataclass(frozen=True)
+class Step:
+    """A pass and why it stands where it does."""
+
+    what: Pass
+    reason: str
+
+
+CLEAN = Upstream(pipeline="canonicalize,cse")
+
+
+def cpu_steps(fold: bool = True) -> list[tuple[Phase, list[Step]]]:
+    """Phases with the steps that lead to them. Without `fold` constants are computed at run time: that is how constants
+    themselves are evaluated."""
+    folding = [
+        Step(FoldScalesPass(), "batch norm becomes part of the weights that precede it"),
+        Step(FoldConstantsPass(), "what hangs on weights alone is computed now"),
+    ]
+    return [
+        (phase("imported"), []),
+        (
+            phase("rewritten"),
+            [
+                Step(CLEAN, "the importer leaves dead and repeated operations"),
+                Step(Upstream(pipeline="func.func(linalg-generalize-named-ops)"), "one form for every loop: the rest sees no names"),
+                Step(DropCastsPass(), "all shapes are static: casts to dynamic ones only hide it"),
+                Step(DropUnusedResultsPass(), "a maximum without its position can be computed in any order"),
+                Step(CLEAN, "generalising exposes common subexpressions"),
+                Step(RaiseContractionsPass(), "every multiply-accumulate becomes one kind of operation"),
+                *(folding if fold else []),
+                Step(CLEAN, "drop what folding left behind"),
+            ],
+        ),
+        (phase("sparse"), []),
+        (phase("fused"), [Step(FormGroupsPass(), "decide kernels while tensors still are values")]),
+        (
+            phase("laid-out"),
+            [
+                Step(SelectLayoutPass(), "kernels are known: each says how it wants its operands"),
+                Step(MergeFunctionsPass(), "layouts are part of what makes two kernels equal"),
+            ],
+        ),
+        (
+            phase("kernels"),
+            [
+                Step(ScheduleContractionsPass(), "tiles depend on layouts, packing depends on tiles"),
+                Step(BuildPlanPass(), "tensors become memory"),
+                Step(PackWeightsPass(), "weights in the order of the tiles"),
+                Step(AssignArenaPass(), "all buffers are known"),
+                Step(LowerContractionsPass(), "gather-GEMM with its epilogue"),
+                Step(LowerLoopsPass(), "everything else"),
+            ],
+        ),
+    ]

@@ -1,0 +1,47 @@
+"""What a pass may know about the machine it compiles for: plain data, validated on construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CpuTarget:
+    """A CPU: what LLVM has to be told, and what the cost model wants to know.
+
+    Instances live in `cocomp.targets`; passes receive one and never look at its name.
+    """
+
+    name: str
+    triple: str
+    cpu: str
+    vector_bytes: int
+    """Width of a vector register."""
+    registers: int
+    """Number of vector registers."""
+    features: str = ""
+    tune: str = ""
+    """Processor whose instruction timings are assumed; empty for that of `cpu`."""
+    l1_bytes: int = 32 << 10
+    l2_bytes: int = 512 << 10
+    broadcast_operand: bool = False
+    """True when a multiply-add can broadcast a scalar from memory without a register (AVX-512)."""
+    fp16: bool = False
+    """True when the CPU computes in half precision."""
+    page_bytes: int = 4096
+    """Alignment of the artefact's segments."""
+
+    def __post_init__(self) -> None:
+        if self.vector_bytes not in (16, 32, 64):
+            raise ValueError(f"target '{self.name}': expected vectors of 16, 32 or 64 bytes, got {self.vector_bytes}")
+        if self.registers < 8:
+            raise ValueError(f"target '{self.name}': expected at least 8 vector registers, got {self.registers}")
+
+    def lanes(self, element_bytes: int) -> int:
+        """Elements of that size in one register."""
+        return self.vector_bytes // element_bytes
+
+    @property
+    def architecture(self) -> str:
+        """First part of the triple."""
+        return self.triple.split("-")[0]

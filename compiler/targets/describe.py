@@ -1,0 +1,66 @@
+"""The manifest: what an artefact says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cocomp.dialects import layout, structured
+from cocomp.runtime.manifest import FORMAT
+from cocomp.support.machine import CpuTarget
+from cocomp.support.mlir import ir, ops_in, origins, source_line
+
+
+def manifest_of(module: ir.Module, target: CpuTarget, precision: str) -> dict[str, Any]:
+    """Everything the runtime and the tools want to know about a planned module of kernels."""
+    functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
+    main = functions.pop("main")
+    operations = ops_in(main.regions[0].blocks[0])
+    return {
+        "format": FORMAT,
+        "target": target.name,
+        "triple": target.triple,
+        "cpu": target.tune or target.cpu,
+        "precision": precision,
+        "inputs": [_tensor(t) for t in main.attributes["plan.inputs"]],
+        "outputs": [_tensor(t) for t in main.attributes["plan.outputs"]],
+        "arena_bytes": main.attributes["plan.arena_bytes"].value,
+        "dispatches": [_dispatch(op, functions) for op in operations if op.name == "plan.dispatch"],
+    }
+
+
+def _tensor(described: ir.DictAttr) -> dict[str, Any]:
+    kind = ir.RankedTensorType(described["type"].value)
+    return {"name": described["name"].value, "type": str(kind.element_type), "shape": list(kind.shape)}
+
+
+def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation]) -> dict[str, Any]:
+    kernel = op.attributes["kernel"].value
+    function = functions[kernel]
+    found = origins(op.location)
+    facts = function.attributes["kernel.facts"]
+    return {
+        "kernel": kernel,
+        "layer": next((path for _, path in found if path), found[0][0] if found else kernel),
+        "nodes": [node for node, _ in found],
+        "source": source_line(op.location),
+        "tasks": function.attributes["kernel.tasks"].value,
+        "facts": {fact.name: fact.attr.value for fact in facts},
+        "writes": [_written(w, op) for w in op.attributes["writes"]],
+    }
+
+
+def _written(described: ir.DictAttr, op: ir.Operation) -> dict[str, Any]:
+    """A tensor that a kernel writes: shape, strides and start in elements, and the memory it lies in."""
+    kind = ir.RankedTensorType(described["type"].value)
+    position = layout.position_of(described["layout"], kind.shape)
+    buffer = op.operands[described["argument"].value].owner.operation
+    offset = buffer.attributes["offset"].value if buffer.name == "plan.arena" else buffer.attributes["index"].value
+    return {
+        "space": buffer.name.removeprefix("plan."),
+        "offset": offset,
+        "type": str(kind.element_type),
+        "shape": list(kind.shape),
+        "start": position.constant,
+        "strides": [position.coefficient(axis) for axis in range(len(kind.shape))],
+        "bytes": structured.bytes_of(kind.element_type),
+    }

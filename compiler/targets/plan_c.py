@@ -1,0 +1,146 @@
+"""The plan as a C source, and the header that users of the artefact include."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from cocomp.support.diagnostics import InternalError
+from cocomp.support.machine import CpuTarget
+from cocomp.support.mlir import ir, ops_in
+
+from .blob import Blob
+
+WEIGHTS_ASSEMBLY = """\
+.section .rodata.cocomp_weights,"a"
+.balign 64
+.globl cocomp_weights
+.hidden cocomp_weights
+cocomp_weights:
+.incbin "weights.bin"
+.section .note.GNU-stack,"",%progbits
+"""
+X86_LEVELS = {"x86-64-v2": 2, "x86-64-v3": 3, "x86-64-v4": 4}
+MAX_ARGUMENTS = 24
+CHECKSUM = "0" * 64
+"""Stands where the artefact's own checksum goes once the file is linked."""
+
+
+@dataclass(frozen=True)
+class PlanSource:
+    """What is compiled into an artefact beside its kernels."""
+
+    source: str
+    header: str
+
+
+@dataclass
+class _Table:
+    """Arguments and dispatches as C initialisers."""
+
+    arguments: list[str] = field(default_factory=list[str])
+    dispatches: list[str] = field(default_factory=list[str])
+    kernels: dict[str, int] = field(default_factory=dict[str, int])
+
+
+def write(module: ir.Module, blob: Blob, manifest: dict[str, object], target: CpuTarget) -> PlanSource:
+    """Plan and header of a planned module. `manifest` must be complete: it is embedded as it is."""
+    functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
+    main = functions.pop("main")
+    table = _Table()
+    places: dict[ir.Value, str] = {}
+    for op in ops_in(main.regions[0].blocks[0]):
+        if op.name == "plan.dispatch":
+            _dispatch(op, functions, places, table)
+        elif op.results:
+            places[op.results[0]] = _place(op, blob)
+    inputs, outputs = len(main.attributes["plan.inputs"]), len(main.attributes["plan.outputs"])
+    return PlanSource(_source(main, table, manifest, target, inputs, outputs), header(manifest))
+
+
+def _place(op: ir.Operation, blob: Blob) -> str:
+    if op.name == "plan.input":
+        return f"{{{op.attributes['index'].value}, COCOMP_INPUT}}"
+    if op.name == "plan.output":
+        return f"{{{op.attributes['index'].value}, COCOMP_OUTPUT}}"
+    if op.name == "plan.constant":
+        return f"{{{blob.offsets[op.attributes['weight'].value]}, COCOMP_WEIGHTS}}"
+    if op.name == "plan.arena":
+        return f"{{{op.attributes['offset'].value}, COCOMP_ARENA}}"
+    raise InternalError(f"'{op.name}' is not part of a plan")
+
+
+def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation], places: dict[ir.Value, str], table: _Table) -> None:
+    kernel = op.attributes["kernel"].value
+    operands = [places[v] for v in op.operands]
+    if len(operands) > MAX_ARGUMENTS:
+        raise InternalError(f"kernel '{kernel}' has {len(operands)} arguments, more than {MAX_ARGUMENTS}")
+    tasks = functions[kernel].attributes["kernel.tasks"].value
+    table.kernels[kernel] = len(operands)
+    table.dispatches.append(f"{{run_{kernel}, {tasks}, {len(table.arguments)}, {len(operands)}}}")
+    table.arguments += operands
+
+
+def _source(
+    main: ir.Operation, table: _Table, manifest: dict[str, object], target: CpuTarget, inputs: int, outputs: int
+) -> str:
+    kernels = "\n".join(_kernel(name, count) for name, count in table.kernels.items())
+    text = json.dumps(json.dumps(manifest))
+    return f"""\
+#include "plan.h"
+
+{kernels}
+
+static const cocomp_argument arguments[] = {{
+  {_rows(table.arguments)}
+}};
+
+static const cocomp_dispatch dispatches[] = {{
+  {_rows(table.dispatches)}
+}};
+
+__attribute__((section(".cocomp.manifest"), used)) static const char manifest[] = {text};
+__attribute__((section(".cocomp.checksum"), used)) static const char checksum[] = "{CHECKSUM}";
+
+const cocomp_plan cocomp_the_plan = {{
+  .dispatches = dispatches,
+  .arguments = arguments,
+  .dispatch_count = {len(table.dispatches)},
+  .input_count = {inputs},
+  .output_count = {outputs},
+  .arena_bytes = {main.attributes["plan.arena_bytes"].value},
+  .manifest = manifest,
+  .checksum = checksum,
+  .x86_level = {X86_LEVELS.get(target.cpu, 0)},
+  .arm_fp16 = {int("+fullfp16" in target.features)},
+}};
+"""
+
+
+def _rows(items: list[str]) -> str:
+    return ",\n  ".join(items) if items else "{0}"
+
+
+def _kernel(name: str, count: int) -> str:
+    parameters = ", ".join(["char *"] * count + ["int64_t", "int64_t"])
+    values = ", ".join([*(f"a[{i}]" for i in range(count)), "first", "last"])
+    return (
+        f"void {name}({parameters});\n"
+        f"static void run_{name}(char *const *a, int64_t first, int64_t last) {{ {name}({values}); }}"
+    )
+
+
+C_TYPES = {"f32": "float", "f64": "double", "f16": "_Float16", "i64": "int64_t", "i32": "int32_t", "i16": "int16_t", "i8": "int8_t", "i1": "uint8_t"}
+
+
+def header(manifest: dict[str, object]) -> str:
+    """The C header of one model: the interface, and the tensors that this model takes and gives."""
+    public = (files("cocomp.runtime") / "native" / "cocomp.h").read_text()
+    lines = ["/* Tensors of this model, in the order in which cocomp_run takes them:", " *"]
+    for kind in ("inputs", "outputs"):
+        for number, tensor in enumerate(manifest[kind]):  # pyright: ignore
+            shape = "".join(f"[{n}]" for n in tensor["shape"])
+            lines.append(f" *   {kind}[{number}]: const {C_TYPES[tensor['type']]} {tensor['name']}{shape}")
+    lines += [" */", ""]
+    return public.replace("#endif\n#endif\n", "#endif\n\n" + "\n".join(lines) + "\n#endif\n")

@@ -1,0 +1,63 @@
+"""The `layout` dialect: where the elements of a tensor lie.
+
+    #layout.map<affine_map<(d0, d1, d2, d3) -> (d0 * 200704 + d1 + d2 * 3584 + d3 * 64)>, 200704, "buffer">
+
+maps a logical index to the position of the element (in elements) inside a buffer of the given size. The logical shape
+never changes: channels-last, padding of a pitch and slices of a larger buffer are all one map. It stands on the
+arguments and results of the functions that `form-groups` made, as `layout.map`.
+"""
+# The bindings read the annotations below raw, so this file must not postpone their evaluation.
+
+from collections.abc import Sequence
+
+from cocomp.passes.math import affine
+from cocomp.passes.math.affine import Expr
+from cocomp.support.mlir import ext, ir
+
+from . import structured
+
+
+class Layout(ext.Dialect, name="layout"):
+    pass
+
+
+class MapAttr(Layout.Attribute, name="map"):
+    index: ir.AffineMapAttr
+    size: ir.IntegerAttr
+    space: ir.StringAttr
+
+
+def strided(position: Expr, rank: int, size: int) -> MapAttr:
+    """Layout of a tensor of `rank` dimensions whose element at d lies at `position(d)` of a buffer of `size` elements."""
+    mapped = structured.affine_map([position], rank)
+    return MapAttr.get(
+        ir.AffineMapAttr.get(mapped), ir.IntegerAttr.get(ir.IntegerType.get_signless(64), size), ir.StringAttr.get("buffer")
+    )
+
+
+def row_major(shape: Sequence[int]) -> MapAttr:
+    """Elements in the order of their index, without gaps."""
+    size = 1
+    for extent in shape:
+        size *= extent
+    return strided(affine.linearize(structured.identity(len(shape)), shape), len(shape), size)
+
+
+def position_of(attribute: MapAttr, shape: Sequence[int]) -> Expr:
+    """The position as an expression over the logical dimensions."""
+    return structured.expr_of(ir.AffineMapAttr(attribute.index).value.results[0], shape)
+
+
+def size_of(attribute: MapAttr) -> int:
+    """Elements of the buffer."""
+    return ir.IntegerAttr(attribute.size).value
+
+
+def of_argument(function: ir.Operation, number: int) -> MapAttr:
+    """Layout of a group's argument."""
+    return function.attributes["arg_attrs"][number]["layout.map"]
+
+
+def of_result(function: ir.Operation, number: int) -> MapAttr:
+    """Layout of a group's result."""
+    return function.attributes["res_attrs"][number]["layout.map"]

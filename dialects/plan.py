@@ -1,0 +1,94 @@
+"""The `plan` dialect: what runs in which order on which memory.
+
+    %x = "plan.input"() {index = 0} : () -> !plan.buffer
+    %w = "plan.constant"() {name = "conv1.weight"} : () -> !plan.buffer
+    %a = "plan.arena"() {bytes = 802816, offset = 0} : () -> !plan.buffer
+    "plan.dispatch"(%x, %w, %a) {kernel = @group_0, writes = [{argument = 2, type = .., layout = ..}]} : (!plan.buffer, ...) -> ()
+
+A dispatch passes its operands to the kernel in order: the inputs, then what it writes.
+"""
+# The bindings read the annotations below raw, so this file must not postpone their evaluation.
+
+from collections.abc import Sequence
+
+from cocomp.support.mlir import ext, ir
+
+
+class Plan(ext.Dialect, name="plan"):
+    pass
+
+
+class BufferType(Plan.Type, name="buffer"):
+    """Memory at run time, known by its address."""
+
+
+class InputOp(Plan.Operation, name="input"):
+    """Memory of the model's input number `index`."""
+
+    index: ir.IntegerAttr
+    buffer: ext.Result[BufferType]
+
+
+class OutputOp(Plan.Operation, name="output"):
+    """Memory of the model's output number `index`."""
+
+    index: ir.IntegerAttr
+    buffer: ext.Result[BufferType]
+
+
+class ConstantOp(Plan.Operation, name="constant"):
+    """A weight in the artefact, by its name in the store."""
+
+    weight: ir.StringAttr
+    buffer: ext.Result[BufferType]
+
+
+class ArenaOp(Plan.Operation, name="arena"):
+    """Part of the arena: `bytes` bytes; `offset` is -1 until `assign-arena` has run."""
+
+    bytes: ir.IntegerAttr
+    offset: ir.IntegerAttr
+    buffer: ext.Result[BufferType]
+
+
+class DispatchOp(Plan.Operation, name="dispatch"):
+    """Run a kernel. `writes` describes the tensors that it writes (`written`)."""
+
+    kernel: ir.FlatSymbolRefAttr
+    writes: ir.ArrayAttr
+    arguments: Sequence[ext.Operand[BufferType]]
+
+
+def i64(value: int) -> ir.IntegerAttr:
+    """A 64-bit integer attribute."""
+    return ir.IntegerAttr.get(ir.IntegerType.get_signless(64), value)
+
+
+def input_buffer(index: int) -> ir.Value:
+    """Memory of an input."""
+    return InputOp(index=i64(index), buffer=BufferType.get()).results[0]
+
+
+def output_buffer(index: int) -> ir.Value:
+    """Memory of an output."""
+    return OutputOp(index=i64(index), buffer=BufferType.get()).results[0]
+
+
+def constant(name: str) -> ir.Value:
+    """A weight."""
+    return ConstantOp(weight=ir.StringAttr.get(name), buffer=BufferType.get()).results[0]
+
+
+def arena(size: int) -> ir.Value:
+    """`size` bytes of the arena, not yet placed."""
+    return ArenaOp(bytes=i64(size), offset=i64(-1), buffer=BufferType.get()).results[0]
+
+
+def dispatch(kernel: str, arguments: Sequence[ir.Value], written: ir.ArrayAttr, loc: ir.Location) -> None:
+    """Run `kernel`, which writes the tensors that `written` describes to the last buffers that are not tables."""
+    DispatchOp(kernel=ir.FlatSymbolRefAttr.get(kernel), writes=written, arguments=arguments, loc=loc)
+
+
+def written(type_: ir.Type, layout: ir.Attribute, argument: int) -> ir.DictAttr:
+    """Description of a tensor that a dispatch writes to its operand number `argument`."""
+    return ir.DictAttr.get({"type": ir.TypeAttr.get(type_), "layout": layout, "argument": i64(argument)})

@@ -1,0 +1,1 @@
+"""Transformations, one a file, foldered by the phase they work in."""

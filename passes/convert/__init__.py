@@ -1,0 +1,1 @@
+"""From kernels on vectors and memory to the LLVM dialect."""

@@ -1,0 +1,258 @@
+"""Which operations share a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from cocomp.dialects import graph as graphs
+from cocomp.dialects import structured
+from cocomp.dialects.graph import Graph
+from cocomp.passes import _outline
+from cocomp.passes.math import affine, nest
+from cocomp.passes.math.nest import Leaf, Loop, NestError
+from cocomp.support.mlir import func, ir, ops_in
+from cocomp.support.passes import Pass, State
+
+MAX_OPERANDS = 12
+"""Memory operands a kernel may have."""
+ALIASES = ("tensor.concat", "tensor.insert_slice")
+"""Operations of which no kernel is made: their result is where their operands are put."""
+
+
+@dataclass(frozen=True)
+class FormGroupsPass(Pass):
+    """Put each operation into the group of its consumers where one kernel can compute both; outline the groups.
+
+        %c = "sparse.contract"(%x, %w) ..          %y = call @group_0(%x, %w, %b)
+        %d = linalg.generic ins(%c, %b) { add } --> func private @group_0(..) { contract, generic, return }
+        %y = linalg.generic ins(%d) { max 0 }
+
+    Walks backwards from the results. An operation joins a group when every use of its result is inside that group and
+    the group still has one loop nest (`passes.math.nest`): element-wise operations join anything, reductions join when
+    all reductions of the group run once for each point of the same dimensions (softmax, layer norm), a contraction joins
+    element-wise operations only (its epilogue). Views are copied into the groups that read through them.
+    Leaves `@main` with calls, constants and `tensor.concat`, whose operands are all results of calls.
+    """
+
+    name: ClassVar[str] = "form-groups"
+
+    def run(self, module: ir.Module, state: State) -> None:
+        main = module.body.operations[0].operation
+        block = main.regions[0].blocks[0]
+        _separate_destinations(block)
+        planner = _Planner(graphs.read(block), state.target.lanes(4))
+        for op in reversed(ops_in(block)):
+            planner.place(op)
+        planner.merge()
+        _outline_groups(planner, block, module.body)
+        _outline.erase_dead(block)
+
+
+@dataclass
+class _Group:
+    """Operations of one kernel; `root` makes the result."""
+
+    root: ir.Operation
+    members: set[ir.Operation] = field(default_factory=set[ir.Operation])
+
+
+@dataclass
+class _Planner:
+    graph: Graph
+    lanes: int
+    group_of: dict[ir.Operation, _Group] = field(default_factory=dict[ir.Operation, _Group])
+    groups: list[_Group] = field(default_factory=list[_Group])
+
+    def place(self, op: ir.Operation) -> None:
+        """Decide for one operation, all its users being decided."""
+        if op.name in ("func.return", *ALIASES) or op.name == "tensor.empty":
+            return
+        if op.results[0] in self._splats() and not self._needs_memory(op.results[0]):
+            return
+        if structured.view_of(op) is not None and not self._must_materialize(op):
+            return
+        group = self._common_group(op)
+        if group is not None and structured.view_of(op) is None and self._fits(group, {op}):
+            group.members.add(op)
+        else:
+            group = _Group(op, {op})
+            self.groups.append(group)
+        self.group_of[op] = group
+
+    def merge(self) -> None:
+        """Join whole groups: what no single operation could (a division is too dear to repeat in the loop over a row until
+        the sum that it follows brings the loop over rows)."""
+        for group in list(self.groups):
+            into = self._common_group(group.root)
+            if into is not None and into is not group and self._fits(into, group.members):
+                into.members |= group.members
+                for op in group.members:
+                    self.group_of[op] = into
+                self.groups.remove(group)
+
+    def _splats(self) -> set[ir.Value]:
+        return {self.graph.values[n] for n in self.graph.constants}
+
+    def _common_group(self, op: ir.Operation) -> _Group | None:
+        """The one group that all uses of the operation's results lie in, through views."""
+        found: set[int] = set()
+        group = None
+        for user in _users_through_views(op.results, self.graph, self):
+            if user not in self.group_of:
+                return None
+            group = self.group_of[user]
+            found.add(id(group))
+        return group if len(found) == 1 else None
+
+    def _needs_memory(self, value: ir.Value) -> bool:
+        """Whether something reads a constant from memory: everything but element-wise loops does."""
+        for user in _users_through_views([value], self.graph, self):
+            if user.name in ("func.return", *ALIASES) or structured.is_contract(user):
+                return True
+            if not structured.is_generic(user) and user.name != "tensor.pad":
+                return True
+        return False
+
+    def _must_materialize(self, view: ir.Operation) -> bool:
+        """A view becomes a copy where something needs its values in memory as they are."""
+        for user in graphs.users(view.results[0]):
+            if structured.is_contract(user):
+                if not self._is_readable(user, view.results[0]):
+                    return True
+            elif not structured.is_generic(user) and not _is_view(user) and user.name != "tensor.pad":
+                return True
+        return False
+
+    def _is_readable(self, contract: ir.Operation, value: ir.Value) -> bool:
+        """Whether a contraction can read `value` through its views: addresses have to be linear."""
+        loops = structured.loops_of(contract)
+        for operand in (0, 1):
+            if contract.operands[operand] == value:
+                root, index = structured.through_views(value, loops.maps[operand], loops.bounds)
+                cut = affine.split_dims(index, loops.bounds)
+                if not all(cut.apply(e).is_linear for e in index):
+                    return False
+        return True
+
+    def _fits(self, group: _Group, more: set[ir.Operation]) -> bool:
+        """Whether `more`, all of whose results are used by `group` alone, can be computed in it."""
+        for op in more:
+            if not (structured.is_generic(op) or structured.is_contract(op)):
+                return False
+            if any(self.graph.numbers[r] in self.graph.gathered for r in op.results):
+                return False
+        if group.root.name not in ("linalg.generic", "tensor.pad", "sparse.contract") and not _is_view(group.root):
+            return False
+        members = group.members | more
+        try:
+            made, _ = graphs.nest_of(self.graph, group.root, members)
+            dims = nest.domain(made)
+        except NestError:
+            return False
+        if len({leaf for leaf, _ in made.accesses}) > MAX_OPERANDS:
+            return False
+        contractions = [n for n in made.reductions if n.loop.contraction]
+        if contractions:
+            return len(made.reductions) == 1 and self._is_epilogue(made, contractions[0], members)
+        return all(self._is_cheap_here(need, made, dims) for need in made.maps)
+
+    def _is_cheap_here(self, need: nest.Need, made: nest.Nest, dims: frozenset[int]) -> bool:
+        """An expensive operation may not be repeated for every point of an inner loop."""
+        op = self.graph.operations[need.loop.results[0]]
+        if not structured.is_expensive(op):
+            return True
+        used = frozenset[int]().union(frozenset(), *(e.dims() for e in need.point))
+        points = 1
+        for d in used | (dims if made.reductions else frozenset(range(made.n_root))):
+            points *= made.bounds[d]
+        return points <= need.loop.points
+
+    def _is_epilogue(self, made: nest.Nest, need: nest.Need, members: set[ir.Operation]) -> bool:
+        """The group's result has one point for each point of the contraction, and rows of a register stay together."""
+        root_points = 1
+        for extent in made.bounds[: made.n_root]:
+            root_points *= extent
+        if root_points != need.loop.points or not all(e.is_linear for e in need.point):
+            return False
+        for operand in need.loop.operands:
+            source = self.graph.root_of(operand)
+            if not isinstance(self.graph.definitions[source], Leaf) and self.graph.operations[source] in members:
+                return False
+        return all(self._rows_stay_together(made, need, d) for d in structured.row_dims(need.loop.operand_maps, need.loop.parallel))
+
+    def _rows_stay_together(self, made: nest.Nest, need: nest.Need, row: int) -> bool:
+        """A row dimension that reshapes cut must be cut at whole registers, and its inner part must be one dimension."""
+        expr = need.point[row]
+        pieces = sorted(c for atom, c in expr.terms if made.bounds[_index(atom)] > 1)
+        return all(c == 1 or c % (2 * self.lanes) == 0 for c in pieces)
+
+
+def _index(atom: affine.Atom) -> int:
+    assert isinstance(atom, affine.Dim)
+    return atom.index
+
+
+def _is_view(op: ir.Operation) -> bool:
+    return structured.view_of(op) is not None
+
+
+def _users_through_views(values: Iterable[ir.Value], graph: Graph, planner: _Planner) -> list[ir.Operation]:
+    """Operations that read `values`, looking through the views of which no copy is made."""
+    found: list[ir.Operation] = []
+    for value in values:
+        for user in graphs.users(value):
+            if _is_view(user) and user not in planner.group_of:
+                found += _users_through_views(user.results, graph, planner)
+            else:
+                found.append(user)
+    return found
+
+
+def _outline_groups(planner: _Planner, block: ir.Block, functions: ir.Block) -> None:
+    """Replace each group by a call of a function that holds its operations and the views they read through."""
+    order = {op: i for i, op in enumerate(ops_in(block))}
+    groups = sorted(planner.groups, key=lambda g: order[g.root])
+    roots = {g.root for g in groups}
+    views = {op for op in order if _is_view(op) and op not in roots}
+    splats = {op for op in order if op.results and op not in roots and op.results[0] in planner._splats()}
+    replaced: list[tuple[ir.Value, ir.Value]] = []
+    for number, group in enumerate(groups):
+        results = [r for r in group.root.results if list(r.uses)]
+        operations, arguments = _outline.needed(results, group.members | views | splats, roots - {group.root})
+        _outline.outline(f"group_{number}", operations, arguments, results, functions)
+        with ir.InsertionPoint(group.root), _location(group, order):
+            call = func.CallOp([r.type for r in results], f"group_{number}", arguments)
+        replaced += zip(results, call.results, strict=True)
+    # Only now: an operation's hash covers its operands, so the sets above would not find what was changed before.
+    for old, new in replaced:
+        old.replace_all_uses_with(new)
+
+
+def _separate_destinations(block: ir.Block) -> None:
+    """Copy values that would have to lie in two places: a result or a part of a concatenation owns its memory."""
+    placed: set[ir.Value] = set()
+    destinations = [op for op in ops_in(block) if op.name in ALIASES or op.name == "func.return"]
+    for op in sorted(destinations, key=lambda o: o.name != "func.return"):
+        for position, value in enumerate(op.operands):
+            if isinstance(value, ir.BlockArgument) or value in placed or _is_overwritten(op, position, value):
+                with ir.InsertionPoint(op), op.location:
+                    value = structured.copy_of(value)
+                op.operands[position] = value
+            placed.add(value)
+
+
+
+def _location(group: _Group, order: dict[ir.Operation, int]) -> ir.Location:
+    """Where a kernel comes from: its contraction first (it gives the kernel its name), its result last."""
+    members = sorted(group.members, key=lambda op: (not structured.is_contract(op), op == group.root, order[op]))
+    return ir.Location.fused([op.location for op in members])
+
+
+def _is_overwritten(op: ir.Operation, position: int, value: ir.Value) -> bool:
+    """An insertion writes its source after its destination, into the same memory: the source is written where the
+    insertion stands, and the destination must have no other reader."""
+    if op.name != "tensor.insert_slice":
+        return False
+    return position == 0 or len(list(value.uses)) > 1

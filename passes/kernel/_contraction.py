@@ -1,0 +1,232 @@
+"""The structure of a group's contraction: which dimensions are rows, pixels, columns, and how memory is walked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cocomp.dialects import layout, structured
+from cocomp.dialects import graph as graphs
+from cocomp.dialects.graph import Group
+from cocomp.passes.math import affine, nest
+from cocomp.passes.math.affine import Expr
+from cocomp.passes.math.tiles import Segment, TileSchedule, Work
+from cocomp.support.diagnostics import InternalError
+from cocomp.support.mlir import ir
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """Roles of the nest's dimensions and the positions of the operands over them."""
+
+    group: Group
+    nest: nest.Nest
+    need: nest.Need
+    axes: nest.Index
+    """Index of the computed value."""
+    batches: tuple[int, ...]
+    """In input, weight and result, where the weight is an activation."""
+    outer_rows: tuple[int, ...]
+    """Row dimensions that are loops (groups of a grouped convolution, heads)."""
+    row: int | None
+    """The row dimension that fills registers; None when there is a single row."""
+    outer_pixels: tuple[int, ...]
+    pixel: int | None
+    """The pixel dimension that is tiled; None when there is a single pixel."""
+    columns: tuple[int, ...]
+    """Reduction dimensions, outermost in the input's memory first."""
+    x_argument: int
+    w_argument: int
+    x_position: Expr
+    w_index: nest.Index
+
+    @property
+    def depthwise(self) -> bool:
+        """No row dimension and no row group: every channel has its own input."""
+        return self.row is None and not self.outer_rows
+
+    @property
+    def constant_weight(self) -> bool:
+        return is_weight(self.group, self.w_argument)
+
+    def extent(self, dims: tuple[int, ...] | int | None) -> int:
+        """Product of the extents of some dimensions."""
+        if dims is None:
+            return 1
+        total = 1
+        for d in (dims,) if isinstance(dims, int) else dims:
+            total *= self.nest.bounds[d]
+        return total
+
+    def offsets(self) -> Array:
+        """Position of each column relative to the first, in elements of the input; int64[columns]."""
+        return self._walk(self.x_position)
+
+    def _walk(self, position: Expr) -> Array:
+        total = np.zeros(1, np.int64)
+        for dim in self.columns:
+            steps = np.arange(self.nest.bounds[dim], dtype=np.int64) * position.coefficient(dim)
+            total = (total[:, None] + steps[None, :]).ravel()
+        return total
+
+    def w_position(self) -> Expr:
+        """Position of the weight's elements, where it is an activation."""
+        return _position(self.group, self.w_argument, self.w_index, self.nest.bounds)
+
+    def w_offsets(self) -> Array:
+        """Position of each column of a weight that is an activation, relative to the first; int64[columns]."""
+        return self._walk(self.w_position())
+
+    def work(self, columns: float | None = None) -> Work:
+        """What the cost model wants to know."""
+        kept = self.extent(self.columns) if columns is None else columns
+        x_bytes = layout.size_of(layout.of_argument(self.group.function, self.x_argument)) * 4
+        return Work(
+            rows=self.extent(self.row),
+            outer_rows=self.extent(self.outer_rows),
+            batches=self.extent(self.batches),
+            pixels=self.extent(self.pixel),
+            outer_pixels=self.extent(self.outer_pixels),
+            columns=max(1, round(kept)),
+            input_bytes=x_bytes // self.extent(self.batches),
+            weight_bytes=round(self.extent(self.row) * self.extent(self.outer_rows) * kept * 4),
+        )
+
+
+def is_weight(group: Group, argument: int) -> bool:
+    """Whether an argument of a group is a constant."""
+    return "sparse.weight" in group.function.attributes["arg_attrs"][argument]
+
+
+def read_contraction(group: Group) -> Contraction:
+    """Find the roles of the dimensions in a group whose arguments and results have layouts."""
+    made, need = group.nest, group.contraction
+    assert need is not None
+    x_number, x_index = _operand(group, need, 0)
+    w_number, w_index = _operand(group, need, 1)
+    x_argument, w_argument = (ir.BlockArgument(group.graph.values[n]).arg_number for n in (x_number, w_number))
+    x_position = _position(group, x_argument, x_index, made.bounds)
+    out = _result_position(group, made.bounds)
+    own = made.own_dims[made.reductions.index(need)]
+    in_x, in_w = _dims(x_index), _dims(w_index)
+    constant = is_weight(group, w_argument)
+    roots = [d for d in range(made.n_root)]
+    rows = [d for d in roots if d in in_w and (d not in in_x or constant)]
+    batches = [d for d in roots if d in in_w and d in in_x and not constant]
+    pixels = [d for d in roots if d not in in_w]
+    depthwise = not any(d not in in_x for d in rows)
+    merged = _merge_pixels(group, pixels, x_position, out)
+    made, need = nest.refine(made, merged), _apply(need, merged)
+    x_position, out = merged.apply(x_position), merged.apply(out)
+    moved = {d: next(iter(merged.values[d].dims())) for d in range(len(merged.values))}
+    pixels = sorted({moved[d] for d in pixels}, key=lambda d: -abs(out.coefficient(d)))
+    rows = sorted((moved[d] for d in rows), key=lambda d: -abs(out.coefficient(d)))
+    own = tuple(moved[d] for d in own)
+    pixel = max(pixels, key=lambda d: (min(made.bounds[d], 32), -abs(x_position.coefficient(d)))) if pixels else None
+    row = None if depthwise or not rows else _unit_row(rows, out, made.bounds)
+    if any(not isinstance(a, affine.Dim) and a.operand.dims() & set(own) for a, _ in x_position.terms):
+        raise InternalError("a contraction reads its input through a reshape that its columns cannot follow")
+    return Contraction(
+        group=group,
+        nest=made,
+        need=need,
+        axes=tuple(merged.apply(e) for e in group.axes),
+        batches=tuple(moved[d] for d in batches),
+        outer_rows=() if depthwise else tuple(d for d in rows if d != row),
+        row=row,
+        outer_pixels=tuple(d for d in pixels if d != pixel),
+        pixel=pixel,
+        columns=tuple(sorted(own, key=lambda d: -abs(x_position.coefficient(d)))),
+        x_argument=x_argument,
+        w_argument=w_argument,
+        x_position=x_position,
+        w_index=tuple(merged.apply(e) for e in w_index),
+    )
+
+
+def _apply(need: nest.Need, cut: affine.Split) -> nest.Need:
+    return nest.Need(need.loop, tuple(cut.apply(e) for e in need.point))
+
+
+def _unit_row(rows: list[int], out: Expr, bounds: list[int]) -> int:
+    """The row dimension along which the result is contiguous, else the longest."""
+    return max(rows, key=lambda d: (out.coefficient(d) == 1, bounds[d]))
+
+
+def _merge_pixels(group: Group, pixels: list[int], x_position: Expr, out: Expr) -> affine.Split:
+    """Join pixel dimensions that every operand walks as one."""
+    bounds = group.nest.bounds
+    positions = [x_position, out]
+    for leaf, index in group.nest.accesses:
+        number = ir.BlockArgument(group.graph.values[leaf]).arg_number
+        if "layout.map" in group.function.attributes["arg_attrs"][number]:
+            positions.append(_position(group, number, index, bounds))
+    order = sorted(pixels, key=lambda d: -abs(x_position.coefficient(d)))
+    if graphs.uses_indices(group):
+        order = []
+    return nest.merge_dims(bounds, order, positions)
+
+
+def _operand(group: Group, need: nest.Need, position: int) -> tuple[int, nest.Index]:
+    """(leaf, index over the nest's dimensions) of an operand of the contraction, through views."""
+    bounds = group.nest.bounds
+    number = need.loop.operands[position]
+    index = tuple(affine.substitute(e, need.point, bounds) for e in need.loop.operand_maps[position])
+    while isinstance(definition := group.graph.definitions[number], nest.View):
+        index = tuple(affine.substitute(e, index, bounds) for e in definition.index)
+        number = definition.source
+    if not isinstance(definition, nest.Leaf):
+        raise InternalError("a contraction reads a value that is not in memory")
+    return number, index
+
+
+def _position(group: Group, argument: int, index: nest.Index, bounds: list[int]) -> Expr:
+    shape = structured.shape_of(group.arguments[argument])
+    attribute = layout.of_argument(group.function, argument)
+    return affine.substitute(layout.position_of(attribute, shape), index, bounds)
+
+
+def _result_position(group: Group, bounds: list[int]) -> Expr:
+    result = group.root.results[0]
+    attribute = layout.of_result(group.function, 0)
+    return affine.substitute(layout.position_of(attribute, structured.shape_of(result)), graphs.stored_index(group), bounds)
+
+
+def _dims(index: nest.Index) -> frozenset[int]:
+    return frozenset[int]().union(frozenset(), *(e.dims() for e in index))
+
+
+# The schedule as an attribute ------------------------------------------------------------------------------------------
+
+
+def schedule_attribute(schedule: TileSchedule) -> ir.DictAttr:
+    """A tile schedule as it stands on a function: `kernel.schedule`."""
+    i64 = ir.IntegerType.get_signless(64)
+    numbers = {
+        "lanes": schedule.lanes,
+        "pixels": schedule.pixels,
+        "pixel_block": schedule.pixel_block,
+        "row_block": schedule.row_block,
+    }
+    attributes: dict[str, ir.Attribute] = {k: ir.IntegerAttr.get(i64, v) for k, v in numbers.items()}
+    attributes["vectors"] = ir.DenseI64ArrayAttr.get([s.vectors for s in schedule.segments])
+    attributes["groups"] = ir.DenseI64ArrayAttr.get([s.groups for s in schedule.segments])
+    return ir.DictAttr.get(attributes)
+
+
+def schedule_of(function: ir.Operation) -> TileSchedule | None:
+    """The tile schedule that stands on a function, if there is one."""
+    if "kernel.schedule" not in function.attributes:
+        return None
+    found = function.attributes["kernel.schedule"]
+    segments = zip(found["vectors"], found["groups"], strict=True)
+    return TileSchedule(
+        lanes=found["lanes"].value,
+        segments=tuple(Segment(v, g) for v, g in segments),
+        pixels=found["pixels"].value,
+        pixel_block=found["pixel_block"].value,
+        row_block=found["row_block"].value,
+    )

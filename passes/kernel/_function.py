@@ -1,0 +1,113 @@
+"""The function that a group becomes: flat buffers in, flat buffers out, a range of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cocomp.dialects import layout, structured
+from cocomp.dialects.graph import Group
+from cocomp.support.mlir import func, ir
+
+from . import _builder as b
+from ._builder import Once
+from ._evaluate import Evaluator, Memory
+
+
+@dataclass
+class Kernel:
+    """A kernel under construction."""
+
+    function: func.FuncOp
+    evaluator: Evaluator
+    outputs: list[Memory]
+    first: ir.Value
+    """Tasks to run: `first .. last - 1`."""
+    last: ir.Value
+    extra: list[ir.Value]
+    """Arguments beyond the group's operands and results, such as tables."""
+
+    @property
+    def body(self) -> ir.Block:
+        return self.function.regions[0].blocks[0]
+
+
+def memory_type(element: ir.Type, size: int) -> ir.MemRefType:
+    """A flat buffer; booleans take a byte each, indices eight."""
+    if isinstance(element, ir.IntegerType) and element.width < 8:
+        element = ir.IntegerType.get_signless(8)
+    if isinstance(element, ir.IndexType):
+        element = ir.IntegerType.get_signless(64)
+    return ir.MemRefType.get([size], element)
+
+
+def begin(group: Group, replaced: dict[int, ir.MemRefType] | None = None, extra: Sequence[ir.MemRefType] = ()) -> Kernel:
+    """A new function beside the group's: arguments, results, `extra` buffers, first and last task.
+
+    `replaced` gives the types of operands that are not laid out as their tensor says (packed weights).
+    """
+    old, replaced = group.function, replaced or {}
+    inputs = []
+    for number, argument in enumerate(group.arguments):
+        size = layout.size_of(layout.of_argument(old, number))
+        inputs.append(replaced.get(number) or memory_type(structured.element_of(argument), size))
+    results = list(old.regions[0].blocks[0].operations)[-1].operation.operands
+    outs = [
+        memory_type(structured.element_of(r), layout.size_of(layout.of_result(old, i))) for i, r in enumerate(results)
+    ]
+    index = ir.IndexType.get()
+    types = [*inputs, *outs, *extra, index, index]
+    with ir.InsertionPoint(old), old.location:
+        function = func.FuncOp(old.attributes["sym_name"].value, ir.FunctionType.get(types, []), visibility="private")
+    block = function.add_entry_block([old.location] * len(types))
+    arguments = list(block.arguments)
+    _mark_arguments(function, len(types) - 2, len(inputs))
+    with ir.InsertionPoint(block), old.location:
+        end = func.ReturnOp([])
+        memories = _memories(group, arguments[: len(inputs)], replaced)
+        evaluator = Evaluator(group.graph, memories, Once(ir.InsertionPoint(end)))
+        outputs = [
+            _memory(a, layout.of_result(old, i), results[i])
+            for i, a in enumerate(arguments[len(inputs) : len(inputs) + len(outs)])
+        ]
+    return Kernel(function, evaluator, outputs, arguments[-2], arguments[-1], arguments[len(inputs) + len(outs) : -2])
+
+
+def _mark_arguments(function: func.FuncOp, n_buffers: int, n_inputs: int) -> None:
+    """Buffers do not overlap: the compiler may keep loaded values across stores."""
+    marks = [ir.DictAttr.get({"llvm.noalias": ir.UnitAttr.get()})] * n_buffers
+    function.attributes["arg_attrs"] = ir.ArrayAttr.get([*marks, ir.DictAttr.get({}), ir.DictAttr.get({})])
+
+
+def _memories(group: Group, arguments: Sequence[ir.Value], replaced: dict[int, ir.MemRefType]) -> dict[int, Memory]:
+    made: dict[int, Memory] = {}
+    for number, (value, buffer) in enumerate(zip(group.arguments, arguments, strict=True)):
+        if number not in replaced:
+            made[group.graph.numbers[value]] = _memory(buffer, layout.of_argument(group.function, number), value)
+    return made
+
+
+def _memory(buffer: ir.Value, attribute: layout.MapAttr, value: ir.Value) -> Memory:
+    shape = structured.shape_of(value)
+    return Memory(buffer, layout.position_of(attribute, shape), shape, structured.element_of(value))
+
+
+def finish(kernel: Kernel, group: Group, tasks: int, facts: dict[str, str]) -> None:
+    """Replace the group's function by the kernel; record the number of tasks and what the report says of it."""
+    kernel.function.attributes["kernel.tasks"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), tasks)
+    kernel.function.attributes["kernel.facts"] = ir.DictAttr.get({k: ir.StringAttr.get(v) for k, v in facts.items()})
+    group.function.erase()
+
+
+def task_loop(kernel: Kernel) -> tuple[ir.Value, ir.InsertionPoint]:
+    """The loop over tasks, empty; (task number, where its body goes). Constants made once go before it."""
+    from cocomp.support.mlir import scf
+
+    end = list(kernel.body.operations)[-1]
+    with ir.InsertionPoint(end):
+        one = b.value(1)
+        op = scf.ForOp(kernel.first, kernel.last, one, [])
+        kernel.evaluator.once.point = ir.InsertionPoint(op)
+    with ir.InsertionPoint(op.body):
+        scf.yield_([])
+    return op.induction_variable, ir.InsertionPoint(list(op.body.operations)[-1])

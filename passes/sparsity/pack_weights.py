@@ -1,0 +1,159 @@
+"""Weights as the kernels want them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cocomp.dialects import graph as graphs
+from cocomp.dialects import layout, plan, structured
+from cocomp.passes.kernel._contraction import Contraction, read_contraction, schedule_of
+from cocomp.passes.math import affine
+from cocomp.support.diagnostics import InternalError
+from cocomp.support.mlir import ir, ops_in
+from cocomp.support.passes import Pass, State
+
+from ._pack import Packed, as_matrix, pack
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class PackWeightsPass(Pass):
+    """Put every constant into the order in which its kernel reads it, and give contractions their column lists.
+
+        "plan.dispatch"(%x, %w, %y) {kernel = @group_3}
+      -->
+        "plan.dispatch"(%x, %packed, %y, %offsets, %spans) {kernel = @group_3}
+
+    A contraction's weight becomes row groups (`_pack.Packed`); columns that a whole row group does not use are left out
+    unless the encoding is dense. Any other constant is written in its `layout.map`. Needs `build-plan` and
+    `schedule-contractions`; leaves new names in the weight store.
+    """
+
+    name: ClassVar[str] = "pack-weights"
+
+    def run(self, module: ir.Module, state: State) -> None:
+        functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
+        main = functions["main"]
+        contractions: dict[str, Contraction] = {}
+        packer = _Packer(state, {})
+        for op in ops_in(main.regions[0].blocks[0]):
+            if op.name != "plan.dispatch":
+                continue
+            name = op.attributes["kernel"].value
+            function = functions[name]
+            if name not in contractions and schedule_of(function) is not None:
+                contractions[name] = read_contraction(graphs.read_group(function))
+            with ir.InsertionPoint(op), op.location:
+                packer.dispatch(op, function, contractions.get(name))
+        _drop_unused(main.regions[0].blocks[0], state)
+
+
+@dataclass
+class _Packer:
+    state: State
+    made: dict[object, str]
+    """What was packed already: two layers that share a weight share its packed form."""
+
+    def dispatch(self, op: ir.Operation, function: ir.Operation, contraction: Contraction | None) -> None:
+        operands = list(op.operands)
+        extra: list[ir.Value] = []
+        for number, argument in enumerate(function.regions[0].blocks[0].arguments):
+            if contraction is not None and number == contraction.w_argument:
+                continue
+            if _is_constant(operands[number]):
+                operands[number] = self._in_layout(operands[number], function, number, structured.shape_of(argument))
+        if contraction is not None:
+            schedule = schedule_of(function)
+            assert schedule is not None
+            if contraction.constant_weight:
+                operands[contraction.w_argument], extra = self._packed(operands[contraction.w_argument], contraction)
+            else:
+                extra = self._tables(contraction)
+        for position, value in enumerate(operands):
+            op.operands[position] = value
+        if extra:
+            plan.dispatch(op.attributes["kernel"].value, [*operands, *extra], op.attributes["writes"], op.location)
+            op.erase()
+
+    def _constant(self, key: object, name: str, array: Array) -> ir.Value:
+        if key not in self.made:
+            self.made[key] = self.state.weights.add(name, array)
+        return plan.constant(self.made[key])
+
+    def _in_layout(self, buffer: ir.Value, function: ir.Operation, number: int, shape: tuple[int, ...]) -> ir.Value:
+        name = _weight(buffer)
+        attribute = layout.of_argument(function, number)
+        position = layout.position_of(attribute, shape)
+        if position == affine.linearize(structured.identity(len(shape)), shape):
+            return buffer
+        array = self.state.weights[name]
+        moved = np.zeros(layout.size_of(attribute), array.dtype)
+        axes = [(n, position.coefficient(a)) for a, n in enumerate(shape)]
+        strides = [step * moved.itemsize for _, step in axes]
+        np.lib.stride_tricks.as_strided(moved[position.constant :], shape, strides)[...] = array
+        return self._constant((name, str(attribute)), f"{name}:moved", moved)
+
+    def _packed(self, buffer: ir.Value, contraction: Contraction) -> tuple[ir.Value, list[ir.Value]]:
+        name = _weight(buffer)
+        schedule = schedule_of(contraction.group.function)
+        assert schedule is not None
+        offsets = contraction.offsets()
+        key = (name, str(contraction.group.function.attributes["kernel.schedule"]), tuple(map(str, contraction.w_index)))
+        packed = pack(self._matrix(name, contraction), offsets, schedule, is_dense(contraction))
+        made = self._constant((*key, "values"), f"{name}:packed", packed.values)
+        return made, self._table_constants(packed, f"{name}:")
+
+    def _table_constants(self, packed: Packed, name: str) -> list[ir.Value]:
+        tables = (("offsets", packed.offsets), ("spans", packed.spans.ravel()))
+        return [self._constant((n, t.tobytes()), f"{name}{n}", t) for n, t in tables]
+
+    def _matrix(self, name: str, contraction: Contraction) -> Array:
+        """The weight as [outer rows, rows, columns], columns in the order of the input's memory."""
+        array = self.state.weights[name]
+        bounds = contraction.nest.bounds
+        position = affine.linearize(contraction.w_index, array.shape)
+        if not position.is_linear:
+            raise InternalError(f"weight '{name}' is read through a reshape that cannot be packed")
+        rows = () if contraction.row is None else (contraction.row,)
+        dims = [*contraction.outer_rows, *rows, *contraction.columns]
+        view = as_matrix(array, [(bounds[d], position.coefficient(d)) for d in dims], position.constant)
+        shape = [contraction.extent(contraction.outer_rows), contraction.extent(rows), contraction.extent(contraction.columns)]
+        return view.reshape(shape)
+
+    def _tables(self, contraction: Contraction) -> list[ir.Value]:
+        """Positions of the columns in both operands, for a weight that is an activation."""
+        x, w = contraction.offsets(), contraction.w_offsets()
+        tables = (("offsets", x.astype(np.int32)), ("steps", w.astype(np.int32)))
+        return [self._constant((n, t.tobytes()), f":{n}", t) for n, t in tables]
+
+
+def is_dense(contraction: Contraction) -> bool:
+    """Whether the contraction's weight has the dense encoding (or none)."""
+    kind = contraction.group.arguments[contraction.w_argument].type
+    return kind.encoding is None or "sparse.dense" in str(kind.encoding)
+
+
+def _is_constant(buffer: ir.Value) -> bool:
+    return buffer.owner.operation.name == "plan.constant"
+
+
+def _weight(buffer: ir.Value) -> str:
+    return buffer.owner.operation.attributes["weight"].value
+
+
+def _drop_unused(block: ir.Block, state: State) -> None:
+    """Forget constants that no dispatch reads any more."""
+    used: set[str] = set()
+    for op in ops_in(block):
+        if op.name == "plan.constant":
+            if list(op.results[0].uses):
+                used.add(op.attributes["weight"].value)
+            else:
+                op.erase()
+    for name in list(state.weights):
+        if name not in used:
+            state.weights.discard(name)

@@ -1,0 +1,206 @@
+"""Whatever hangs on weights alone is computed now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cocomp.dialects import structured
+from cocomp.dialects.graph import captured
+from cocomp.passes import _outline
+from cocomp.support.diagnostics import InternalError
+from cocomp.support.mlir import ir, ops_in
+from cocomp.support.passes import Pass, State
+from cocomp.support.weights import WeightStore
+
+from ._constants import is_constant
+
+FREE_ELEMENTS = 1 << 16
+"""A constant of this size is stored even where computing it would take less memory."""
+
+
+@dataclass(frozen=True)
+class FoldConstantsPass(Pass):
+    """Replace values that depend on weights and constants alone by new weights.
+
+        %s = linalg.generic ins(%variance) {..}       -->     func @main(.., %s: tensor<64xf32> {sparse.name = "bn1.weight:folded"})
+        %w2 = linalg.generic ins(%w, %s) {..}
+
+    The constant part is cut out as a function of its own, compiled for the host and run (`State.evaluate`): there is no
+    second interpreter. Views and splats stay, they cost nothing at run time; so do values much larger than what they
+    are made of. Constants written in the text become weights. Weights that nothing uses are dropped.
+    """
+
+    name: ClassVar[str] = "fold-constants"
+
+    def run(self, module: ir.Module, state: State) -> None:
+        main = module.body.operations[0].operation
+        block = main.regions[0].blocks[0]
+        _name_literals(main, state)
+        _drop_unused(main, state)
+        frontier = _frontier(block)
+        if frontier:
+            if state.evaluate is None:
+                raise InternalError("fold-constants needs something to evaluate constants with")
+            cut, names = _cut_out(module, frontier)
+            used = WeightStore({n: state.weights[n] for n in names})
+            results = state.evaluate(cut, used)
+            for value, array in zip(frontier, results, strict=True):
+                _replace(main, value, array, state)
+            _outline.erase_dead(block)
+            _drop_unused(main, state)
+
+
+def _name_literals(main: ir.Operation, state: State) -> None:
+    """`arith.constant` tensors that are not splats become weights."""
+    for op in ops_in(main.regions[0].blocks[0]):
+        if op.name != "arith.constant" or not isinstance(op.results[0].type, ir.RankedTensorType):
+            continue
+        attribute = op.attributes["value"]
+        if isinstance(attribute, ir.DenseElementsAttr | ir.DenseIntElementsAttr | ir.DenseFPElementsAttr):
+            if not attribute.is_splat:
+                _replace(main, op.results[0], np.array(attribute).reshape(structured.shape_of(op.results[0])), state)
+        else:
+            raise InternalError(f"constants of the form '{str(attribute)[:40]}' are not supported")
+
+
+def _frontier(block: ir.Block) -> list[ir.Value]:
+    """Constant values that something not constant reads, as far up as views allow."""
+    known: dict[ir.Value, bool] = {}
+    found: dict[ir.Value, None] = {}
+    for op in ops_in(block):
+        if all(is_constant(r, known) for r in op.results) and op.results:
+            continue
+        for value in [*op.operands, *captured(op)]:
+            if is_constant(value, known):
+                source = _worth_folding(value)
+                if source is not None:
+                    found[source] = None
+    return list(found)
+
+
+def _worth_folding(value: ir.Value) -> ir.Value | None:
+    """The value behind views, unless it is a weight already, a splat, or better computed at run time."""
+    shape = structured.shape_of(value)
+    source, _ = structured.through_views(value, structured.identity(len(shape)), shape)
+    if isinstance(source, ir.BlockArgument) or not isinstance(source.type, ir.RankedTensorType):
+        return None
+    op = source.owner.operation
+    if op.name in ("arith.constant", "tensor.empty") or _is_splat(op):
+        return None
+    size = _elements(source)
+    return source if size <= max(FREE_ELEMENTS, 2 * _leaf_elements(source)) else None
+
+
+def _is_splat(op: ir.Operation) -> bool:
+    """Filled with one constant."""
+    if not structured.is_generic(op) or len(op.results) != 1:
+        return False
+    inputs = list(op.operands)[:-1]
+    plain = all(not isinstance(v.type, ir.RankedTensorType) for v in inputs)
+    return plain and all(o.name in ("linalg.yield", "arith.constant") for o in structured.body_ops(op))
+
+
+def _elements(value: ir.Value) -> int:
+    return int(np.prod(structured.shape_of(value), dtype=np.int64))
+
+
+def _leaf_elements(value: ir.Value) -> int:
+    """Elements of all the weights that a value is made of."""
+    leaves: set[ir.Value] = set()
+    seen: set[ir.Value] = set()
+
+    def visit(current: ir.Value) -> None:
+        if current in seen:
+            return
+        seen.add(current)
+        if isinstance(current, ir.BlockArgument):
+            leaves.add(current)
+        else:
+            for operand in _outline.dependencies(current.owner.operation):
+                visit(operand)
+
+    visit(value)
+    return sum(_elements(v) for v in leaves)
+
+
+def _cut_out(module: ir.Module, frontier: list[ir.Value]) -> tuple[ir.Module, list[str]]:
+    """A module whose main function computes the frontier, and the weights it takes, in order."""
+    inside = _constant_operations(frontier)
+    operations, arguments = _outline.needed(frontier, inside)
+    cut = ir.Module.create(loc=ir.Location.unknown(module.context))
+    _outline.outline("main", operations, arguments, frontier, cut.body)
+    main = cut.body.operations[0].operation
+    names = [structured.weight_name(a) for a in arguments]
+    known = [n for n in names if n is not None]
+    main.attributes["sym_visibility"] = ir.StringAttr.get("public")
+    main.attributes["arg_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get({"sparse.name": ir.StringAttr.get(n)}) for n in known])
+    return cut, known
+
+
+def _constant_operations(frontier: list[ir.Value]) -> set[ir.Operation]:
+    found: set[ir.Operation] = set()
+    seen: set[ir.Value] = set()
+
+    def visit(value: ir.Value) -> None:
+        if value in seen or isinstance(value, ir.BlockArgument):
+            return
+        seen.add(value)
+        op = value.owner.operation
+        found.add(op)
+        for operand in _outline.dependencies(op):
+            visit(operand)
+
+    for value in frontier:
+        visit(value)
+    return found
+
+
+def _replace(main: ir.Operation, value: ir.Value, array: np.ndarray, state: State) -> None:
+    """A new argument of `main` in place of a value."""
+    base = _first_weight(value) or "constant"
+    name = state.weights.add(base if base == "constant" else f"{base}:folded", array)
+    block = main.regions[0].blocks[0]
+    argument = block.add_argument(value.type, value.owner.operation.location)
+    value.replace_all_uses_with(argument)
+    kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
+    main.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get([*kind.inputs, value.type], kind.results))
+    marks = list(main.attributes["arg_attrs"]) if "arg_attrs" in main.attributes else [ir.DictAttr.get({})] * len(kind.inputs)
+    marks.append(ir.DictAttr.get({"sparse.name": ir.StringAttr.get(name)}))
+    main.attributes["arg_attrs"] = ir.ArrayAttr.get(marks)
+
+
+def _first_weight(value: ir.Value) -> str | None:
+    """Name of the largest weight that a value is made of."""
+    best: tuple[int, str] | None = None
+    pending, seen = [value], set[ir.Value]()
+    while pending:
+        current = pending.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        if isinstance(current, ir.BlockArgument):
+            name = structured.weight_name(current)
+            if name is not None and (best is None or _elements(current) > best[0]):
+                best = (_elements(current), name)
+        else:
+            pending += _outline.dependencies(current.owner.operation)
+    return best[1].removesuffix(":folded") if best else None
+
+
+def _drop_unused(main: ir.Operation, state: State) -> None:
+    """Erase arguments that are weights and have no uses."""
+    block = main.regions[0].blocks[0]
+    kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
+    inputs, marks = list(kind.inputs), list(main.attributes["arg_attrs"]) if "arg_attrs" in main.attributes else []
+    for number in range(len(marks) - 1, -1, -1):
+        argument = block.arguments[number]
+        name = structured.weight_name(argument)
+        if name is not None and not list(argument.uses):
+            block.erase_argument(number)
+            del inputs[number], marks[number]
+            state.weights.discard(name)
+            main.attributes["arg_attrs"] = ir.ArrayAttr.get(marks)
+    main.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(inputs, kind.results))

@@ -1,0 +1,1 @@
+"""Loading and running compiled models. Never imports the compiler."""

@@ -1,0 +1,64 @@
+/* The C interface of a compiled model. One artefact holds one model; every artefact exports these functions.
+ *
+ *   cocomp_model *model;
+ *   int status = cocomp_create(4, &model);
+ *   if (status) { fprintf(stderr, "%s\n", cocomp_message(status)); return 1; }
+ *   const void *inputs[] = {image};
+ *   void *outputs[] = {scores};
+ *   status = cocomp_run(model, inputs, outputs);
+ *   cocomp_destroy(model);
+ *
+ * Tensors are dense and row-major; their order, types and shapes stand in the model's own header and in
+ * cocomp_manifest(). Nothing here aborts or prints: every failure is a status.
+ */
+#ifndef COCOMP_H
+#define COCOMP_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cocomp_model cocomp_model;
+
+enum cocomp_status {
+  COCOMP_OK = 0,
+  COCOMP_INVALID_ARGUMENT = 1, /* a null pointer or a count out of range */
+  COCOMP_OUT_OF_MEMORY = 2,
+  COCOMP_NO_THREADS = 3, /* the system refused to start a thread */
+  COCOMP_WRONG_CPU = 4,  /* the processor lacks instructions that the model was compiled for */
+  COCOMP_BUSY = 5,       /* the model is running in another thread */
+};
+
+/* What a status means; a static string, never null. */
+const char *cocomp_message(int status);
+
+/* JSON text that describes the model: inputs, outputs, target, kernels. */
+const char *cocomp_manifest(void);
+
+/* Prepare the model to run on `threads` threads (the caller's is one of them; 0 means all processors). */
+int cocomp_create(int threads, cocomp_model **model);
+
+/* Run once. `inputs` and `outputs` point to the tensors in the order of the manifest. */
+int cocomp_run(cocomp_model *model, const void *const *inputs, void *const *outputs);
+
+/* Run only the first `dispatches` kernels: for debugging, together with cocomp_arena. */
+int cocomp_run_some(cocomp_model *model, const void *const *inputs, void *const *outputs, int64_t dispatches);
+
+/* Memory of intermediate tensors, valid until the model is destroyed. */
+const void *cocomp_arena(const cocomp_model *model);
+
+/* Record the time of each kernel (1) or not (0, the default). */
+int cocomp_set_profiling(cocomp_model *model, int enabled);
+
+/* Nanoseconds that each kernel took in the last run, one entry a dispatch of the manifest. */
+int cocomp_profile(const cocomp_model *model, int64_t *nanoseconds, int64_t count);
+
+/* Stop the threads and free everything. Null is allowed. */
+void cocomp_destroy(cocomp_model *model);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,43 @@
+/* What the compiler writes for a model and the runtime reads: the plan. Not part of the public interface. */
+#ifndef COCOMP_PLAN_H
+#define COCOMP_PLAN_H
+
+#include <stdint.h>
+
+enum cocomp_space { COCOMP_INPUT, COCOMP_OUTPUT, COCOMP_WEIGHTS, COCOMP_ARENA };
+
+/* An argument of a kernel: a tensor of the caller by its number, or a place in the weights or the arena. */
+typedef struct {
+  int64_t offset; /* bytes; for inputs and outputs the tensor's number */
+  int32_t space;
+} cocomp_argument;
+
+/* Runs tasks first .. last - 1 of a kernel. */
+typedef void (*cocomp_kernel)(char *const *arguments, int64_t first, int64_t last);
+
+typedef struct {
+  cocomp_kernel kernel;
+  int64_t tasks;
+  int32_t first_argument; /* in cocomp_plan.arguments */
+  int32_t arguments;
+} cocomp_dispatch;
+
+typedef struct {
+  const cocomp_dispatch *dispatches;
+  const cocomp_argument *arguments;
+  int64_t dispatch_count;
+  int64_t input_count;
+  int64_t output_count;
+  int64_t arena_bytes;
+  const char *manifest;
+  const char *checksum; /* SHA-256 of the file with 64 zeros in this place */
+  int32_t x86_level; /* 2, 3 or 4 for x86-64-v2, v3, v4; else 0 */
+  int32_t arm_fp16;  /* 1 when half-precision arithmetic is needed */
+} cocomp_plan;
+
+extern const cocomp_plan cocomp_the_plan;
+extern const char cocomp_weights[];
+
+enum { COCOMP_MAX_ARGUMENTS = 24 };
+
+#endif
