@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cocomp.passes.fusion.form_groups import FormGroupsPass
 from cocomp.passes.kernel.lower_contractions import LowerContractionsPass
 from cocomp.passes.kernel.lower_loops import LowerLoopsPass
+from cocomp.passes.kernel.lower_sequential import LowerSequentialPass
 from cocomp.passes.kernel.schedule_contractions import ScheduleContractionsPass
 from cocomp.passes.layout.select_layout import SelectLayoutPass
 from cocomp.passes.plan.assign_arena import AssignArenaPass
@@ -15,9 +16,9 @@ from cocomp.passes.plan.merge_functions import MergeFunctionsPass
 from cocomp.passes.sparsity.pack_weights import PackWeightsPass
 from cocomp.passes.sparsity.raise_contractions import RaiseContractionsPass
 from cocomp.passes.tensor.drop_casts import DropCastsPass
-from cocomp.passes.tensor.drop_unused_results import DropUnusedResultsPass
 from cocomp.passes.tensor.fold_constants import FoldConstantsPass
 from cocomp.passes.tensor.fold_scales import FoldScalesPass
+from cocomp.passes.tensor.split_results import SplitResultsPass
 from cocomp.support.passes import Pass, Upstream
 
 from .phases import Phase, phase
@@ -49,7 +50,7 @@ def cpu_steps(fold: bool = True) -> list[tuple[Phase, list[Step]]]:
                 Step(CLEAN, "the importer leaves dead and repeated operations"),
                 Step(Upstream(pipeline="func.func(linalg-generalize-named-ops)"), "one form for every loop: the rest sees no names"),
                 Step(DropCastsPass(), "all shapes are static: casts to dynamic ones only hide it"),
-                Step(DropUnusedResultsPass(), "a maximum without its position can be computed in any order"),
+                Step(SplitResultsPass(), "a maximum without its position can be computed in any order"),
                 Step(CLEAN, "generalising exposes common subexpressions"),
                 Step(RaiseContractionsPass(), "every multiply-accumulate becomes one kind of operation"),
                 *(folding if fold else []),
@@ -73,7 +74,8 @@ def cpu_steps(fold: bool = True) -> list[tuple[Phase, list[Step]]]:
                 Step(PackWeightsPass(), "weights in the order of the tiles"),
                 Step(AssignArenaPass(), "all buffers are known"),
                 Step(LowerContractionsPass(), "gather-GEMM with its epilogue"),
-                Step(LowerLoopsPass(), "everything else"),
+                Step(LowerLoopsPass(), "everything else that is a loop"),
+                Step(LowerSequentialPass(), "scans and sorts, which are not"),
             ],
         ),
     ]

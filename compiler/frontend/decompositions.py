@@ -6,7 +6,8 @@ than PyTorch's decomposition does (layer norm stays in single precision, softmax
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ aten = torch.ops.aten
 
 KEPT_WHOLE = (
     aten.layer_norm, aten.softmax, aten._softmax, aten._safe_softmax, aten.linear, aten.matmul, aten.conv1d, aten.conv2d,
-    aten.conv3d, aten.adaptive_avg_pool1d, aten.adaptive_avg_pool2d, aten.adaptive_avg_pool3d, aten.max_pool2d,
+    aten.conv3d, aten.max_pool2d,
     aten.max_pool3d, aten.avg_pool2d, aten.avg_pool3d, aten.hardswish, aten.hardsigmoid, aten.silu, aten.elu, aten.leaky_relu,
     aten.hardtanh, aten.relu6, aten.log_softmax, aten._log_softmax, aten.upsample_nearest2d, aten.pixel_shuffle, aten.pixel_unshuffle,
     aten.addmm, aten.baddbmm, aten.rms_norm,
@@ -85,6 +86,48 @@ def flash_attention_for_cpu(
     return result, query.new_empty(query.shape[:-1])
 
 
+def group_norm(
+    x: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None, n: int, c: int, hxw: int, group: int, eps: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Group norm with a two-pass variance; mean and variance themselves serve training only."""
+    grouped = x.reshape(n, group, c // group * hxw)
+    centred = grouped - grouped.mean(2, keepdim=True)
+    variance = (centred * centred).mean(2, keepdim=True)
+    y = (centred * torch.rsqrt(variance + eps)).reshape(x.shape)
+    shape = [1, c] + [1] * (x.dim() - 2)
+    if weight is not None:
+        y = y * weight.view(shape)
+    if bias is not None:
+        y = y + bias.view(shape)
+    empty = x.new_empty([0])
+    return y, empty, empty
+
+
+def gelu(x: torch.Tensor, approximate: str = "none") -> torch.Tensor:
+    """GELU, exact or through tanh."""
+    if approximate == "tanh":
+        return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
+    return 0.5 * x * (1 + torch.erf(x * math.sqrt(0.5)))
+
+
+def adaptive_average(x: torch.Tensor, output_size: Sequence[int | None]) -> torch.Tensor:
+    """Adaptive average pooling of the last dimensions: a mean where one value is left, else a product with the matrix that
+    averages the bins of each dimension (a constant)."""
+    first = x.dim() - len(output_size)
+    whole = [first + i for i, n in enumerate(output_size) if n == 1]
+    if whole:
+        x = x.mean(whole, keepdim=True)
+    for axis, size in enumerate(output_size, first):
+        length = x.size(axis)
+        if size is None or size == length or size == 1:
+            continue
+        bins, place = torch.arange(size, device=x.device), torch.arange(length, device=x.device)
+        low, high = bins * length // size, ((bins + 1) * length + size - 1) // size
+        inside = (place[:, None] >= low) & (place[:, None] < high)
+        x = torch.matmul(x.movedim(axis, -1), inside.to(x.dtype) / (high - low).to(x.dtype)).movedim(-1, axis)
+    return x
+
+
 @cache
 def table() -> dict[Any, Callable[..., Any]]:
     """Operator overload -> decomposition, for `ExportedProgram.run_decompositions`."""
@@ -94,7 +137,14 @@ def table() -> dict[Any, Callable[..., Any]]:
     chosen = {op: rule for op, rule in get_decomposition_table().items() if op._overloadpacket not in kept}
     chosen.update({
         aten._native_batch_norm_legit_no_training.default: batch_norm,
+        aten.native_group_norm.default: group_norm,
+        aten.gelu.default: gelu,
         aten.scaled_dot_product_attention.default: attention,
         aten._scaled_dot_product_flash_attention_for_cpu.default: flash_attention_for_cpu,
     })
+    pools = (
+        aten.adaptive_avg_pool1d, aten.adaptive_avg_pool2d, aten._adaptive_avg_pool2d, aten.adaptive_avg_pool3d,
+        aten._adaptive_avg_pool3d,
+    )  # fmt: skip
+    chosen.update({pool.default: adaptive_average for pool in pools})
     return chosen

@@ -31,6 +31,8 @@ class Imported:
 
     module: ir.Module
     weights: WeightStore
+    reference: ExportedProgram | None = None
+    """The program whose nodes the locations name, where there is one: what results are compared with."""
 
 
 def export(model: Any, example_inputs: Sequence[Any]) -> ExportedProgram:
@@ -57,7 +59,7 @@ def import_program(program: ExportedProgram, context: ir.Context) -> Imported:
     program = program.run_decompositions(decompositions.table())
     _drop_unused_nodes(program)
     module = _torch_to_linalg(program, context)
-    return Imported(module, _name_arguments(program, module))
+    return Imported(module, _name_arguments(program, module), program)
 
 
 def _reject_dynamic_shapes(program: ExportedProgram) -> None:
@@ -90,8 +92,20 @@ def _torch_to_linalg(program: ExportedProgram, context: ir.Context) -> ir.Module
             with context:
                 return location(path, node.name, file, line)
 
+    class ReadableLiterals(fx_importer.FxImporterHooks):
+        """Tensor literals as dense attributes: the importer's own resources cannot be read back."""
+
+        def resolve_literal(self, gni: Any, literal: Any, info: Any) -> ir.Value | None:
+            if not isinstance(literal, torch.Tensor) or literal.numel() < 2:
+                return None
+            kind = fx_importer.create_mlir_tensor_type(literal)
+            values = np.array(literal.tolist(), dtype=fx_importer.TORCH_DTYPE_TO_NPY_TYPE[literal.dtype])
+            elements = ir.DenseElementsAttr.get(values, type=kind.element_type, shape=list(literal.shape))
+            result = gni._cc.tensor_to_vtensor_type(literal)
+            return ir.Operation.create("torch.vtensor.literal", results=[result], attributes={"value": elements}).results[0]
+
     with context, ir.Location.unknown():
-        importer = fx_importer.FxImporter(context=context)
+        importer = fx_importer.FxImporter(context=context, hooks=ReadableLiterals())
         importer._cc = NamedLocations(context)
         try:
             importer.import_stateless_graph(program.graph, func_name="main")

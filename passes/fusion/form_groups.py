@@ -219,7 +219,8 @@ def _outline_groups(planner: _Planner, block: ir.Block, functions: ir.Block) -> 
     splats = {op for op in order if op.results and op not in roots and op.results[0] in planner._splats()}
     replaced: list[tuple[ir.Value, ir.Value]] = []
     for number, group in enumerate(groups):
-        results = [r for r in group.root.results if list(r.uses)]
+        sequential = group.root.name.startswith("tm_tensor.")  # writes all its results, used or not
+        results = [r for r in group.root.results if sequential or list(r.uses)]
         operations, arguments = _outline.needed(results, group.members | views | splats, roots - {group.root})
         _outline.outline(f"group_{number}", operations, arguments, results, functions)
         with ir.InsertionPoint(group.root), _location(group, order):
@@ -235,7 +236,8 @@ def _separate_destinations(block: ir.Block) -> None:
     placed: set[ir.Value] = set()
     destinations = [op for op in ops_in(block) if op.name in ALIASES or op.name == "func.return"]
     for op in sorted(destinations, key=lambda o: o.name != "func.return"):
-        for position, value in enumerate(op.operands):
+        # Backwards: an insertion's destination is written before its source.
+        for position, value in reversed(list(enumerate(op.operands))):
             if isinstance(value, ir.BlockArgument) or value in placed or _is_overwritten(op, position, value):
                 with ir.InsertionPoint(op), op.location:
                     value = structured.copy_of(value)

@@ -141,6 +141,8 @@ class _Selector:
             if inner is not None:
                 rank = len(structured.shape_of(value))
                 return [a for a in range(rank) if a != inner] + [inner]
+        if group.root.name.startswith("tm_tensor."):
+            return list(range(len(structured.shape_of(value))))
         return self._order_like_operand(group, op)
 
     def _order_like_operand(self, group: Group, call: ir.Operation) -> list[int]:

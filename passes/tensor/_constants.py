@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from cocomp.dialects import structured
-from cocomp.dialects.graph import captured
-from cocomp.support.mlir import ir
+from cocomp.passes._outline import dependencies
+from cocomp.support.mlir import ir, ops_in
 
-PURE = ("linalg.", "tensor.", "arith.", "math.", "sparse.")
+PURE = ("linalg.", "tensor.", "arith.", "math.", "sparse.", "tm_tensor.")
 """Operations whose results depend on their operands alone."""
 
 
-def is_constant(value: ir.Value, known: dict[ir.Value, bool] | None = None) -> bool:
-    """Whether a value depends on weights and constants alone. `known` remembers answers between calls."""
-    known = {} if known is None else known
-    if value not in known:
-        if isinstance(value, ir.BlockArgument):
-            known[value] = structured.weight_name(value) is not None
-        else:
-            op = value.owner.operation
-            pure = op.name.startswith(PURE) or op.name.startswith("tm_tensor.")
-            known[value] = pure and all(is_constant(v, known) for v in [*op.operands, *captured(op)])
-    return known[value]
+def constants_of(block: ir.Block) -> set[ir.Value]:
+    """Values of a block that depend on weights and constants alone."""
+    known = {a for a in block.arguments if structured.weight_name(a) is not None}
+    for op in ops_in(block):
+        if op.name.startswith(PURE) and all(v in known for v in dependencies(op)):
+            known.update(op.results)
+    return known

@@ -8,16 +8,15 @@ from typing import ClassVar
 import numpy as np
 
 from cocomp.dialects import structured
-from cocomp.dialects.graph import captured
 from cocomp.passes import _outline
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 from cocomp.support.weights import WeightStore
 
-from ._constants import is_constant
+from ._constants import constants_of
 
-FREE_ELEMENTS = 1 << 16
+FREE_ELEMENTS = 1 << 18
 """A constant of this size is stored even where computing it would take less memory."""
 
 
@@ -68,13 +67,13 @@ def _name_literals(main: ir.Operation, state: State) -> None:
 
 def _frontier(block: ir.Block) -> list[ir.Value]:
     """Constant values that something not constant reads, as far up as views allow."""
-    known: dict[ir.Value, bool] = {}
+    constants = constants_of(block)
     found: dict[ir.Value, None] = {}
     for op in ops_in(block):
-        if all(is_constant(r, known) for r in op.results) and op.results:
+        if op.results and all(r in constants for r in op.results):
             continue
-        for value in [*op.operands, *captured(op)]:
-            if is_constant(value, known):
+        for value in _outline.dependencies(op):
+            if value in constants:
                 source = _worth_folding(value)
                 if source is not None:
                     found[source] = None

@@ -11,7 +11,7 @@ from cocomp.passes.math import affine
 from cocomp.support.mlir import arith, ir, linalg, ops_in, tensor
 from cocomp.support.passes import Pass, State
 
-from ._constants import is_constant
+from ._constants import constants_of
 
 PARALLEL = linalg.IteratorType.parallel
 
@@ -32,9 +32,11 @@ class FoldScalesPass(Pass):
 
     def run(self, module: ir.Module, state: State) -> None:
         for function in ops_in(module.body):
-            for op in ops_in(function.regions[0].blocks[0]):
-                if structured.is_contract(op) and is_constant(op.operands[1]):
-                    _fold(op)
+            block = function.regions[0].blocks[0]
+            constants = constants_of(block)
+            for op in ops_in(block):
+                if structured.is_contract(op) and op.operands[1] in constants:
+                    _fold(op, constants)
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class _Step:
     """False for a mere shift."""
 
 
-def _fold(contract: ir.Operation) -> None:
+def _fold(contract: ir.Operation, constants: set[ir.Value]) -> None:
     channel = _channel(contract)
-    steps = _chain(contract, channel[0]) if channel else []
+    steps = _chain(contract, channel[0], constants) if channel else []
     if channel is None or not any(s.scales for s in steps):
         return
     axis, dim, extent = channel
@@ -79,12 +81,12 @@ def _channel(contract: ir.Operation) -> tuple[int, int, int] | None:
     return None
 
 
-def _chain(contract: ir.Operation, axis: int) -> list[_Step]:
+def _chain(contract: ir.Operation, axis: int, constants: set[ir.Value]) -> list[_Step]:
     """The affine operations that follow one another, each the only user of the one before."""
     steps: list[_Step] = []
     value = contract.results[0]
     while len(uses := list(value.uses)) == 1:
-        step = _affine_step(uses[0].owner.operation, value, axis)
+        step = _affine_step(uses[0].owner.operation, value, axis, constants)
         if step is None:
             break
         steps.append(step)
@@ -92,7 +94,7 @@ def _chain(contract: ir.Operation, axis: int) -> list[_Step]:
     return steps
 
 
-def _affine_step(op: ir.Operation, value: ir.Value, axis: int) -> _Step | None:
+def _affine_step(op: ir.Operation, value: ir.Value, axis: int, constants: set[ir.Value]) -> _Step | None:
     if not structured.is_generic(op) or len(op.results) != 1 or list(op.operands).count(value) != 1:
         return None
     loops = structured.loops_of(op)
@@ -102,7 +104,7 @@ def _affine_step(op: ir.Operation, value: ir.Value, axis: int) -> _Step | None:
         return None
     for position in range(loops.n_inputs):
         dims = frozenset[int]().union(frozenset(), *(e.dims() for e in loops.maps[position]))
-        if position != operand and not (is_constant(op.operands[position]) and dims <= {axis}):
+        if position != operand and not (op.operands[position] in constants and dims <= {axis}):
             return None
     degree = _degree(op, operand)
     return None if degree is None else _Step(op, operand, degree == 1)

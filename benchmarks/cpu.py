@@ -1,0 +1,116 @@
+"""Latency of the zoo on cocomp and its peers, side by side on this CPU.
+
+    python -m benchmarks.cpu --models resnet50,bert_base --threads 1,2 --json result.json --markdown result.md
+
+The first run makes the peers' environments and converts the models, which takes minutes and some gigabytes of cache.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks import contest, machine, report
+from benchmarks.models import MODELS
+from benchmarks.peers.catalogue import COCOMP, PEERS, Contender
+from benchmarks.peers.sources import ExportError, Facts, ensure_sources
+
+DEFAULT_MODELS = ("resnet50", "mobilenet_v2", "vgg16", "efficientnet_b0", "vit_b_16", "bert_base")
+DEFAULT_ROUNDS = 7
+
+
+def run(
+    models: Sequence[str],
+    contenders: Sequence[Contender],
+    thread_counts: Sequence[int],
+    rounds: int,
+    progress: Callable[[str], None],
+) -> report.Run:
+    """Runs every contest and returns what was found; a contender that cannot take part costs a row, not the run."""
+    progress("measuring the machine")
+    ceilings = machine.measure(tuple(thread_counts))
+    facts: dict[str, Facts] = {}
+    results: list[contest.Result] = []
+    for model in models:
+        progress(f"{model}: exporting")
+        try:
+            sources = ensure_sources(model)
+        except ExportError as error:
+            facts[model] = Facts(0, 0)
+            results += _absent(model, thread_counts, {each.name: str(error) for each in contenders})
+            continue
+        facts[model] = sources.facts
+        entries, reasons = contest.prepare(list(contenders), sources, progress)
+        results += _absent(model, thread_counts, reasons)
+        for threads in thread_counts:
+            results += contest.hold(entries, sources, threads, rounds, progress)
+    return report.Run(ceilings, rounds, tuple(each.name for each in contenders), facts, tuple(results))
+
+
+def _absent(model: str, thread_counts: Sequence[int], reasons: dict[str, str]) -> list[contest.Result]:
+    return [contest.Result(model, n, name, reason=text) for n in thread_counts for name, text in reasons.items()]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    contenders = [PEERS[name] for name in options.peers]
+    if options.cocomp:
+        if not find_spec(COCOMP.name):
+            _say("cocomp is not installed here; --no-cocomp measures the peers alone")
+            return 1
+        contenders.insert(0, COCOMP)
+    if not contenders:
+        _say("expected a contender, got none")
+        return 2
+    found = run(options.models, contenders, options.threads, options.rounds, _say)
+    print(machine.describe(found.machine))
+    tables = report.tables(found)
+    report.show(tables)
+    if options.json:
+        options.json.write_text(json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
+    if options.markdown:
+        options.markdown.write_text(f"```\n{machine.describe(found.machine)}\n```\n\n{report.to_markdown(tables)}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(f"benchmarks.cpu: {line}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    cpus = len(os.sched_getaffinity(0))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cpu", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--models", type=_names(MODELS), default=DEFAULT_MODELS, metavar="A,B", help="of the zoo")
+    parser.add_argument("--peers", type=_names(PEERS), default=tuple(PEERS), metavar="A,B", help=", ".join(PEERS))
+    parser.add_argument("--no-cocomp", dest="cocomp", action="store_false", help="measure the peers alone")
+    parser.add_argument("--threads", type=_counts, default=tuple(sorted({1, min(2, cpus)})), metavar="1,2")
+    parser.add_argument("--rounds", type=int, default=DEFAULT_ROUNDS, metavar="N", help="turns of each contender")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--markdown", type=Path, metavar="FILE")
+    return parser
+
+
+def _names(known: Mapping[str, object]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(filter(None, text.split(",")))
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"expected some of {', '.join(known)}, got {', '.join(unknown)}")
+        return names
+
+    return parse
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    cpus = len(os.sched_getaffinity(0))
+    counts = tuple(int(part) for part in text.split(","))
+    if not all(1 <= count <= cpus for count in counts):
+        raise argparse.ArgumentTypeError(f"expected numbers from 1 to {cpus}, got {text}")
+    return counts
+
+
+if __name__ == "__main__":
+    sys.exit(main())

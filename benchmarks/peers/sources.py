@@ -1,0 +1,169 @@
+"""A zoo model in the formats that peers read, with inputs and PyTorch's answers, cached.
+
+    python -m benchmarks.peers.sources NAME DIRECTORY
+
+The export runs in a process of its own (this command): a crash in an exporter then costs one model, and the harness
+stays small.
+"""
+
+import hashlib
+import json
+import sys
+import warnings
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.cache import cache_directory, versioned_directory
+from benchmarks.peers.adapter import save_arrays
+from benchmarks.peers.process import run_logged
+
+if TYPE_CHECKING:  # torch is slow to load, and finding cached files needs none of it
+    from torch import nn
+
+    from benchmarks.inputs import Inputs
+
+HERE = Path(__file__).parent
+INPUTS = ("random", "structured")
+DONE = "facts.json"  # written last
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the table says about a model: bytes of its parameters and buffers, operations of one run (0: unknown)."""
+
+    weight_bytes: int
+    flops: int
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The directory of one exported model.
+
+    `model.onnx`, `model.pt` (TorchScript; either is missing where its exporter failed, and `reason` tells why), and
+    for each of INPUTS an `.npz` of inputs (input0, ...) and a `-reference.npz` of PyTorch's output.
+    """
+
+    name: str
+    directory: Path
+
+    @property
+    def onnx(self) -> Path:
+        return self._exported("model.onnx")
+
+    @property
+    def torchscript(self) -> Path:
+        return self._exported("model.pt")
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(**json.loads((self.directory / DONE).read_text()))
+
+    def inputs(self, kind: str) -> Path:
+        return self.directory / f"{kind}.npz"
+
+    def reference(self, kind: str) -> Path:
+        return self.directory / f"{kind}-reference.npz"
+
+    def _exported(self, name: str) -> Path:
+        path = self.directory / name
+        reason = self.directory / f"{name}.reason"
+        if not path.exists():
+            raise ExportError(reason.read_text() if reason.exists() else f"{name} was not exported")
+        return path
+
+
+class ExportError(RuntimeError):
+    """A model could not be brought into some format; the message is the reason for the table."""
+
+
+def ensure_sources(name: str) -> Sources:
+    """The exported zoo model `name`, made by a child process on the first call. Raises ExportError."""
+    directory = versioned_directory(cache_directory("models"), name, zoo_version())
+    if not (directory / DONE).exists():
+        command = [sys.executable, "-m", "benchmarks.peers.sources", name, str(directory)]
+        done = run_logged(command, directory / "export.log", cwd=HERE.parents[1])
+        if not (directory / DONE).exists():
+            raise ExportError(f"export failed: {done.reason}")
+    return Sources(name, directory)
+
+
+def zoo_version() -> str:
+    """Changes when the zoo, the exporter or their packages do, so that nothing stale is measured."""
+    files = [HERE.parent / "models.py", HERE.parent / "networks.py", HERE.parent / "inputs.py", Path(__file__)]
+    versions = ",".join(version(package) for package in ("torch", "torchvision", "transformers"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files) + versions.encode()).hexdigest()[:10]
+
+
+def export(name: str, directory: Path) -> None:
+    """Writes all files of Sources for zoo model `name`. A format that fails leaves its reason instead."""
+    import torch
+
+    from benchmarks.models import MODELS, structured_inputs
+
+    # The fused attention of inference mode is one opaque operator, which no format has.
+    torch.backends.mha.set_fastpath_enabled(False)
+    module, inputs = MODELS[name].factory()
+    with torch.no_grad():
+        for kind, values in (("random", inputs), ("structured", structured_inputs(inputs))):
+            save_arrays(directory / f"{kind}.npz", [value.numpy() for value in values])
+            save_arrays(directory / f"{kind}-reference.npz", [module(*values).numpy()], "output")
+        for file, exporter in (("model.pt", _to_torchscript), ("model.onnx", _to_onnx)):
+            try:
+                exporter(module, inputs, directory / file)
+            except Exception as error:  # noqa: BLE001 (any failure of an exporter is a result, for the table)
+                (directory / f"{file}.reason").write_text(f"{file}: {_first_line(error)}")
+                (directory / file).unlink(missing_ok=True)
+        tensors = {id(t): t for t in (*module.parameters(), *module.buffers())}.values()
+        facts = Facts(sum(t.numel() * t.element_size() for t in tensors), _count_flops(module, inputs))
+    (directory / DONE).write_text(json.dumps(asdict(facts)))
+
+
+def _to_torchscript(module: "nn.Module", inputs: "Inputs", path: Path) -> None:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(module, inputs, check_trace=False), str(path))
+
+
+def _to_onnx(module: "nn.Module", inputs: "Inputs", path: Path) -> None:
+    """The tracing exporter first: its graphs are what peers' fusions were written for."""
+    import torch
+
+    names = [f"input{i}" for i in range(len(inputs))]
+    failures: list[str] = []
+    for dynamo in (False, True):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                torch.onnx.export(
+                    module, inputs, str(path), dynamo=dynamo, external_data=False,
+                    input_names=names, output_names=["output0"], opset_version=17 if not dynamo else 18,
+                )  # fmt: skip
+            return
+        except Exception as error:  # noqa: BLE001 (whatever it was, the other exporter may do)
+            failures.append(_first_line(error))
+    raise ExportError("; then ".join(failures))
+
+
+def _count_flops(module: "nn.Module", inputs: "Inputs") -> int:
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    # Operators that do all of an attention or an LSTM at once are not counted; what they consist of is.
+    with counter, sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False):
+        module(*inputs)
+    return counter.get_total_flops()
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+if __name__ == "__main__":
+    export(sys.argv[1], Path(sys.argv[2]))
