@@ -8,6 +8,8 @@ from cocomp.passes.fusion.form_groups import FormGroupsPass
 from cocomp.passes.kernel.lower_contractions import LowerContractionsPass
 from cocomp.passes.kernel.lower_loops import LowerLoopsPass
 from cocomp.passes.kernel.lower_sequential import LowerSequentialPass
+from cocomp.passes.kernel.lower_winograd import LowerWinogradPass
+from cocomp.passes.kernel.prepare_winograd import PrepareWinogradPass
 from cocomp.passes.kernel.schedule_contractions import ScheduleContractionsPass
 from cocomp.passes.layout.select_layout import SelectLayoutPass
 from cocomp.passes.plan.assign_arena import AssignArenaPass
@@ -71,9 +73,11 @@ def cpu_steps(fold: bool = True) -> list[tuple[Phase, list[Step]]]:
             [
                 Step(ScheduleContractionsPass(), "tiles depend on layouts, packing depends on tiles"),
                 Step(BuildPlanPass(), "tensors become memory"),
+                Step(PrepareWinogradPass(), "their weights are transformed when the model is created"),
                 Step(PackWeightsPass(), "weights in the order of the tiles"),
                 Step(AssignArenaPass(), "all buffers are known"),
                 Step(LowerContractionsPass(), "gather-GEMM with its epilogue"),
+                Step(LowerWinogradPass(), "minimal filtering with its epilogue"),
                 Step(LowerLoopsPass(), "everything else that is a loop"),
                 Step(LowerSequentialPass(), "scans and sorts, which are not"),
             ],

@@ -213,11 +213,16 @@ def read_group(function: ir.Operation) -> Group:
 
 
 def stored_index(group: Group) -> nest.Index:
-    """Where the computed value goes in the group's result: a pad shifts it."""
+    """Where the computed value goes in the group's result."""
+    return shifted(group, group.axes)
+
+
+def shifted(group: Group, axes: nest.Index) -> nest.Index:
+    """Index in the group's result of what is computed at `axes`: a pad shifts it."""
     if group.root.name != "tensor.pad":
-        return group.axes
+        return axes
     low = list(group.root.attributes["static_low"])
-    return tuple(e + shift for e, shift in zip(group.axes, low, strict=True))
+    return tuple(e + shift for e, shift in zip(axes, low, strict=True))
 
 
 def uses_indices(group: Group) -> bool:
@@ -235,3 +240,20 @@ def uses_indices(group: Group) -> bool:
 def is_group(function: ir.Operation) -> bool:
     """Whether a function of the module is a group that has not become a kernel yet."""
     return function.name == "func.func" and function.attributes["sym_name"].value != "main" and "kernel.tasks" not in function.attributes
+
+
+def flops(group: Group) -> int:
+    """Arithmetic operations that the group asks for: a multiply-add counts as two, any other body operation as one."""
+    total = 0
+    for need in (*group.nest.reductions, *group.nest.maps):
+        points = 1
+        for extent in need.loop.bounds:
+            points *= extent
+        total += points * _body_flops(group.graph.operations[need.loop.results[0]])
+    return total
+
+
+def _body_flops(op: ir.Operation) -> int:
+    if structured.is_contract(op):
+        return 2
+    return sum(o.name.startswith(("arith.", "math.")) and o.name != "arith.constant" for o in structured.body_ops(op))

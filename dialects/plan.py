@@ -51,11 +51,21 @@ class ArenaOp(Plan.Operation, name="arena"):
     buffer: ext.Result[BufferType]
 
 
+class PersistentOp(Plan.Operation, name="persistent"):
+    """Memory that is written once, when the model is created: `bytes` bytes; `offset` as for `plan.arena`."""
+
+    bytes: ir.IntegerAttr
+    offset: ir.IntegerAttr
+    buffer: ext.Result[BufferType]
+
+
 class DispatchOp(Plan.Operation, name="dispatch"):
-    """Run a kernel. `writes` describes the tensors that it writes (`written`)."""
+    """Run a kernel. The attribute `writes` describes the tensors that it writes (`written`).
+
+    With the attribute `once` it runs when the model is created, and not again; such dispatches come first.
+    """
 
     kernel: ir.FlatSymbolRefAttr
-    writes: ir.ArrayAttr
     arguments: Sequence[ext.Operand[BufferType]]
 
 
@@ -84,9 +94,19 @@ def arena(size: int) -> ir.Value:
     return ArenaOp(bytes=i64(size), offset=i64(-1), buffer=BufferType.get()).results[0]
 
 
-def dispatch(kernel: str, arguments: Sequence[ir.Value], written: ir.ArrayAttr, loc: ir.Location) -> None:
-    """Run `kernel`, which writes the tensors that `written` describes to the last buffers that are not tables."""
-    DispatchOp(kernel=ir.FlatSymbolRefAttr.get(kernel), writes=written, arguments=arguments, loc=loc)
+def persistent(size: int) -> ir.Value:
+    """`size` bytes of persistent memory, not yet placed."""
+    return PersistentOp(bytes=i64(size), offset=i64(-1), buffer=BufferType.get()).results[0]
+
+
+def dispatch(
+    kernel: str, arguments: Sequence[ir.Value], written: ir.ArrayAttr, loc: ir.Location, once: bool = False
+) -> None:
+    """Run `kernel`, which writes the tensors that `written` describes; `once`: when the model is created."""
+    op = DispatchOp(kernel=ir.FlatSymbolRefAttr.get(kernel), arguments=arguments, loc=loc)
+    op.attributes["writes"] = written
+    if once:
+        op.attributes["once"] = ir.UnitAttr.get()
 
 
 def written(type_: ir.Type, layout: ir.Attribute, argument: int) -> ir.DictAttr:

@@ -3,73 +3,127 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, OutputKind
+from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind, TensorArgument
 
-from cocomp.support.diagnostics import CompileError
-from cocomp.support.mlir import ir, location, passmanager, source_line
+from cocomp.support.diagnostics import CompileError, first_line
+from cocomp.support.mlir import ir, location
 from cocomp.support.weights import WeightStore
 
 from . import decompositions
-
-TO_LINALG = (
-    "builtin.module(func.func(torch-match-quantized-custom-ops),"
-    "torchdynamo-export-to-torch-backend-pipeline{extra-library= backend-legal-ops=},"
-    "torch-backend-to-linalg-on-tensors-backend-pipeline)"
-)
+from .imported import Imported
+from .lowering import WAY_OUT, lower_torch
 
 
-@dataclass
-class Imported:
-    """A model in the compiler's hands: the module of phase `imported` and the weights beside it."""
+@dataclass(frozen=True)
+class TorchReference:
+    """An exported program, run node by node by PyTorch."""
 
-    module: ir.Module
-    weights: WeightStore
-    reference: ExportedProgram | None = None
-    """The program whose nodes the locations name, where there is one: what results are compared with."""
+    program: ExportedProgram
+
+    @property
+    def outputs(self) -> list[str]:
+        return [spec.arg.name for spec in self.program.graph_signature.output_specs]
+
+    def values(self, inputs: Sequence[np.ndarray], nodes: set[str]) -> dict[str, np.ndarray]:
+        found: dict[str, np.ndarray] = {}
+
+        class Recorder(torch.fx.Interpreter):
+            def run_node(self, n: torch.fx.Node) -> Any:
+                result = super().run_node(n)
+                if n.name in nodes and isinstance(result, torch.Tensor):
+                    found[n.name] = result.detach().numpy()
+                return result
+
+        given = iter(inputs)
+        state = {**self.program.state_dict, **self.program.constants}
+        arguments: list[Any] = []
+        for spec in self.program.graph_signature.input_specs:
+            is_input = spec.kind == InputKind.USER_INPUT
+            arguments.append(torch.from_numpy(np.array(next(given))) if is_input else state[spec.target or ""])
+        with torch.no_grad():
+            Recorder(self.program.graph_module).run(*arguments)
+        return found
 
 
-def export(model: Any, example_inputs: Sequence[Any]) -> ExportedProgram:
+def export(model: Any, example_inputs: Sequence[Any], keywords: Mapping[str, Any] | None = None) -> ExportedProgram:
     """An exported program of `model`; one that is exported already is returned as it is."""
     if isinstance(model, ExportedProgram):
         return model
     if not isinstance(model, torch.nn.Module):
         raise CompileError(f"expected a torch.nn.Module or an exported program, got {type(model).__name__}")
-    if not example_inputs:
+    if not example_inputs and not keywords:
         raise CompileError("expected example inputs to export the model with", notes=["pass the tensors that the model takes"])
+    if isinstance(model, torch.jit.ScriptModule):
+        from .torchscript import export_script
+
+        return export_script(model, tuple(example_inputs))
     try:
         with torch.no_grad():
-            return torch.export.export(model.eval(), tuple(example_inputs))
+            return torch.export.export(model.eval(), tuple(example_inputs), dict(keywords or {}))
     except Exception as error:  # torch.export raises errors of many kinds
         raise CompileError(
-            f"torch.export cannot export the model: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}",
+            f"torch.export cannot export the model: {first_line(error)}",
             notes=["torch.export.export(model, example_inputs) shows the whole message"],
         ) from error
 
 
 def import_program(program: ExportedProgram, context: ir.Context) -> Imported:
     """Lower an exported program; inputs and outputs keep their names, operations their place in the model."""
-    _reject_dynamic_shapes(program)
+    _reject_unsupported(program)
     program = program.run_decompositions(decompositions.table())
     _drop_unused_nodes(program)
+    _reject_unsupported(program)
+    _drop_plain_values(program)
     module = _torch_to_linalg(program, context)
-    return Imported(module, _name_arguments(program, module), program)
+    return Imported(module, _name_arguments(program, module), TorchReference(program))
 
 
-def _reject_dynamic_shapes(program: ExportedProgram) -> None:
+def _reject_unsupported(program: ExportedProgram) -> None:
+    """Refuse what could only fail much later, or never end: shapes that are not known, complex numbers."""
     for node in program.graph.nodes:
         value = node.meta.get("val")
-        if node.op == "placeholder" and isinstance(value, torch.Tensor) and any(not isinstance(s, int) for s in value.shape):
-            raise CompileError(
-                f"input '{node.name}' has a dynamic shape {tuple(value.shape)}",
-                notes=["export the model with static shapes: leave out dynamic_shapes, one artefact a shape"],
-            )
+        for tensor in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(tensor, torch.Tensor):
+                _reject_tensor(node, tensor)
+
+
+def _reject_tensor(node: torch.fx.Node, tensor: torch.Tensor) -> None:
+    where = describe(node)
+    if tensor.is_complex():
+        raise CompileError(
+            f"'{_operator(node)}' gives complex numbers, which are not supported",
+            where=where,
+            notes=["compute real and imaginary parts as two real tensors"],
+        )
+    if all(isinstance(extent, int) for extent in tensor.shape):
+        return
+    if node.op == "placeholder":
+        raise CompileError(
+            f"input '{node.name}' has a dynamic shape {tuple(tensor.shape)}",
+            notes=["export the model with static shapes: leave out dynamic_shapes, one artefact a shape"],
+        )
+    raise CompileError(
+        f"'{_operator(node)}' gives a tensor whose shape {tuple(tensor.shape)} depends on values or on a dynamic input",
+        where=where,
+        notes=["export with static shapes, and replace selecting elements by masking them (torch.where)"],
+    )
+
+
+def _operator(node: torch.fx.Node) -> str:
+    return str(node.target).removesuffix(".default")
+
+
+def describe(node: torch.fx.Node) -> str:
+    """The place of a graph node in the user's terms: `layer1.0.conv1 (model.py:12)`."""
+    path, file, line = place(node)
+    return " ".join(filter(None, [path or node.name, f"({file}:{line})" if file else ""]))
 
 
 def _drop_unused_nodes(program: ExportedProgram) -> None:
@@ -79,6 +133,25 @@ def _drop_unused_nodes(program: ExportedProgram) -> None:
         if node.op == "call_function" and "_assert" in str(node.target):
             graph.erase_node(node)
     graph.eliminate_dead_code()
+
+
+def _drop_plain_values(program: ExportedProgram) -> None:
+    """Inputs and results that are no tensors: inputs are constants of the graph already, results are known to the caller."""
+    signature, graph = program.graph_signature, program.graph
+    inputs = list(zip(signature.input_specs, [n for n in graph.nodes if n.op == "placeholder"], strict=True))
+    for _, node in [pair for pair in inputs if isinstance(pair[0].arg, ConstantArgument)]:
+        graph.erase_node(node)
+    (returned,) = (n for n in graph.nodes if n.op == "output")
+    results = [pair for pair in zip(signature.output_specs, returned.args[0], strict=True) if _is_tensor(pair[0].arg)]
+    if not results:
+        raise CompileError("the model returns no tensor", notes=["return at least one tensor from forward"])
+    returned.args = (tuple(value for _, value in results),)
+    signature.input_specs[:] = [spec for spec, _ in inputs if not isinstance(spec.arg, ConstantArgument)]
+    signature.output_specs[:] = [spec for spec, _ in results]
+
+
+def _is_tensor(argument: object) -> bool:
+    return isinstance(argument, TensorArgument)
 
 
 def _torch_to_linalg(program: ExportedProgram, context: ir.Context) -> ir.Module:
@@ -112,41 +185,6 @@ def _torch_to_linalg(program: ExportedProgram, context: ir.Context) -> ir.Module
         except (NotImplementedError, ValueError, TypeError, KeyError, AssertionError, RuntimeError) as error:
             raise CompileError(f"cannot import the exported graph: {error}", notes=[WAY_OUT]) from error
         return lower_torch(importer.module)
-
-
-def lower_torch(module: ir.Module) -> ir.Module:
-    """torch dialect -> linalg; an operator that cannot be lowered is reported with its place in the model."""
-    with module.context as context, ir.Location.unknown():
-        context.emit_error_diagnostics = False
-        try:
-            passmanager.PassManager.parse(TO_LINALG).run(module.operation)
-        except ir.MLIRError as error:
-            raise _unsupported(error) from error
-    return module
-
-
-WAY_OUT = (
-    "replace the operation in the model by supported ones, or export the part before and after it separately "
-    "(torch.export of two submodules)"
-)
-
-
-def _unsupported(error: ir.MLIRError) -> CompileError:
-    for diagnostic in error.error_diagnostics:
-        message = diagnostic.message
-        named = re.search(r'name = "torch\.([\w.]+)"', message) or re.search(r"operation '([\w.]+)'", message)
-        name = named.group(1).replace("torch.aten", "aten") if named else ""
-        text = f"operator '{name}' is not supported" if name else message.splitlines()[0]
-        return CompileError(text, where=_place_of(diagnostic.location), notes=[WAY_OUT])
-    return CompileError(f"the model cannot be lowered: {error}", notes=[WAY_OUT])
-
-
-def _place_of(loc: ir.Location) -> str:
-    from cocomp.support.mlir import origins
-
-    paths = [path or node for node, path in origins(loc)]
-    line = source_line(loc)
-    return " ".join(filter(None, [paths[0] if paths else "", f"({line})" if line else ""]))
 
 
 def place(node: torch.fx.Node) -> tuple[str, str, int]:

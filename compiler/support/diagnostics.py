@@ -33,3 +33,9 @@ class InternalError(Exception):
 
 class UsageError(Exception):
     """The command line or the call itself is wrong."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message that says something, or what kind of error it is."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -18,7 +18,8 @@ from .diagnostics import CompileError, InternalError
 
 __all__ = [
     "arith", "context", "enclosing_function", "ext", "func", "ir", "linalg", "location", "math", "memref", "ops_in",
-    "parse", "passmanager", "run_upstream", "scf", "tensor", "translate_module_to_llvmir", "vector", "where",
+    "origins", "parse", "passmanager", "run_upstream", "scf", "source_line", "tensor", "translate_module_to_llvmir", "vector", "walk",
+    "where",
 ]  # fmt: skip
 
 
@@ -36,13 +37,15 @@ def context() -> ir.Context:
     return made
 
 
-def parse(text: str, made: ir.Context, source: str = "<text>") -> ir.Module:
-    """Parse a module; a syntax error becomes a CompileError that names the line."""
+def parse(text: str | bytes, made: ir.Context, source: str = "<text>") -> ir.Module:
+    """Parse a module; a syntax error becomes a CompileError that names the line of `source`."""
     try:
         with made, ir.Location.unknown():
             return ir.Module.parse(text)
     except ir.MLIRError as error:
-        raise CompileError(_first_message(error), where=source, notes=_other_messages(error)) from None
+        first, *others = error.error_diagnostics
+        line = source_line(first.location).removeprefix("-")  # the parser calls every text "-"
+        raise CompileError(first.message, where=f"{source}{line}", notes=[d.message for d in others]) from None
 
 
 def run_upstream(module: ir.Module, pipeline: str) -> None:
@@ -56,17 +59,6 @@ def run_upstream(module: ir.Module, pipeline: str) -> None:
             manager.run(module.operation)
         except ir.MLIRError as error:
             raise InternalError(f"{pipeline}: {error}") from error
-
-
-def _first_message(error: ir.MLIRError) -> str:
-    diagnostics = error.error_diagnostics
-    if not diagnostics:
-        return str(error)
-    return f"{diagnostics[0].message} at {diagnostics[0].location}"
-
-
-def _other_messages(error: ir.MLIRError) -> list[str]:
-    return [d.message for d in error.error_diagnostics[1:]]
 
 
 def ops_in(block: ir.Block) -> list[ir.Operation]:
@@ -97,7 +89,13 @@ def location(path: str, node: str, file: str, line: int) -> ir.Location:
     return ir.Location.name(node, ir.Location.name(path, source))
 
 
+def _concrete(loc: ir.Location) -> ir.Location:
+    """The location as an instance of its own class: those of diagnostics arrive as plain `ir.Location`."""
+    return ir.Location.from_attr(loc.attr, loc.context)
+
+
 def _names(loc: ir.Location) -> Iterator[tuple[str, str]]:
+    loc = _concrete(loc)
     if isinstance(loc, ir.NameLoc):
         child = loc.child_loc
         yield loc.name_str, child.name_str if isinstance(child, ir.NameLoc) else ""
@@ -115,6 +113,7 @@ def origins(loc: ir.Location) -> list[tuple[str, str]]:
 
 def source_line(loc: ir.Location) -> str:
     """`file:line` recorded in a location, or an empty string."""
+    loc = _concrete(loc)
     if isinstance(loc, ir.NameLoc):
         return source_line(loc.child_loc)
     if isinstance(loc, ir.FusedLoc):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +18,18 @@ class Blob:
 
     offsets: dict[str, int]
     size: int
+    released_from: int
+    """Weights from here on are needed once, when the model is created."""
 
 
-def write_blob(weights: Mapping[str, np.ndarray], path: Path) -> Blob:
-    """Write all arrays one after the other; booleans as bytes."""
+def write_blob(weights: Mapping[str, np.ndarray], needed_once: Container[str], path: Path) -> Blob:
+    """Write all arrays one after the other, those `needed_once` last; booleans as bytes."""
     offsets: dict[str, int] = {}
     position = 0
+    order = sorted(weights, key=lambda name: name in needed_once)
     with path.open("wb") as file:
-        for name, array in weights.items():
+        for name in order:
+            array = weights[name]
             padding = -position % ALIGNMENT
             file.write(bytes(padding))
             position += padding
@@ -34,4 +38,5 @@ def write_blob(weights: Mapping[str, np.ndarray], path: Path) -> Blob:
             file.write(data.data.cast("B") if data.size else b"")
             position += data.nbytes
         file.write(bytes(ALIGNMENT))  # vectors may be loaded past the last weight
-    return Blob(offsets, position + ALIGNMENT)
+    released = min((offsets[n] for n in order if n in needed_once), default=position)
+    return Blob(offsets, position + ALIGNMENT, released)

@@ -40,7 +40,7 @@ def emit(module: ir.Module, weights: WeightStore, target: CpuTarget, manifest: d
     with tempfile.TemporaryDirectory(prefix="cocomp-") as name:
         directory = Path(name)
         try:
-            blob = write_blob(weights, directory / "weights.bin")
+            blob = write_blob(weights, _needed_once(module), directory / "weights.bin")
             plan = plan_c.write(module, blob, manifest, target)
             (directory / "plan.c").write_text(plan.source)
             (directory / "weights.S").write_text(plan_c.WEIGHTS_ASSEMBLY)
@@ -50,6 +50,19 @@ def emit(module: ir.Module, weights: WeightStore, target: CpuTarget, manifest: d
         except OSError as error:
             raise CompileError(f"cannot write temporary files: {error.strerror}", where=str(directory)) from error
     return Library(_sealed(data), plan.header)
+
+
+def _needed_once(module: ir.Module) -> set[str]:
+    """Weights that only the dispatches of the model's creation read."""
+    main = next(f for f in ops_in(module.body) if f.attributes["sym_name"].value == "main")
+    readers: dict[str, set[bool]] = {}
+    for op in ops_in(main.regions[0].blocks[0]):
+        if op.name == "plan.dispatch":
+            for value in op.operands:
+                source = value.owner.operation
+                if source.name == "plan.constant":
+                    readers.setdefault(source.attributes["weight"].value, set()).add("once" in op.attributes)
+    return {name for name, kinds in readers.items() if kinds == {True}}
 
 
 def llvm_texts(module: ir.Module, target: CpuTarget, workers: int) -> list[str]:

@@ -24,7 +24,10 @@ def manifest_of(module: ir.Module, target: CpuTarget, precision: str) -> dict[st
         "inputs": [_tensor(t) for t in main.attributes["plan.inputs"]],
         "outputs": [_tensor(t) for t in main.attributes["plan.outputs"]],
         "arena_bytes": main.attributes["plan.arena_bytes"].value,
-        "dispatches": [_dispatch(op, functions) for op in operations if op.name == "plan.dispatch"],
+        "persistent_bytes": main.attributes["plan.persistent_bytes"].value,
+        "dispatches": [
+            _dispatch(op, functions) for op in operations if op.name == "plan.dispatch" and "once" not in op.attributes
+        ],
     }
 
 
@@ -44,6 +47,7 @@ def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation]) -> dict[str,
         "nodes": [node for node, _ in found],
         "source": source_line(op.location),
         "tasks": function.attributes["kernel.tasks"].value,
+        "flops": (op.attributes["flops"] if "flops" in op.attributes else function.attributes["kernel.flops"]).value,
         "facts": {fact.name: fact.attr.value for fact in facts},
         "writes": [_written(w, op) for w in op.attributes["writes"]],
     }

@@ -41,7 +41,12 @@ class _Table:
 
     arguments: list[str] = field(default_factory=list[str])
     dispatches: list[str] = field(default_factory=list[str])
-    kernels: dict[str, int] = field(default_factory=dict[str, int])
+    kernels: dict[str, tuple[int, bool]] = field(default_factory=dict[str, tuple[int, bool]])
+    """Kernel -> (arguments, whether it takes scratch memory)."""
+    prepared: int = 0
+    """Dispatches that run once; they come first."""
+    scratch: int = 0
+    """Bytes of scratch memory that a thread needs."""
 
 
 def write(module: ir.Module, blob: Blob, manifest: dict[str, object], target: CpuTarget) -> PlanSource:
@@ -56,7 +61,7 @@ def write(module: ir.Module, blob: Blob, manifest: dict[str, object], target: Cp
         elif op.results:
             places[op.results[0]] = _place(op, blob)
     inputs, outputs = len(main.attributes["plan.inputs"]), len(main.attributes["plan.outputs"])
-    return PlanSource(_source(main, table, manifest, target, inputs, outputs), header(manifest))
+    return PlanSource(_source(main, table, manifest, target, blob, inputs, outputs), header(manifest))
 
 
 def _place(op: ir.Operation, blob: Blob) -> str:
@@ -66,8 +71,8 @@ def _place(op: ir.Operation, blob: Blob) -> str:
         return f"{{{op.attributes['index'].value}, COCOMP_OUTPUT}}"
     if op.name == "plan.constant":
         return f"{{{blob.offsets[op.attributes['weight'].value]}, COCOMP_WEIGHTS}}"
-    if op.name == "plan.arena":
-        return f"{{{op.attributes['offset'].value}, COCOMP_ARENA}}"
+    if op.name in ("plan.arena", "plan.persistent"):
+        return f"{{{op.attributes['offset'].value}, COCOMP_{op.name.removeprefix('plan.').upper()}}}"
     raise InternalError(f"'{op.name}' is not part of a plan")
 
 
@@ -76,16 +81,26 @@ def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation], places: dict
     operands = [places[v] for v in op.operands]
     if len(operands) > MAX_ARGUMENTS:
         raise InternalError(f"kernel '{kernel}' has {len(operands)} arguments, more than {MAX_ARGUMENTS}")
-    tasks = functions[kernel].attributes["kernel.tasks"].value
-    table.kernels[kernel] = len(operands)
+    attributes = functions[kernel].attributes
+    tasks = attributes["kernel.tasks"].value
+    scratch = attributes["kernel.scratch"].value if "kernel.scratch" in attributes else 0
+    table.scratch = max(table.scratch, scratch)
+    table.prepared += "once" in op.attributes
+    table.kernels[kernel] = (len(operands), scratch > 0)
     table.dispatches.append(f"{{run_{kernel}, {tasks}, {len(table.arguments)}, {len(operands)}}}")
     table.arguments += operands
 
 
 def _source(
-    main: ir.Operation, table: _Table, manifest: dict[str, object], target: CpuTarget, inputs: int, outputs: int
+    main: ir.Operation,
+    table: _Table,
+    manifest: dict[str, object],
+    target: CpuTarget,
+    blob: Blob,
+    inputs: int,
+    outputs: int,
 ) -> str:
-    kernels = "\n".join(_kernel(name, count) for name, count in table.kernels.items())
+    kernels = "\n".join(_kernel(name, *shape) for name, shape in table.kernels.items())
     text = json.dumps(json.dumps(manifest))
     return f"""\
 #include "plan.h"
@@ -107,9 +122,14 @@ const cocomp_plan cocomp_the_plan = {{
   .dispatches = dispatches,
   .arguments = arguments,
   .dispatch_count = {len(table.dispatches)},
+  .prepare_count = {table.prepared},
   .input_count = {inputs},
   .output_count = {outputs},
   .arena_bytes = {main.attributes["plan.arena_bytes"].value},
+  .persistent_bytes = {main.attributes["plan.persistent_bytes"].value},
+  .scratch_bytes = {-(-table.scratch // 4096) * 4096},
+  .released_from = {blob.released_from},
+  .weights_bytes = {blob.size},
   .manifest = manifest,
   .checksum = checksum,
   .x86_level = {X86_LEVELS.get(target.cpu, 0)},
@@ -122,12 +142,13 @@ def _rows(items: list[str]) -> str:
     return ",\n  ".join(items) if items else "{0}"
 
 
-def _kernel(name: str, count: int) -> str:
-    parameters = ", ".join(["char *"] * count + ["int64_t", "int64_t"])
-    values = ", ".join([*(f"a[{i}]" for i in range(count)), "first", "last"])
+def _kernel(name: str, count: int, scratch: bool) -> str:
+    parameters = ", ".join(["char *"] * (count + scratch) + ["int64_t", "int64_t"])
+    values = ", ".join([*(f"a[{i}]" for i in range(count)), *(["scratch"] if scratch else []), "first", "last"])
+    unused = "" if scratch else "(void)scratch; "
     return (
         f"void {name}({parameters});\n"
-        f"static void run_{name}(char *const *a, int64_t first, int64_t last) {{ {name}({values}); }}"
+        f"static void run_{name}(char *const *a, int64_t first, int64_t last, char *scratch) {{ {unused}{name}({values}); }}"
     )
 
 

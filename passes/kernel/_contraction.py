@@ -101,6 +101,12 @@ def is_weight(group: Group, argument: int) -> bool:
     return "sparse.weight" in group.function.attributes["arg_attrs"][argument]
 
 
+def is_dense(contraction: Contraction) -> bool:
+    """Whether the contraction's weight has the dense encoding (or none)."""
+    kind = contraction.group.arguments[contraction.w_argument].type
+    return kind.encoding is None or "sparse.dense" in str(kind.encoding)
+
+
 def read_contraction(group: Group) -> Contraction:
     """Find the roles of the dimensions in a group whose arguments and results have layouts."""
     made, need = group.nest, group.contraction

@@ -39,27 +39,29 @@ def _polynomial(x: ir.Value, coefficients: Sequence[float]) -> ir.Value:
     return total
 
 
-def _power_of_two(n: ir.Value, like: ir.Value) -> ir.Value:
-    """2**n for an integer-valued float in [-126, 127]."""
-    kind = _i32(like)
-    biased = arith.addi(arith.fptosi(kind, n), constant(kind, 127))
-    return arith.bitcast(like.type, arith.shli(biased, constant(kind, 23)))
-
-
 def _clamped(x: ir.Value, low: float, high: float) -> ir.Value:
     return arith.minimumf(arith.maximumf(x, _c(x, low)), _c(x, high))
 
 
+LARGEST, SMALLEST = 88.72283, -87.33654
+"""Arguments beyond which e**x overflows, and is no normal number."""
+
+
 def exp(x: ir.Value) -> ir.Value:
-    """e**x: x = n ln 2 + r, |r| <= ln 2 / 2, and 2**n in two factors so that both ends of the range come out right."""
-    clamped = _clamped(x, -104.0, 89.0)
-    n = math.roundeven(arith.mulf(clamped, _c(x, 1 / m.log(2))))
-    r = math.fma(n, _c(x, -0.693359375), clamped)
+    """e**x: x = n ln 2 + r with |r| <= ln 2 / 2; 2**n is added to the exponent of e**r.
+
+    Overflows to infinity; results below the smallest normal number are zero.
+    """
+    kind = _i32(x)
+    n = math.roundeven(arith.mulf(x, _c(x, 1 / m.log(2))))
+    r = math.fma(n, _c(x, -0.693359375), x)
     r = math.fma(n, _c(x, 2.12194440e-4), r)
     p = _polynomial(r, [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1])
     p = arith.addf(math.fma(p, arith.mulf(r, r), r), _c(x, 1.0))
-    half = math.floor(arith.mulf(n, _c(x, 0.5)))
-    return arith.mulf(arith.mulf(p, _power_of_two(half, x)), _power_of_two(arith.subf(n, half), x))
+    shifted = arith.shli(arith.fptosi(kind, n), constant(kind, 23))
+    scaled = arith.bitcast(x.type, arith.addi(arith.bitcast(kind, p), shifted))
+    scaled = arith.select(arith.cmpf(_OLT, x, _c(x, SMALLEST)), _c(x, 0.0), scaled)
+    return arith.select(arith.cmpf(_OGT, x, _c(x, LARGEST)), _c(x, m.inf), scaled)
 
 
 def expm1(x: ir.Value) -> ir.Value:
@@ -213,7 +215,8 @@ def asin(x: ir.Value) -> ir.Value:
 
 def acos(x: ir.Value) -> ir.Value:
     """Arc cosine."""
-    return arith.subf(_c(x, m.pi / 2), asin(x))
+    one = _c(x, 1.0)
+    return atan2(math.sqrt(arith.mulf(arith.subf(one, x), arith.addf(one, x))), x)
 
 
 def sinh(x: ir.Value) -> ir.Value:
@@ -246,8 +249,9 @@ def acosh(x: ir.Value) -> ir.Value:
 def atanh(x: ir.Value) -> ir.Value:
     """Inverse hyperbolic tangent."""
     one = _c(x, 1.0)
-    ratio = arith.divf(arith.addf(x, x), arith.subf(one, x))
-    return arith.mulf(_c(x, 0.5), log1p(ratio))
+    a = math.absf(x)
+    ratio = arith.divf(arith.addf(a, a), arith.subf(one, a))
+    return math.copysign(arith.mulf(_c(x, 0.5), log1p(ratio)), x)
 
 
 def cbrt(x: ir.Value) -> ir.Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
 from cocomp.support.mlir import func, ir
@@ -26,6 +27,8 @@ class Kernel:
     last: ir.Value
     extra: list[ir.Value]
     """Arguments beyond the group's operands and results, such as tables."""
+    scratch: ir.Value | None
+    """Memory of the calling thread's own, where some was asked for."""
 
     @property
     def body(self) -> ir.Block:
@@ -41,8 +44,13 @@ def memory_type(element: ir.Type, size: int) -> ir.MemRefType:
     return ir.MemRefType.get([size], element)
 
 
-def begin(group: Group, replaced: dict[int, ir.MemRefType] | None = None, extra: Sequence[ir.MemRefType] = ()) -> Kernel:
-    """A new function beside the group's: arguments, results, `extra` buffers, first and last task.
+def begin(
+    group: Group,
+    replaced: dict[int, ir.MemRefType] | None = None,
+    extra: Sequence[ir.MemRefType] = (),
+    scratch: ir.MemRefType | None = None,
+) -> Kernel:
+    """A new function beside the group's: arguments, results, `extra` buffers, scratch memory, first and last task.
 
     `replaced` gives the types of operands that are not laid out as their tensor says (packed weights).
     """
@@ -56,12 +64,15 @@ def begin(group: Group, replaced: dict[int, ir.MemRefType] | None = None, extra:
         memory_type(structured.element_of(r), layout.size_of(layout.of_result(old, i))) for i, r in enumerate(results)
     ]
     index = ir.IndexType.get()
-    types = [*inputs, *outs, *extra, index, index]
+    own = [scratch] if scratch is not None else []
+    types = [*inputs, *outs, *extra, *own, index, index]
     with ir.InsertionPoint(old), old.location:
         function = func.FuncOp(old.attributes["sym_name"].value, ir.FunctionType.get(types, []), visibility="private")
     block = function.add_entry_block([old.location] * len(types))
     arguments = list(block.arguments)
-    _mark_arguments(function, len(types) - 2, len(inputs))
+    mark_arguments(function, len(types) - 2)
+    if scratch is not None:
+        function.attributes["kernel.scratch"] = i64(scratch.shape[0] * structured.bytes_of(scratch.element_type))
     with ir.InsertionPoint(block), old.location:
         end = func.ReturnOp([])
         memories = _memories(group, arguments[: len(inputs)], replaced)
@@ -70,10 +81,16 @@ def begin(group: Group, replaced: dict[int, ir.MemRefType] | None = None, extra:
             _memory(a, layout.of_result(old, i), results[i])
             for i, a in enumerate(arguments[len(inputs) : len(inputs) + len(outs)])
         ]
-    return Kernel(function, evaluator, outputs, arguments[-2], arguments[-1], arguments[len(inputs) + len(outs) : -2])
+    tables = arguments[len(inputs) + len(outs) :][: len(extra)]
+    own_memory = arguments[-3] if scratch is not None else None
+    return Kernel(function, evaluator, outputs, arguments[-2], arguments[-1], tables, own_memory)
 
 
-def _mark_arguments(function: func.FuncOp, n_buffers: int, n_inputs: int) -> None:
+def i64(value: int) -> ir.IntegerAttr:
+    return ir.IntegerAttr.get(ir.IntegerType.get_signless(64), value)
+
+
+def mark_arguments(function: func.FuncOp, n_buffers: int) -> None:
     """Buffers do not overlap: the compiler may keep loaded values across stores."""
     marks = [ir.DictAttr.get({"llvm.noalias": ir.UnitAttr.get()})] * n_buffers
     function.attributes["arg_attrs"] = ir.ArrayAttr.get([*marks, ir.DictAttr.get({}), ir.DictAttr.get({})])
@@ -94,7 +111,8 @@ def _memory(buffer: ir.Value, attribute: layout.MapAttr, value: ir.Value) -> Mem
 
 def finish(kernel: Kernel, group: Group, tasks: int, facts: dict[str, str]) -> None:
     """Replace the group's function by the kernel; record the number of tasks and what the report says of it."""
-    kernel.function.attributes["kernel.tasks"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), tasks)
+    kernel.function.attributes["kernel.tasks"] = i64(tasks)
+    kernel.function.attributes["kernel.flops"] = i64(graphs.flops(group))
     kernel.function.attributes["kernel.facts"] = ir.DictAttr.get({k: ir.StringAttr.get(v) for k, v in facts.items()})
     group.function.erase()
 

@@ -263,35 +263,55 @@ class _Lowering:
     def _write(
         self, segment: Segment, dims: list[Index | None], totals: Sequence[ir.Value], parts: Sequence[int | None]
     ) -> None:
+        """Evaluate the group's result on the accumulators and store it.
+
+        A dear epilogue runs as a loop over pixels, the accumulators in memory: unrolled, its values would not fit the
+        registers beside them.
+        """
+        pixels = self.schedule.pixels
+        if pixels == 1 or not any(structured.is_expensive(op) for op in self.shape.group.graph.operations.values()):
+            for p in range(pixels):
+                self._write_pixel(dims, p, [totals[v * pixels + p] for v in range(segment.vectors)], parts)
+            return
+        lanes = self.schedule.lanes
+        kind = ir.MemRefType.get([pixels * segment.vectors * lanes], self.element)
+        spilled = self.kernel.evaluator.once.get(("spilled", str(kind)), lambda: memref.alloca(kind, [], []))
+        for v in range(segment.vectors):
+            for p in range(pixels):
+                vector.store(totals[v * pixels + p], spilled, [b.value((p * segment.vectors + v) * lanes)])
+
+        def pixel(p: Index) -> None:
+            at = b.mul(p, segment.vectors * lanes)
+            register = ir.VectorType.get([lanes], self.element)
+            loaded = [vector.load(register, spilled, [b.value(b.add(at, v * lanes))]) for v in range(segment.vectors)]
+            self._write_pixel(dims, p, loaded, parts)
+
+        b.loop(0, pixels, 1, pixel)
+
+    def _write_pixel(
+        self, dims: list[Index | None], p: Index, registers: Sequence[ir.Value], parts: Sequence[int | None]
+    ) -> None:
+        """The result at pixel `p` of the tile, for each register of rows."""
         shape, evaluator = self.shape, self.kernel.evaluator
         number = shape.need.loop.results[0]
         index = tuple(affine.substitute(e, shape.need.point, shape.nest.bounds) for e in shape.need.loop.result_maps[0])
         root = shape.group.graph.numbers[graphs.computed(shape.group.root)]
-        stored = self._stored_index()
-        for v, part in enumerate(parts):
-            for p in range(self.schedule.pixels):
-                at = list(dims)
-                if shape.pixel is not None:
-                    at[shape.pixel] = b.add(_known(dims[shape.pixel]), p)
-                if shape.row is not None:
-                    at[shape.row] = b.add(_known(dims[shape.row]), v * self.schedule.lanes)
-                point = Point(tuple(at), tuple(shape.nest.bounds), self.schedule.lanes, shape.row, part)
-                evaluator.fresh()
-                total = totals[v * self.schedule.pixels + p]
-                evaluator.computed = {(number, index): self._total(total, point)}
-                evaluator.store(evaluator.value(root, shape.axes, point), self.kernel.outputs[0], stored, point)
+        for v, (register, part) in enumerate(zip(registers, parts, strict=True)):
+            at = list(dims)
+            if shape.pixel is not None:
+                at[shape.pixel] = b.add(_known(dims[shape.pixel]), p)
+            if shape.row is not None:
+                at[shape.row] = b.add(_known(dims[shape.row]), v * self.schedule.lanes)
+            point = Point(tuple(at), tuple(shape.nest.bounds), self.schedule.lanes, shape.row, part)
+            evaluator.fresh()
+            evaluator.computed = {(number, index): self._total(register, point)}
+            stored = graphs.shifted(shape.group, shape.axes)
+            evaluator.store(evaluator.value(root, shape.axes, point), self.kernel.outputs[0], stored, point)
 
     def _total(self, register: ir.Value, point: Point) -> Val:
         if point.vector_dim is None:
             return Val(self.element, vector.extract(register, [], [0]))
         return Val(self.element, register, True)
-
-    def _stored_index(self) -> tuple[affine.Expr, ...]:
-        root = self.shape.group.root
-        if root.name != "tensor.pad":
-            return self.shape.axes
-        low = list(root.attributes["static_low"])
-        return tuple(e + shift for e, shift in zip(self.shape.axes, low, strict=True))
 
 
 def _known(index: Index | None) -> Index:

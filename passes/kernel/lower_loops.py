@@ -18,7 +18,6 @@ from cocomp.support.passes import Pass, State
 from . import _builder as b
 from . import _function
 from ._border import with_border
-from ._contraction import schedule_of
 from ._evaluate import Kept, Point, Val
 from ._reduction import Combiner, combiner_of
 
@@ -41,7 +40,7 @@ class LowerLoopsPass(Pass):
 
     def run(self, module: ir.Module, state: State) -> None:
         for function in ops_in(module.body):
-            if not graphs.is_group(function) or schedule_of(function) is not None:
+            if not graphs.is_group(function):
                 continue
             group = graphs.read_group(function)
             if _is_loops(group):
@@ -95,7 +94,7 @@ class _Lowering:
 
     def _store_position(self) -> Expr:
         out = self.kernel.outputs[0]
-        return affine.substitute(out.position, self._store_index(), self.made.bounds)
+        return affine.substitute(out.position, graphs.shifted(self.group, self.axes), self.made.bounds)
 
     def _merged(self) -> tuple[nest.Nest, nest.Index]:
         """Element-wise groups run over as few, as long dimensions as memory allows."""
@@ -107,12 +106,6 @@ class _Lowering:
         order = sorted(range(made.n_root), key=lambda d: -abs(store.coefficient(d)))
         cut = nest.merge_dims(made.bounds, order, positions)
         return nest.refine(made, cut), tuple(cut.apply(e) for e in group.axes)
-
-    def _store_index(self) -> nest.Index:
-        if self.group.root.name != "tensor.pad":
-            return self.axes
-        low = list(self.group.root.attributes["static_low"])
-        return tuple(e + shift for e, shift in zip(self.axes, low, strict=True))
 
     def _facts(self) -> dict[str, str]:
         statistics = self.evaluator.statistics
@@ -228,7 +221,7 @@ class _Lowering:
         def store(at: Point) -> None:
             self.evaluator.fresh()
             for number, memory in zip(self.group.results, self.kernel.outputs, strict=True):
-                self.evaluator.store(self.evaluator.value(number, self.axes, at), memory, self._store_index(), at)
+                self.evaluator.store(self.evaluator.value(number, self.axes, at), memory, graphs.shifted(self.group, self.axes), at)
 
         self._inner_loops([d for d in inner if d != along], along, point, store)
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
-from cocomp.passes.math.tiles import choose_tiles
+from cocomp.passes.math.tiles import choose_tiles, estimate
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
-from ._contraction import read_contraction, schedule_attribute
+from ._contraction import is_dense, read_contraction, schedule_attribute
+from ._winograd import choose_winograd, winograd_attribute
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class ScheduleContractionsPass(Pass):
       -->
         func @group_3(..) attributes {kernel.schedule = {lanes = 16, vectors = [2], groups = [8], pixels = 14, ..}}
 
-    Counts instructions (`passes.math.tiles`). Depth-wise contractions get none: they run as loops over channels.
-    Needs `select-layout`. A tuner may overwrite the attribute.
+    Counts instructions (`passes.math.tiles`). A dense 3x3 convolution for which minimal filtering takes fewer of them gets
+    `kernel.winograd` instead. Depth-wise contractions get neither: they run as loops over channels. Needs
+    `select-layout`. A tuner may overwrite the attributes.
     """
 
     name: ClassVar[str] = "schedule-contractions"
@@ -38,8 +40,11 @@ class ScheduleContractionsPass(Pass):
             contraction = read_contraction(group)
             if contraction.depthwise:
                 continue
-            tiles = choose_tiles(
-                contraction.work(), target.lanes(4), target.registers, target.l2_bytes, target.broadcast_operand
-            )
-            function.attributes["kernel.schedule"] = schedule_attribute(tiles)
+            work = contraction.work()
+            tiles = choose_tiles(work, target.lanes(4), target.registers, target.l2_bytes, target.broadcast_operand)
+            winograd = choose_winograd(contraction, target, estimate(work, tiles)) if is_dense(contraction) else None
+            if winograd is not None:
+                function.attributes["kernel.winograd"] = winograd_attribute(winograd)
+            else:
+                function.attributes["kernel.schedule"] = schedule_attribute(tiles)
 

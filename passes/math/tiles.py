@@ -97,6 +97,12 @@ def choose_tiles(work: Work, lanes: int, registers: int, l2_bytes: int, broadcas
     return TileSchedule(lanes, segments, pixels, pixel_block, row_block)
 
 
+def estimate(work: Work, schedule: TileSchedule) -> float:
+    """Cycles that the count of instructions predicts for a schedule."""
+    widest = max(s.vectors for s in schedule.segments)
+    return _cycles(work, widest, schedule.pixels, schedule.lanes)
+
+
 def split_rows(rows: int, vectors: int, lanes: int) -> tuple[Segment, ...]:
     """Full row groups of `vectors` registers, and one group with as many registers as the remaining rows take."""
     full, rest = divmod(rows, vectors * lanes)

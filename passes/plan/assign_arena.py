@@ -20,7 +20,8 @@ class AssignArenaPass(Pass):
 
     %a = "plan.arena"() {bytes = 802816, offset = -1}   -->   {bytes = 802816, offset = 0}
 
-    A buffer lives from its first to its last dispatch. Leaves the arena's size as `plan.arena_bytes` on `@main`.
+    A buffer lives from its first to its last dispatch. Persistent buffers lie one after the other in memory of their
+    own. Leaves the sizes as `plan.arena_bytes` and `plan.persistent_bytes` on `@main`.
     """
 
     name: ClassVar[str] = "assign-arena"
@@ -43,3 +44,13 @@ class AssignArenaPass(Pass):
         for value, offset in zip(values, offsets, strict=True):
             operations[value].attributes["offset"] = plan.i64(offset)
         main.attributes["plan.arena_bytes"] = plan.i64(total)
+        main.attributes["plan.persistent_bytes"] = plan.i64(_place_persistent(main))
+
+
+def _place_persistent(main: ir.Operation) -> int:
+    total = 0
+    for op in ops_in(main.regions[0].blocks[0]):
+        if op.name == "plan.persistent":
+            op.attributes["offset"] = plan.i64(total)
+            total += -(-op.attributes["bytes"].value // ALIGNMENT) * ALIGNMENT
+    return total

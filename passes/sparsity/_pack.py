@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from cocomp.passes.kernel._contraction import Contraction
+from cocomp.passes.math import affine
 from cocomp.passes.math.tiles import TileSchedule
+from cocomp.support.diagnostics import InternalError
 
 Array = np.ndarray
 
@@ -67,9 +69,16 @@ def pack(matrix: Array, offsets: Array, schedule: TileSchedule, keep_zeros: bool
     return Packed(np.concatenate(values), table.astype(np.int32), np.array(spans, np.int32), shared)
 
 
-def as_matrix(weight: Array, position: Sequence[tuple[int, int]], start: int) -> Array:
-    """A view of `weight` with one axis for each (extent, step in elements), beginning at element `start`."""
-    flat = np.ascontiguousarray(weight).reshape(-1)[start:]
-    shape = [extent for extent, _ in position]
-    strides = [step * flat.itemsize for _, step in position]
-    return np.lib.stride_tricks.as_strided(flat, shape, strides, writeable=False)
+def matrix_of(name: str, weight: Array, contraction: Contraction) -> Array:
+    """A weight as [outer rows, rows, columns], columns in the order of the input's memory. A view where that is possible."""
+    bounds = contraction.nest.bounds
+    position = affine.linearize(contraction.w_index, weight.shape)
+    if not position.is_linear:
+        raise InternalError(f"weight '{name}' is read through a reshape that cannot be packed")
+    rows = () if contraction.row is None else (contraction.row,)
+    dims = [*contraction.outer_rows, *rows, *contraction.columns]
+    flat = np.ascontiguousarray(weight).reshape(-1)[position.constant :]
+    strides = [position.coefficient(d) * flat.itemsize for d in dims]
+    view = np.lib.stride_tricks.as_strided(flat, [bounds[d] for d in dims], strides, writeable=False)
+    extents = [contraction.extent(d) for d in (contraction.outer_rows, rows, contraction.columns)]
+    return view.reshape(extents)

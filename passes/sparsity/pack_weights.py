@@ -9,13 +9,13 @@ import numpy as np
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, plan, structured
-from cocomp.passes.kernel._contraction import Contraction, read_contraction, schedule_of
+from cocomp.passes.kernel._contraction import Contraction, is_dense, read_contraction, schedule_of
 from cocomp.passes.math import affine
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
-from ._pack import Packed, as_matrix, pack
+from ._pack import Packed, matrix_of, pack
 
 Array = np.ndarray
 
@@ -41,7 +41,7 @@ class PackWeightsPass(Pass):
         contractions: dict[str, Contraction] = {}
         packer = _Packer(state, {})
         for op in ops_in(main.regions[0].blocks[0]):
-            if op.name != "plan.dispatch":
+            if op.name != "plan.dispatch" or "once" in op.attributes:
                 continue
             name = op.attributes["kernel"].value
             function = functions[name]
@@ -103,7 +103,7 @@ class _Packer:
         assert schedule is not None
         offsets = contraction.offsets()
         key = (name, str(contraction.group.function.attributes["kernel.schedule"]), tuple(map(str, contraction.w_index)))
-        packed = pack(self._matrix(name, contraction), offsets, schedule, is_dense(contraction))
+        packed = pack(matrix_of(name, self.state.weights[name], contraction), offsets, schedule, is_dense(contraction))
         made = self._constant((*key, "values"), f"{name}:packed", packed.values)
         return made, self._table_constants(packed, f"{name}:")
 
@@ -111,30 +111,11 @@ class _Packer:
         tables = (("offsets", packed.offsets), ("spans", packed.spans.ravel()))
         return [self._constant((n, t.tobytes()), f"{name}{n}", t) for n, t in tables]
 
-    def _matrix(self, name: str, contraction: Contraction) -> Array:
-        """The weight as [outer rows, rows, columns], columns in the order of the input's memory."""
-        array = self.state.weights[name]
-        bounds = contraction.nest.bounds
-        position = affine.linearize(contraction.w_index, array.shape)
-        if not position.is_linear:
-            raise InternalError(f"weight '{name}' is read through a reshape that cannot be packed")
-        rows = () if contraction.row is None else (contraction.row,)
-        dims = [*contraction.outer_rows, *rows, *contraction.columns]
-        view = as_matrix(array, [(bounds[d], position.coefficient(d)) for d in dims], position.constant)
-        shape = [contraction.extent(contraction.outer_rows), contraction.extent(rows), contraction.extent(contraction.columns)]
-        return view.reshape(shape)
-
     def _tables(self, contraction: Contraction) -> list[ir.Value]:
         """Positions of the columns in both operands, for a weight that is an activation."""
         x, w = contraction.offsets(), contraction.w_offsets()
         tables = (("offsets", x.astype(np.int32)), ("steps", w.astype(np.int32)))
         return [self._constant((n, t.tobytes()), f":{n}", t) for n, t in tables]
-
-
-def is_dense(contraction: Contraction) -> bool:
-    """Whether the contraction's weight has the dense encoding (or none)."""
-    kind = contraction.group.arguments[contraction.w_argument].type
-    return kind.encoding is None or "sparse.dense" in str(kind.encoding)
 
 
 def _is_constant(buffer: ir.Value) -> bool:

@@ -15,6 +15,9 @@ enum { MAX_THREADS = 256 };
 struct cocomp_model {
   cocomp_pool *pool;
   char *arena;
+  char *persistent;
+  char *scratch;
+  int threads;
   int64_t *nanoseconds;
   int profiling;
   atomic_flag running;
@@ -41,25 +44,42 @@ static int fits_processor(void) {
 
 static size_t profile_bytes(void) { return (size_t)cocomp_the_plan.dispatch_count * sizeof(int64_t); }
 
+static size_t scratch_bytes(int threads) { return (size_t)threads * (size_t)cocomp_the_plan.scratch_bytes; }
+
+static void run_dispatch(cocomp_model *model, int64_t number, const void *const *inputs, void *const *outputs);
+
+static void prepare(cocomp_model *model) {
+  const cocomp_plan *plan = &cocomp_the_plan;
+  for (int64_t i = 0; i < plan->prepare_count; i++) run_dispatch(model, i, NULL, NULL);
+  cocomp_forget(cocomp_weights + plan->released_from, (size_t)(plan->weights_bytes - plan->released_from));
+}
+
+static int allocate(cocomp_model *model) {
+  model->arena = cocomp_pages((size_t)cocomp_the_plan.arena_bytes);
+  model->persistent = cocomp_pages((size_t)cocomp_the_plan.persistent_bytes);
+  model->scratch = cocomp_pages(scratch_bytes(model->threads));
+  model->nanoseconds = cocomp_pages(profile_bytes());
+  return model->arena && model->persistent && model->scratch && model->nanoseconds;
+}
+
 EXPORT int cocomp_create(int threads, cocomp_model **made) {
   if (!made || threads < 0 || threads > MAX_THREADS) return COCOMP_INVALID_ARGUMENT;
   *made = NULL;
   if (!fits_processor()) return COCOMP_WRONG_CPU;
-  if (!threads) threads = cocomp_processors();
   cocomp_model *model = cocomp_pages(sizeof *model);
   if (!model) return COCOMP_OUT_OF_MEMORY;
-  int out_of_memory = 0;
-  model->arena = cocomp_pages((size_t)cocomp_the_plan.arena_bytes);
-  model->nanoseconds = cocomp_pages(profile_bytes());
-  if (!model->arena || !model->nanoseconds) {
-    cocomp_destroy(model);
-    return COCOMP_OUT_OF_MEMORY;
+  model->threads = threads ? threads : cocomp_processors();
+  int status = allocate(model) ? COCOMP_OK : COCOMP_OUT_OF_MEMORY;
+  if (!status) {
+    int out_of_memory = 0;
+    model->pool = cocomp_pool_create(model->threads, &out_of_memory);
+    if (!model->pool) status = out_of_memory ? COCOMP_OUT_OF_MEMORY : COCOMP_NO_THREADS;
   }
-  model->pool = cocomp_pool_create(threads, &out_of_memory);
-  if (!model->pool) {
+  if (status) {
     cocomp_destroy(model);
-    return out_of_memory ? COCOMP_OUT_OF_MEMORY : COCOMP_NO_THREADS;
+    return status;
   }
+  prepare(model);
   *made = model;
   return COCOMP_OK;
 }
@@ -70,17 +90,29 @@ static char *address(const cocomp_model *model, const cocomp_argument *argument,
     case COCOMP_INPUT: return (char *)inputs[argument->offset];
     case COCOMP_OUTPUT: return outputs[argument->offset];
     case COCOMP_WEIGHTS: return (char *)cocomp_weights + argument->offset;
+    case COCOMP_PERSISTENT: return model->persistent + argument->offset;
     default: return model->arena + argument->offset;
   }
 }
 
+struct call {
+  cocomp_kernel kernel;
+  char *scratch;
+  char *arguments[COCOMP_MAX_ARGUMENTS];
+};
+
+static void run_tasks(const void *context, int64_t first, int64_t last, int thread) {
+  const struct call *call = context;
+  call->kernel(call->arguments, first, last, call->scratch + thread * cocomp_the_plan.scratch_bytes);
+}
+
 static void run_dispatch(cocomp_model *model, int64_t number, const void *const *inputs, void *const *outputs) {
   const cocomp_dispatch *dispatch = &cocomp_the_plan.dispatches[number];
-  char *arguments[COCOMP_MAX_ARGUMENTS];
+  struct call call = {.kernel = dispatch->kernel, .scratch = model->scratch};
   for (int32_t i = 0; i < dispatch->arguments; i++)
-    arguments[i] = address(model, &cocomp_the_plan.arguments[dispatch->first_argument + i], inputs, outputs);
+    call.arguments[i] = address(model, &cocomp_the_plan.arguments[dispatch->first_argument + i], inputs, outputs);
   const int64_t start = model->profiling ? cocomp_nanoseconds() : 0;
-  cocomp_pool_run(model->pool, dispatch->kernel, arguments, dispatch->tasks);
+  cocomp_pool_run(model->pool, run_tasks, &call, dispatch->tasks);
   if (model->profiling) model->nanoseconds[number] = cocomp_nanoseconds() - start;
 }
 
@@ -95,15 +127,15 @@ EXPORT int cocomp_run_some(cocomp_model *model, const void *const *inputs, void 
   if (!model || (plan->input_count && !inputs) || (plan->output_count && !outputs)) return COCOMP_INVALID_ARGUMENT;
   if (has_null(inputs, plan->input_count) || has_null((const void *const *)outputs, plan->output_count))
     return COCOMP_INVALID_ARGUMENT;
-  if (dispatches < 0 || dispatches > plan->dispatch_count) return COCOMP_INVALID_ARGUMENT;
+  if (dispatches < 0 || dispatches > plan->dispatch_count - plan->prepare_count) return COCOMP_INVALID_ARGUMENT;
   if (atomic_flag_test_and_set_explicit(&model->running, memory_order_acquire)) return COCOMP_BUSY;
-  for (int64_t i = 0; i < dispatches; i++) run_dispatch(model, i, inputs, outputs);
+  for (int64_t i = 0; i < dispatches; i++) run_dispatch(model, plan->prepare_count + i, inputs, outputs);
   atomic_flag_clear_explicit(&model->running, memory_order_release);
   return COCOMP_OK;
 }
 
 EXPORT int cocomp_run(cocomp_model *model, const void *const *inputs, void *const *outputs) {
-  return cocomp_run_some(model, inputs, outputs, cocomp_the_plan.dispatch_count);
+  return cocomp_run_some(model, inputs, outputs, cocomp_the_plan.dispatch_count - cocomp_the_plan.prepare_count);
 }
 
 EXPORT const void *cocomp_arena(const cocomp_model *model) { return model ? model->arena : NULL; }
@@ -116,8 +148,9 @@ EXPORT int cocomp_set_profiling(cocomp_model *model, int enabled) {
 
 EXPORT int cocomp_profile(const cocomp_model *model, int64_t *nanoseconds, int64_t count) {
   if (!model || !nanoseconds || count < 0) return COCOMP_INVALID_ARGUMENT;
-  if (count > cocomp_the_plan.dispatch_count) count = cocomp_the_plan.dispatch_count;
-  for (int64_t i = 0; i < count; i++) nanoseconds[i] = model->nanoseconds[i];
+  const int64_t prepared = cocomp_the_plan.prepare_count;
+  if (count > cocomp_the_plan.dispatch_count - prepared) count = cocomp_the_plan.dispatch_count - prepared;
+  for (int64_t i = 0; i < count; i++) nanoseconds[i] = model->nanoseconds[prepared + i];
   return COCOMP_OK;
 }
 
@@ -125,6 +158,8 @@ EXPORT void cocomp_destroy(cocomp_model *model) {
   if (!model) return;
   cocomp_pool_destroy(model->pool);
   if (model->arena) cocomp_free_pages(model->arena, (size_t)cocomp_the_plan.arena_bytes);
+  if (model->persistent) cocomp_free_pages(model->persistent, (size_t)cocomp_the_plan.persistent_bytes);
+  if (model->scratch) cocomp_free_pages(model->scratch, scratch_bytes(model->threads));
   if (model->nanoseconds) cocomp_free_pages(model->nanoseconds, profile_bytes());
   cocomp_free_pages(model, sizeof *model);
 }

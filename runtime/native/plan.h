@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum cocomp_space { COCOMP_INPUT, COCOMP_OUTPUT, COCOMP_WEIGHTS, COCOMP_ARENA };
+enum cocomp_space { COCOMP_INPUT, COCOMP_OUTPUT, COCOMP_WEIGHTS, COCOMP_PERSISTENT, COCOMP_ARENA };
 
 /* An argument of a kernel: a tensor of the caller by its number, or a place in the weights or the arena. */
 typedef struct {
@@ -12,8 +12,8 @@ typedef struct {
   int32_t space;
 } cocomp_argument;
 
-/* Runs tasks first .. last - 1 of a kernel. */
-typedef void (*cocomp_kernel)(char *const *arguments, int64_t first, int64_t last);
+/* Runs tasks first .. last - 1 of a kernel; `scratch` is the calling thread's own memory. */
+typedef void (*cocomp_kernel)(char *const *arguments, int64_t first, int64_t last, char *scratch);
 
 typedef struct {
   cocomp_kernel kernel;
@@ -26,9 +26,14 @@ typedef struct {
   const cocomp_dispatch *dispatches;
   const cocomp_argument *arguments;
   int64_t dispatch_count;
+  int64_t prepare_count; /* the first dispatches, which run once when the model is created */
   int64_t input_count;
   int64_t output_count;
   int64_t arena_bytes;
+  int64_t persistent_bytes; /* what the first dispatches write */
+  int64_t scratch_bytes;    /* for each thread */
+  int64_t released_from;    /* weights from this byte on are read by the first dispatches only */
+  int64_t weights_bytes;
   const char *manifest;
   const char *checksum; /* SHA-256 of the file with 64 zeros in this place */
   int32_t x86_level; /* 2, 3 or 4 for x86-64-v2, v3, v4; else 0 */

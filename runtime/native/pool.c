@@ -15,13 +15,17 @@ struct cocomp_pool {
   _Alignas(LINE) _Atomic int64_t next;
   _Alignas(LINE) _Atomic int32_t busy; /* workers that have not finished the current kernel */
   _Alignas(LINE) cocomp_work work;
-  char *const *arguments;
+  const void *context;
   int64_t tasks;
   int64_t chunk;
   _Atomic int stop;
   int threads;
   int started;
-  cocomp_thread handles[];
+  struct worker {
+    cocomp_pool *pool;
+    cocomp_thread handle;
+    int number;
+  } workers[]; /* the first entry is the caller's thread */
 };
 
 static inline void relax(void) {
@@ -32,12 +36,12 @@ static inline void relax(void) {
 #endif
 }
 
-static void take_tasks(cocomp_pool *pool) {
+static void take_tasks(cocomp_pool *pool, int thread) {
   for (;;) {
     int64_t first = atomic_fetch_add_explicit(&pool->next, pool->chunk, memory_order_relaxed);
     if (first >= pool->tasks) return;
     int64_t last = first + pool->chunk;
-    pool->work(pool->arguments, first, last < pool->tasks ? last : pool->tasks);
+    pool->work(pool->context, first, last < pool->tasks ? last : pool->tasks, thread);
   }
 }
 
@@ -54,13 +58,14 @@ static uint32_t await_change(cocomp_pool *pool, uint32_t seen) {
   return now;
 }
 
-static void *worker(void *argument) {
-  cocomp_pool *pool = argument;
+static void *work_until_stopped(void *argument) {
+  const struct worker *self = argument;
+  cocomp_pool *pool = self->pool;
   uint32_t seen = 0;
   for (;;) {
     seen = await_change(pool, seen);
     if (atomic_load_explicit(&pool->stop, memory_order_acquire)) return NULL;
-    take_tasks(pool);
+    take_tasks(pool, self->number);
     atomic_fetch_sub_explicit(&pool->busy, 1, memory_order_release);
   }
 }
@@ -70,14 +75,18 @@ static void announce(cocomp_pool *pool) {
   if (atomic_load(&pool->sleeping)) cocomp_futex_wake(&pool->generation);
 }
 
+static size_t pool_bytes(int threads) { return sizeof(cocomp_pool) + (size_t)threads * sizeof(struct worker); }
+
 cocomp_pool *cocomp_pool_create(int threads, int *out_of_memory) {
-  size_t bytes = sizeof(cocomp_pool) + (size_t)threads * sizeof(cocomp_thread);
-  cocomp_pool *pool = cocomp_pages(bytes);
+  cocomp_pool *pool = cocomp_pages(pool_bytes(threads));
   *out_of_memory = pool == NULL;
   if (!pool) return NULL;
   pool->threads = threads;
   for (int i = 1; i < threads; i++) {
-    if (cocomp_thread_start(&pool->handles[i], worker, pool)) {
+    struct worker *worker = &pool->workers[i];
+    worker->pool = pool;
+    worker->number = i;
+    if (cocomp_thread_start(&worker->handle, work_until_stopped, worker)) {
       cocomp_pool_destroy(pool);
       return NULL;
     }
@@ -86,20 +95,20 @@ cocomp_pool *cocomp_pool_create(int threads, int *out_of_memory) {
   return pool;
 }
 
-void cocomp_pool_run(cocomp_pool *pool, cocomp_work work, char *const *arguments, int64_t tasks) {
+void cocomp_pool_run(cocomp_pool *pool, cocomp_work work, const void *context, int64_t tasks) {
   if (pool->threads == 1 || tasks == 1) {
-    work(arguments, 0, tasks);
+    work(context, 0, tasks, 0);
     return;
   }
   pool->work = work;
-  pool->arguments = arguments;
+  pool->context = context;
   pool->tasks = tasks;
   pool->chunk = tasks / ((int64_t)pool->threads * CHUNKS_PER_THREAD);
   if (pool->chunk < 1) pool->chunk = 1;
   atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
   atomic_store_explicit(&pool->busy, pool->started, memory_order_relaxed);
   announce(pool);
-  take_tasks(pool);
+  take_tasks(pool, 0);
   for (int spins = 0; atomic_load_explicit(&pool->busy, memory_order_acquire); spins++) {
     relax();
     if (spins > SPINS) cocomp_yield();
@@ -110,6 +119,6 @@ void cocomp_pool_destroy(cocomp_pool *pool) {
   if (!pool) return;
   atomic_store_explicit(&pool->stop, 1, memory_order_release);
   announce(pool);
-  for (int i = 1; i <= pool->started; i++) cocomp_thread_join(pool->handles[i]);
-  cocomp_free_pages(pool, sizeof(cocomp_pool) + (size_t)pool->threads * sizeof(cocomp_thread));
+  for (int i = 1; i <= pool->started; i++) cocomp_thread_join(pool->workers[i].handle);
+  cocomp_free_pages(pool, pool_bytes(pool->threads));
 }

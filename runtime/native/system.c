@@ -23,6 +23,8 @@ enum {
   READ_WRITE = 3,
   PRIVATE_ANONYMOUS = 0x22,
   HUGE_PAGES = 14,
+  DONT_NEED = 4,
+  LARGEST_PAGE = 65536,
   MONOTONIC = 1,
   HWCAP = 16,
   HWCAP_ASIMDHP = 1 << 10,
@@ -59,6 +61,12 @@ void *cocomp_pages(size_t bytes) {
 }
 
 void cocomp_free_pages(void *pages, size_t bytes) { munmap(pages, bytes ? bytes : 1); }
+
+void cocomp_forget(const void *start, size_t bytes) {
+  const uintptr_t first = ((uintptr_t)start + LARGEST_PAGE - 1) & ~(uintptr_t)(LARGEST_PAGE - 1);
+  const uintptr_t last = ((uintptr_t)start + bytes) & ~(uintptr_t)(LARGEST_PAGE - 1);
+  if (last > first) madvise((void *)first, last - first, DONT_NEED);
+}
 
 int64_t cocomp_nanoseconds(void) {
   struct timespec64 now = {0, 0};

@@ -15,6 +15,7 @@ void cocomp_futex_wait(_Atomic uint32_t *address, uint32_t expected);
 void cocomp_futex_wake(_Atomic uint32_t *address);
 void *cocomp_pages(size_t bytes); /* zeroed, page-aligned; null when there is no memory */
 void cocomp_free_pages(void *pages, size_t bytes);
+void cocomp_forget(const void *start, size_t bytes); /* drop whole pages of a file from memory; they are read again when used */
 int64_t cocomp_nanoseconds(void);
 int cocomp_processors(void);
 int cocomp_x86_level(void); /* 1 .. 4 for x86-64-v1 .. v4; 0 elsewhere */

@@ -1,0 +1,170 @@
+"""Which contractions minimal filtering serves, and the shape of its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cocomp.passes.math.tiles import FMA_PER_CYCLE, L2_BYTES_PER_CYCLE, Segment, split_rows
+from cocomp.passes.math.winograd import filtering
+from cocomp.support.machine import CpuTarget
+from cocomp.support.mlir import ir
+
+from ._contraction import Contraction
+
+F4 = filtering(4, 3, [Fraction(p) for p in ("0", "3/4", "-3/4", "3/2", "-3/2")])
+"""F(4, 3). These points keep single precision within 2e-6; the usual 0, 1, 2 lose another digit."""
+POINTS = F4.size**2
+MIN_CHANNELS = 16
+WORTH_IT = 0.8
+L2_SHARE = 0.65
+"""Part of the L2 cache that transformed inputs may take."""
+TASKS_WANTED = 6
+INPUT_CYCLES, OUTPUT_CYCLES = 110, 85
+"""Cycles to transform one tile of one register of channels or rows, measured."""
+MEMORY_BYTES_PER_CYCLE, CACHE_BYTES_PER_CYCLE = 8, 24
+"""Speed at which transformed weights come, the first time and again: they are four times the weights and outgrow caches."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Dimensions of a 3x3 convolution of stride one, in the contraction's nest."""
+
+    channel: int
+    rows: tuple[int, int]
+    """(pixel row, kernel row)."""
+    columns: tuple[int, int]
+    """(pixel column, kernel column)."""
+    outer: tuple[int, ...]
+    """Other pixel dimensions: images of a batch."""
+
+
+@dataclass(frozen=True)
+class WinogradSchedule:
+    """How a contraction is computed by minimal filtering."""
+
+    lanes: int
+    segments: tuple[Segment, ...]
+    pixels: int
+    """Tiles in a register tile of the products."""
+    tiles: int
+    """Tiles of a task; a multiple of `pixels`."""
+    row_block: int
+    """Row groups of a task."""
+
+    @property
+    def groups(self) -> int:
+        return sum(s.groups for s in self.segments)
+
+
+def roles_of(contraction: Contraction) -> Roles | None:
+    """The roles of the dimensions, None where the contraction is no 3x3 convolution of stride one with dense rows."""
+    bounds, x = contraction.nest.bounds, contraction.x_position
+    pixels = [*contraction.outer_pixels, *(() if contraction.pixel is None else (contraction.pixel,))]
+    if contraction.outer_rows or contraction.batches or not contraction.constant_weight or contraction.row is None:
+        return None
+    taps = [d for d in contraction.columns if bounds[d] == 3]
+    channels = [d for d in contraction.columns if bounds[d] != 3]
+    if len(taps) != 2 or len(channels) != 1 or x.coefficient(channels[0]) != 1 or bounds[channels[0]] < MIN_CHANNELS:
+        return None
+    pairs = [(p, k) for k in taps for p in pixels if x.coefficient(p) == x.coefficient(k)]
+    if len(pairs) != 2 or pairs[0][0] == pairs[1][0]:
+        return None
+    pairs.sort(key=lambda pair: -x.coefficient(pair[0]))
+    used = {pairs[0][0], pairs[1][0]}
+    return Roles(channels[0], pairs[0], pairs[1], tuple(p for p in pixels if p not in used))
+
+
+def tile_counts(contraction: Contraction, roles: Roles) -> tuple[int, int]:
+    """Tiles along rows and columns of the output."""
+    bounds = contraction.nest.bounds
+    return -(-bounds[roles.rows[0]] // F4.outputs), -(-bounds[roles.columns[0]] // F4.outputs)
+
+
+def choose_winograd(contraction: Contraction, target: CpuTarget, direct_cycles: float) -> WinogradSchedule | None:
+    """A schedule where minimal filtering takes clearly fewer cycles than `direct_cycles`, else None."""
+    roles = roles_of(contraction)
+    if roles is None:
+        return None
+    down, across = tile_counts(contraction, roles)
+    work = _Work(
+        lanes=target.lanes(4),
+        rows=contraction.extent(contraction.row),
+        channels=contraction.nest.bounds[roles.channel],
+        tiles=contraction.extent(roles.outer) * down * across,
+    )
+    if work.rows < work.lanes:
+        return None
+    found = min((c for c in _candidates(work, target)), key=lambda c: c[0], default=None)
+    if found is None or found[0] > WORTH_IT * direct_cycles:
+        return None
+    _, vectors, pixels, tiles, row_blocks = found
+    segments = split_rows(work.rows, vectors, work.lanes)
+    groups = sum(s.groups for s in segments)
+    return WinogradSchedule(work.lanes, segments, pixels, tiles, -(-groups // row_blocks))
+
+
+@dataclass(frozen=True)
+class _Work:
+    lanes: int
+    rows: int
+    channels: int
+    tiles: int
+
+
+def _candidates(work: _Work, target: CpuTarget) -> Iterator[tuple[float, int, int, int, int]]:
+    """(cycles, vectors, pixels, tiles of a task, blocks of rows) of every schedule that fits the registers and the L2 cache."""
+    for vectors in range(1, 5):
+        segments = split_rows(work.rows, vectors, work.lanes)
+        groups = sum(s.groups for s in segments)
+        for pixels in range(1, min(28, work.tiles) + 1):
+            if vectors * pixels + vectors + 1 > target.registers:
+                break
+            column = sum(s.groups * _column_cycles(work, s.vectors, pixels, target.l1_bytes) for s in segments)
+            fitting = int(L2_SHARE * target.l2_bytes) // (POINTS * work.channels * 4 * pixels)
+            for count in range(1, min(fitting, -(-work.tiles // pixels)) + 1):
+                tiles = min(count * pixels, work.tiles // pixels * pixels)
+                blocks = -(-work.tiles // tiles)
+                row_blocks = min(groups, -(-TASKS_WANTED // blocks))
+                products = POINTS * (work.channels + 8) * column * (tiles // pixels) * blocks
+                cycles = products + _other_cycles(work, tiles, blocks, row_blocks, groups)
+                yield cycles * (1 + 0.2 * max(0, TASKS_WANTED - blocks * row_blocks)), vectors, pixels, tiles, row_blocks
+
+
+def _column_cycles(work: _Work, vectors: int, pixels: int, l1_bytes: int) -> float:
+    """Cycles of one channel in a register tile. Weights are read again for each tile: from the L2 cache when the weights of
+    a point do not fit the L1."""
+    memory = vectors * work.lanes * 4 / L2_BYTES_PER_CYCLE
+    fits = work.channels * vectors * work.lanes * 4 < 0.6 * l1_bytes
+    return max(vectors * pixels / FMA_PER_CYCLE, (vectors + pixels) / 2, 4, 0 if fits else memory)
+
+
+def _other_cycles(work: _Work, tiles: int, blocks: int, row_blocks: int, groups: int) -> float:
+    """Transforms, and memory traffic that the products do not hide."""
+    channels, rows = work.channels / work.lanes, work.rows / work.lanes
+    transforms = tiles * blocks * (INPUT_CYCLES * channels * row_blocks + OUTPUT_CYCLES * rows)
+    weights = POINTS * work.channels * work.rows * 4
+    traffic = weights / MEMORY_BYTES_PER_CYCLE + weights * (blocks - 1) / CACHE_BYTES_PER_CYCLE
+    reread = POINTS * tiles * work.channels * 4 * groups * blocks / L2_BYTES_PER_CYCLE
+    return transforms + 0.5 * traffic + 0.3 * reread
+
+
+def winograd_attribute(schedule: WinogradSchedule) -> ir.DictAttr:
+    """A schedule as it stands on a function: `kernel.winograd`."""
+    i64 = ir.IntegerType.get_signless(64)
+    numbers = {"lanes": schedule.lanes, "pixels": schedule.pixels, "tiles": schedule.tiles, "row_block": schedule.row_block}
+    attributes: dict[str, ir.Attribute] = {k: ir.IntegerAttr.get(i64, v) for k, v in numbers.items()}
+    attributes["vectors"] = ir.DenseI64ArrayAttr.get([s.vectors for s in schedule.segments])
+    attributes["groups"] = ir.DenseI64ArrayAttr.get([s.groups for s in schedule.segments])
+    return ir.DictAttr.get(attributes)
+
+
+def winograd_of(function: ir.Operation) -> WinogradSchedule | None:
+    """The schedule that stands on a function, if there is one."""
+    if "kernel.winograd" not in function.attributes:
+        return None
+    found = function.attributes["kernel.winograd"]
+    segments = tuple(Segment(v, g) for v, g in zip(found["vectors"], found["groups"], strict=True))
+    lanes, pixels, tiles, rows = (found[k].value for k in ("lanes", "pixels", "tiles", "row_block"))
+    return WinogradSchedule(lanes, segments, pixels, tiles, rows)
