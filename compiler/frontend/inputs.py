@@ -53,6 +53,19 @@ class InputSpec:
         return np.asarray(rng.integers(0, 2 if dtype.kind == "b" else SMALL_ID, self.shape), dtype)
 
 
+def check_specs(fixed: Sequence[InputSpec], specs: Sequence[InputSpec], what: str) -> None:
+    """Refuse specs that differ from the inputs of a model whose shapes are fixed; `what` names the model."""
+    by_name = {f.name: f for f in fixed}
+    if len(specs) > len(fixed):
+        raise UsageError(f"{what} takes {len(fixed)} inputs ({', '.join(by_name)}), got {len(specs)} --input")
+    for position, spec in enumerate(specs):
+        wanted = by_name.get(spec.name) if spec.name else fixed[position]
+        if wanted is None:
+            raise UsageError(f"{what} has no input '{spec.name}': expected one of {', '.join(by_name)}")
+        if (wanted.type, wanted.shape) != (spec.type, spec.shape):
+            raise UsageError(f"{what} has the fixed input {wanted}, got {spec}; export it again for another shape")
+
+
 def examples(specs: Sequence[InputSpec]) -> list[Array]:
     """One array for each input."""
     return [spec.example(number) for number, spec in enumerate(specs)]

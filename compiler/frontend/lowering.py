@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cocomp.support.diagnostics import CompileError
-from cocomp.support.mlir import ir, origins, passmanager, source_line
+from cocomp.support.mlir import apply_transform, arith, ir, ops_in, origins, passmanager, run_upstream, source_line
 
 TO_LINALG = "torch-backend-to-linalg-on-tensors-backend-pipeline"
 FROM_EXPORT = (
@@ -19,6 +19,18 @@ WAY_OUT = (
     "(torch.export of two submodules)"
 )
 
+MAX_TRIPS = 512
+UNROLL = """
+module attributes {transform.with_named_sequence} {
+  transform.named_sequence @__transform_main(%root: !transform.any_op) {
+    %loops = transform.structured.match ops{["scf.for"]} attributes {cocomp.trips = COUNT : i64} in %root
+      : (!transform.any_op) -> !transform.any_op
+    transform.loop.unroll %loops {factor = COUNT} : !transform.any_op
+    transform.yield
+  }
+}
+"""
+
 
 def lower_torch(module: ir.Module, origin: str = FROM_EXPORT) -> ir.Module:
     """Lower in place; an operator that cannot be lowered is reported with its place in the model.
@@ -31,7 +43,32 @@ def lower_torch(module: ir.Module, origin: str = FROM_EXPORT) -> ir.Module:
             passmanager.PassManager.parse(f"builtin.module({origin},{TO_LINALG})").run(module.operation)
         except ir.MLIRError as error:
             raise _unsupported(error) from error
+    _unroll_loops(module)
     return module
+
+
+def _unroll_loops(module: ir.Module) -> None:
+    """Recurrent layers of ONNX arrive as loops over time; with every step written out the rest sees ordinary operations."""
+    trips: set[int] = set()
+    with module.context:
+        for op in ops_in(module.body.operations[0].regions[0].blocks[0]):
+            count = _trip_count(op) if op.name == "scf.for" else None
+            if count is not None and count <= MAX_TRIPS:
+                op.attributes["cocomp.trips"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), count)
+                trips.add(count)
+    for count in trips:
+        apply_transform(module, UNROLL.replace("COUNT", str(count)))
+    if trips:
+        run_upstream(module, "canonicalize,cse")
+
+
+def _trip_count(loop: ir.Operation) -> int | None:
+    """How often a loop runs, where its bounds are constants."""
+    owners = [value.owner for value in list(loop.operands)[:3]]
+    if not all(isinstance(owner, ir.OpView) and isinstance(owner, arith.ConstantOp) for owner in owners):
+        return None
+    first, end, step = (ir.IntegerAttr(owner.attributes["value"]).value for owner in owners)
+    return max(0, -(-(end - first) // step))
 
 
 def _unsupported(error: ir.MLIRError) -> CompileError:

@@ -155,15 +155,17 @@ def _spec_of(value: Any) -> InputSpec:
 
 
 def _take_weights(model: Any) -> WeightStore:
-    """Initializers that are data become inputs of the graph; their values go to the store."""
+    """Initializers that are data become inputs of the graph; their values go to the store. Small integers and single
+    numbers stay, in the form that the importer puts into the IR as readable constants."""
     weights = WeightStore()
     graph = model.graph
+    _constants_to_initializers(graph)
     kept = []
     declared = {i.name for i in graph.input}
     for tensor in graph.initializer:
         array = numpy_helper.to_array(tensor)
-        if array.dtype.kind in "iub" and array.size <= SMALL:
-            kept.append(tensor)
+        if _stays_constant(array):
+            kept.append(onnx.helper.make_tensor(tensor.name, tensor.data_type, tensor.dims, array.reshape(-1).tolist()))
             continue
         weights.add(tensor.name, array)
         if tensor.name not in declared:
@@ -171,6 +173,27 @@ def _take_weights(model: Any) -> WeightStore:
     del graph.initializer[:]
     graph.initializer.extend(kept)
     return weights
+
+
+def _constants_to_initializers(graph: Any) -> None:
+    """Tensors of `Constant` nodes are initializers by another name."""
+    nodes = []
+    for node in graph.node:
+        values = [a.t for a in node.attribute if a.name == "value"] if node.op_type == "Constant" else []
+        if not values:
+            nodes.append(node)
+            continue
+        tensor = graph.initializer.add()
+        tensor.CopyFrom(values[0])
+        tensor.name = node.output[0]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _stays_constant(array: np.ndarray) -> bool:
+    if array.dtype.kind == "f":
+        return array.size == 1 and array.dtype.itemsize > 2
+    return array.size <= SMALL and array.dtype.kind in "iub"
 
 
 def _infer_shapes(model: Any, path: Path) -> Any:

@@ -17,7 +17,7 @@ from torch_mlir.dialects import arith, ext, func, linalg, math, memref, scf, ten
 from .diagnostics import CompileError, InternalError
 
 __all__ = [
-    "arith", "context", "enclosing_function", "ext", "func", "ir", "linalg", "location", "math", "memref", "ops_in",
+    "apply_transform", "arith", "context", "enclosing_function", "ext", "func", "ir", "linalg", "location", "math", "memref", "ops_in",
     "origins", "parse", "passmanager", "run_upstream", "scf", "source_line", "tensor", "translate_module_to_llvmir", "vector", "walk",
     "where",
 ]  # fmt: skip
@@ -59,6 +59,14 @@ def run_upstream(module: ir.Module, pipeline: str) -> None:
             manager.run(module.operation)
         except ir.MLIRError as error:
             raise InternalError(f"{pipeline}: {error}") from error
+
+
+def apply_transform(module: ir.Module, script: str) -> None:
+    """Apply the named sequence that stands first in a transform script, to the whole of `module`."""
+    from torch_mlir.dialects.transform import interpreter
+
+    parsed = parse(script, module.context)
+    interpreter.apply_named_sequence(module.operation, parsed.body.operations[0], parsed)
 
 
 def ops_in(block: ir.Block) -> list[ir.Operation]:
