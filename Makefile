@@ -1,0 +1,42 @@
+# make demo   environment, ResNet-50 dense and pruned for this machine and for Android, run and compared
+# make test   environment, what the tests need from apt, lit and pytest
+# make lint   ruff and pyright
+# make bench  latency beside ONNX Runtime, OpenVINO, MNN and ncnn
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: demo test lint bench qemu clean
+
+demo: $(READY)
+	$(BIN)/python -m examples.demo
+
+test: $(READY) qemu
+	$(BIN)/lit -sv tests
+	$(BIN)/pytest tests
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.cpu
+
+# torchvision's own requirement would replace PyTorch's CPU build.
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet --editable '.[test,lint]'
+	$(BIN)/pip install --quiet --no-deps torchvision==0.28.0
+	touch $@
+
+# AArch64 artefacts are tested under user-mode emulation.
+qemu:
+	command -v qemu-aarch64 > /dev/null || ($(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes qemu-user)
+
+clean:
+	rm -rf $(VENV) build
