@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, get_type_hints
 
@@ -110,7 +110,7 @@ def split_pipeline(text: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def parse_pipeline(text: str, known: dict[str, type[Pass]]) -> list[Pass]:
+def parse_pipeline(text: str, known: Mapping[str, type[Pass]]) -> list[Pass]:
     """Passes of a pipeline text such as `form-groups,canonicalize,select-layout{padding=false}`."""
     passes: list[Pass] = []
     for part in split_pipeline(text):

@@ -1,0 +1,26 @@
+"""Instruments that watch a pipeline for the tools: printing the module, and keeping it as a pass found it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .mlir import ir
+from .passes import Instrument, Pass
+
+
+def pass_name(step: Pass) -> str:
+    """What a pass is called in a pipeline, without its options."""
+    return str(step).partition("{")[0]
+
+
+@dataclass(frozen=True)
+class PrintAfter(Instrument):
+    """Print the module to stderr after the passes named; `all` names every one."""
+
+    names: Sequence[str]
+
+    def after(self, step: Pass, module: ir.Module, seconds: float) -> None:
+        if pass_name(step) in self.names or "all" in self.names:
+            print(f"// after {step} ({seconds * 1e3:.1f} ms)\n{module.operation.get_asm()}", file=sys.stderr)
