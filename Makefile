@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo test lint bench qemu clean
+.PHONY: demo test lint typed bench qemu clean
 
 demo: $(READY)
 	$(BIN)/python -m examples.demo
@@ -18,10 +18,16 @@ test: $(READY) qemu
 	$(BIN)/lit -sv tests
 	$(BIN)/pytest tests
 
-lint: $(READY)
+lint: $(READY) typed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+# The package as it is installed, in links: pyright does not know that cocomp lives in compiler/.
+typed:
+	rm -rf build/typed && mkdir -p build/typed
+	cp -rs $(abspath compiler) build/typed/cocomp
+	cp -rs $(abspath dialects passes runtime) build/typed/cocomp/
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.cpu
