@@ -15,7 +15,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from benchmarks import networks
+from benchmarks import networks, pruning
 from benchmarks.inputs import Inputs, calibrate, structured_inputs, vary_constants
 
 __all__ = ["MODELS", "Example", "Factory", "Model", "calibrate", "structured_inputs"]
@@ -154,6 +154,22 @@ def deeplabv3_mobilenet_v3_large() -> Example:
 def unet() -> Example:
     """U-Net: transposed convolutions and skip concatenations, 256x256."""
     return networks.UNet(), _image(256, channels=1)
+
+
+# ---- pruned ----
+
+
+@_model
+def resnet50_bcr8() -> Example:
+    """ResNet-50 pruned 8x: blocks of 16 filters keep 1/8 of their columns, in all convolutions but the first."""
+    network, inputs = _torchvision("resnet50", _image())
+    return pruning.prune_convolutions(network, functools.partial(pruning.prune_columns, rate=8)), inputs
+
+
+@_model
+def c3d_kgs() -> Example:
+    """C3D at RT3D's 3.57x: groups of 8 filters x 4 channels keep the same kernel positions."""
+    return pruning.prune_layers(networks.C3D(), pruning.C3D_KGS), _clip(112)
 
 
 # ---- sequences ----

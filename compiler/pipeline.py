@@ -15,6 +15,7 @@ from cocomp.passes.layout.select_layout import SelectLayoutPass
 from cocomp.passes.plan.assign_arena import AssignArenaPass
 from cocomp.passes.plan.build_plan import BuildPlanPass
 from cocomp.passes.plan.merge_functions import MergeFunctionsPass
+from cocomp.passes.sparsity.encode_weights import EncodeWeightsPass
 from cocomp.passes.sparsity.pack_weights import PackWeightsPass
 from cocomp.passes.sparsity.raise_contractions import RaiseContractionsPass
 from cocomp.passes.tensor.drop_casts import DropCastsPass
@@ -59,7 +60,7 @@ def cpu_steps(fold: bool = True) -> list[tuple[Phase, list[Step]]]:
                 Step(CLEAN, "drop what folding left behind"),
             ],
         ),
-        (phase("sparse"), []),
+        (phase("sparse"), [Step(EncodeWeightsPass(), "the zeros of every weight are final: find their structure")]),
         (phase("fused"), [Step(FormGroupsPass(), "decide kernels while tensors still are values")]),
         (
             phase("laid-out"),

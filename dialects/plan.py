@@ -62,7 +62,7 @@ class PersistentOp(Plan.Operation, name="persistent"):
 class DispatchOp(Plan.Operation, name="dispatch"):
     """Run a kernel. The attribute `writes` describes the tensors that it writes (`written`).
 
-    With the attribute `once` it runs when the model is created, and not again; such dispatches come first.
+    `skipped_flops`, where present, is the arithmetic that zeros of its weight save. With the attribute `once` it runs when the model is created, and not again; such dispatches come first.
     """
 
     kernel: ir.FlatSymbolRefAttr
@@ -101,12 +101,13 @@ def persistent(size: int) -> ir.Value:
 
 def dispatch(
     kernel: str, arguments: Sequence[ir.Value], written: ir.ArrayAttr, loc: ir.Location, once: bool = False
-) -> None:
+) -> ir.Operation:
     """Run `kernel`, which writes the tensors that `written` describes; `once`: when the model is created."""
     op = DispatchOp(kernel=ir.FlatSymbolRefAttr.get(kernel), arguments=arguments, loc=loc)
     op.attributes["writes"] = written
     if once:
         op.attributes["once"] = ir.UnitAttr.get()
+    return op.operation
 
 
 def written(type_: ir.Type, layout: ir.Attribute, argument: int) -> ir.DictAttr:

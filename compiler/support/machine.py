@@ -26,6 +26,8 @@ class CpuTarget:
     l2_bytes: int = 512 << 10
     broadcast_operand: bool = False
     """True when a multiply-add can broadcast a scalar from memory without a register (AVX-512)."""
+    fma_bytes: int = 0
+    """Bytes of results that all multiply-add pipes together give in a cycle; 0 for two registers."""
     fp16: bool = False
     """True when the CPU computes in half precision."""
     page_bytes: int = 4096
@@ -36,6 +38,11 @@ class CpuTarget:
             raise ValueError(f"target '{self.name}': expected vectors of 16, 32 or 64 bytes, got {self.vector_bytes}")
         if self.registers < 8:
             raise ValueError(f"target '{self.name}': expected at least 8 vector registers, got {self.registers}")
+
+    @property
+    def fma_lanes(self) -> int:
+        """Multiply-adds of single precision in a cycle."""
+        return (self.fma_bytes or 2 * self.vector_bytes) // 4
 
     def lanes(self, element_bytes: int) -> int:
         """Elements of that size in one register."""

@@ -34,6 +34,9 @@ X86_CPUS = {
 }  # fmt: skip
 """A named CPU is compiled for as its level, so that the artefact runs on every CPU of that level, and tuned by name."""
 
+FMA_BYTES = {"znver4": 64, "cortex-x1": 64, "cortex-x2": 64, "apple-m1": 64}
+"""Where multiply-add pipes are not two of the width of a register: Zen 4 runs 512 bits in two steps, big Arm cores have four."""
+
 TARGETS = ("host", "linux-x86-64", "linux-arm64", "android-cpu")
 
 
@@ -56,13 +59,13 @@ def _x86(cpu: str) -> CpuTarget:
     if level not in X86_LEVELS:
         known = ", ".join([*X86_LEVELS, *X86_CPUS])
         raise UsageError(f"unknown x86-64 processor '{cpu}': expected one of {known}")
-    return replace(X86_LEVELS[level], tune=cpu)
+    return replace(X86_LEVELS[level], tune=cpu, fma_bytes=FMA_BYTES.get(cpu, 0))
 
 
 def _arm(base: CpuTarget, cpu: str) -> CpuTarget:
     if cpu not in ARM_CPUS:
         raise UsageError(f"unknown AArch64 processor '{cpu}': expected one of {', '.join(ARM_CPUS)}")
-    return replace(base, tune=cpu, fp16=cpu != "generic")
+    return replace(base, tune=cpu, fp16=cpu != "generic", fma_bytes=FMA_BYTES.get(cpu, 0))
 
 
 def _host_name() -> str:

@@ -41,13 +41,16 @@ def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation]) -> dict[str,
     function = functions[kernel]
     found = origins(op.location)
     facts = function.attributes["kernel.facts"]
+    flops = function.attributes["kernel.flops"].value
+    skipped = op.attributes["skipped_flops"].value if "skipped_flops" in op.attributes else 0
     return {
         "kernel": kernel,
         "layer": next((path for _, path in found if path), found[0][0] if found else kernel),
         "nodes": [node for node, _ in found],
         "source": source_line(op.location),
         "tasks": function.attributes["kernel.tasks"].value,
-        "flops": (op.attributes["flops"] if "flops" in op.attributes else function.attributes["kernel.flops"]).value,
+        "flops": flops,
+        "executed_flops": flops - skipped,
         "facts": {fact.name: fact.attr.value for fact in facts},
         "writes": [_written(w, op) for w in op.attributes["writes"]],
     }

@@ -80,9 +80,9 @@ class Contraction:
         """Position of each column of a weight that is an activation, relative to the first; int64[columns]."""
         return self._walk(self.w_position())
 
-    def work(self, columns: float | None = None) -> Work:
-        """What the cost model wants to know."""
-        kept = self.extent(self.columns) if columns is None else columns
+    def work(self) -> Work:
+        """What the cost model wants to know, with all columns kept."""
+        columns = self.extent(self.columns)
         x_bytes = layout.size_of(layout.of_argument(self.group.function, self.x_argument)) * 4
         return Work(
             rows=self.extent(self.row),
@@ -90,21 +90,15 @@ class Contraction:
             batches=self.extent(self.batches),
             pixels=self.extent(self.pixel),
             outer_pixels=self.extent(self.outer_pixels),
-            columns=max(1, round(kept)),
+            columns=columns,
             input_bytes=x_bytes // self.extent(self.batches),
-            weight_bytes=round(self.extent(self.row) * self.extent(self.outer_rows) * kept * 4),
+            weight_bytes=self.extent(self.row) * self.extent(self.outer_rows) * columns * 4,
         )
 
 
 def is_weight(group: Group, argument: int) -> bool:
     """Whether an argument of a group is a constant."""
     return "sparse.weight" in group.function.attributes["arg_attrs"][argument]
-
-
-def is_dense(contraction: Contraction) -> bool:
-    """Whether the contraction's weight has the dense encoding (or none)."""
-    kind = contraction.group.arguments[contraction.w_argument].type
-    return kind.encoding is None or "sparse.dense" in str(kind.encoding)
 
 
 def read_contraction(group: Group) -> Contraction:
@@ -151,6 +145,27 @@ def read_contraction(group: Group) -> Contraction:
         x_position=x_position,
         w_index=tuple(merged.apply(e) for e in w_index),
     )
+
+
+def matrix_of(name: str, weight: Array, contraction: Contraction) -> Array:
+    """A weight as [outer rows, rows, columns], columns in the order of the input's memory. A view where that is possible."""
+    bounds = contraction.nest.bounds
+    position = affine.linearize(contraction.w_index, weight.shape)
+    if not position.is_linear:
+        raise InternalError(f"weight '{name}' is read through a reshape that cannot be packed")
+    rows = () if contraction.row is None else (contraction.row,)
+    dims = [*contraction.outer_rows, *rows, *contraction.columns]
+    flat = np.ascontiguousarray(weight).reshape(-1)[position.constant :]
+    strides = [position.coefficient(d) * flat.itemsize for d in dims]
+    view = np.lib.stride_tricks.as_strided(flat, [bounds[d] for d in dims], strides, writeable=False)
+    extents = [contraction.extent(d) for d in (contraction.outer_rows, rows, contraction.columns)]
+    return view.reshape(extents)
+
+
+def encoding_of(contraction: Contraction) -> str:
+    """The encoding of the contraction's weight, as the report names it."""
+    kind = contraction.group.arguments[contraction.w_argument].type
+    return "dense" if kind.encoding is None else str(kind.encoding).removeprefix("#sparse.").replace(" : i64", "")
 
 
 def _apply(need: nest.Need, cut: affine.Split) -> nest.Need:
@@ -220,6 +235,7 @@ def schedule_attribute(schedule: TileSchedule) -> ir.DictAttr:
     attributes: dict[str, ir.Attribute] = {k: ir.IntegerAttr.get(i64, v) for k, v in numbers.items()}
     attributes["vectors"] = ir.DenseI64ArrayAttr.get([s.vectors for s in schedule.segments])
     attributes["groups"] = ir.DenseI64ArrayAttr.get([s.groups for s in schedule.segments])
+    attributes["keep_zeros"] = ir.BoolAttr.get(schedule.keep_zeros)
     return ir.DictAttr.get(attributes)
 
 
@@ -235,4 +251,5 @@ def schedule_of(function: ir.Operation) -> TileSchedule | None:
         pixels=found["pixels"].value,
         pixel_block=found["pixel_block"].value,
         row_block=found["row_block"].value,
+        keep_zeros=found["keep_zeros"].value,
     )

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cocomp.passes.math.tiles import FMA_PER_CYCLE, L2_BYTES_PER_CYCLE, Segment, split_rows
+from cocomp.passes.math.tiles import L2_BYTES_PER_CYCLE, Segment, VectorUnit, split_rows
 from cocomp.passes.math.winograd import filtering
-from cocomp.support.machine import CpuTarget
 from cocomp.support.mlir import ir
 
 from ._contraction import Contraction
@@ -82,21 +81,21 @@ def tile_counts(contraction: Contraction, roles: Roles) -> tuple[int, int]:
     return -(-bounds[roles.rows[0]] // F4.outputs), -(-bounds[roles.columns[0]] // F4.outputs)
 
 
-def choose_winograd(contraction: Contraction, target: CpuTarget, direct_cycles: float) -> WinogradSchedule | None:
+def choose_winograd(contraction: Contraction, unit: VectorUnit, l1_bytes: int, direct_cycles: float) -> WinogradSchedule | None:
     """A schedule where minimal filtering takes clearly fewer cycles than `direct_cycles`, else None."""
     roles = roles_of(contraction)
     if roles is None:
         return None
     down, across = tile_counts(contraction, roles)
     work = _Work(
-        lanes=target.lanes(4),
+        lanes=unit.lanes,
         rows=contraction.extent(contraction.row),
         channels=contraction.nest.bounds[roles.channel],
         tiles=contraction.extent(roles.outer) * down * across,
     )
     if work.rows < work.lanes:
         return None
-    found = min((c for c in _candidates(work, target)), key=lambda c: c[0], default=None)
+    found = min((c for c in _candidates(work, unit, l1_bytes)), key=lambda c: c[0], default=None)
     if found is None or found[0] > WORTH_IT * direct_cycles:
         return None
     _, vectors, pixels, tiles, row_blocks = found
@@ -113,16 +112,16 @@ class _Work:
     tiles: int
 
 
-def _candidates(work: _Work, target: CpuTarget) -> Iterator[tuple[float, int, int, int, int]]:
+def _candidates(work: _Work, unit: VectorUnit, l1_bytes: int) -> Iterator[tuple[float, int, int, int, int]]:
     """(cycles, vectors, pixels, tiles of a task, blocks of rows) of every schedule that fits the registers and the L2 cache."""
     for vectors in range(1, 5):
         segments = split_rows(work.rows, vectors, work.lanes)
         groups = sum(s.groups for s in segments)
         for pixels in range(1, min(28, work.tiles) + 1):
-            if vectors * pixels + vectors + 1 > target.registers:
+            if vectors * pixels + vectors + 1 > unit.registers:
                 break
-            column = sum(s.groups * _column_cycles(work, s.vectors, pixels, target.l1_bytes) for s in segments)
-            fitting = int(L2_SHARE * target.l2_bytes) // (POINTS * work.channels * 4 * pixels)
+            column = sum(s.groups * _column_cycles(work, s.vectors, pixels, unit, l1_bytes) for s in segments)
+            fitting = int(L2_SHARE * unit.l2_bytes) // (POINTS * work.channels * 4 * pixels)
             for count in range(1, min(fitting, -(-work.tiles // pixels)) + 1):
                 tiles = min(count * pixels, work.tiles // pixels * pixels)
                 blocks = -(-work.tiles // tiles)
@@ -132,12 +131,12 @@ def _candidates(work: _Work, target: CpuTarget) -> Iterator[tuple[float, int, in
                 yield cycles * (1 + 0.2 * max(0, TASKS_WANTED - blocks * row_blocks)), vectors, pixels, tiles, row_blocks
 
 
-def _column_cycles(work: _Work, vectors: int, pixels: int, l1_bytes: int) -> float:
+def _column_cycles(work: _Work, vectors: int, pixels: int, unit: VectorUnit, l1_bytes: int) -> float:
     """Cycles of one channel in a register tile. Weights are read again for each tile: from the L2 cache when the weights of
     a point do not fit the L1."""
     memory = vectors * work.lanes * 4 / L2_BYTES_PER_CYCLE
     fits = work.channels * vectors * work.lanes * 4 < 0.6 * l1_bytes
-    return max(vectors * pixels / FMA_PER_CYCLE, (vectors + pixels) / 2, 4, 0 if fits else memory)
+    return max(vectors * pixels / unit.fma_per_cycle(work.lanes), (vectors + pixels) / 2, 4, 0 if fits else memory)
 
 
 def _other_cycles(work: _Work, tiles: int, blocks: int, row_blocks: int, groups: int) -> float:

@@ -18,7 +18,7 @@ from . import _builder as b
 from . import _function
 from ._border import with_border
 from ._builder import Index
-from ._contraction import Contraction, read_contraction, schedule_of
+from ._contraction import Contraction, encoding_of, read_contraction, schedule_of
 from ._evaluate import Point, Val
 
 
@@ -85,6 +85,11 @@ class _Lowering:
     def _facts(self) -> dict[str, str]:
         widths = "+".join(f"{s.vectors}x{self.schedule.lanes}" for s in self.schedule.segments)
         facts = {"kind": "gather-gemm", "vector": f"{self.schedule.lanes} lanes", "tile": f"{widths} rows, {self.schedule.pixels} pixels"}
+        if self.shape.constant_weight:
+            encoding = encoding_of(self.shape)
+            facts["encoding"] = "dense" if self.schedule.keep_zeros else encoding
+            if self.schedule.keep_zeros and encoding != "dense":
+                facts["zeros"] = f"kept: leaving out those of {encoding} would take longer"
         if self.kernel.evaluator.statistics.gathered:
             facts["gathers"] = str(self.kernel.evaluator.statistics.gathered)
         return facts

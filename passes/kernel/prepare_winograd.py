@@ -10,13 +10,12 @@ import numpy as np
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import plan, structured
 from cocomp.passes.math.tiles import Segment
-from cocomp.passes.sparsity._pack import matrix_of
 from cocomp.support.mlir import func, ir, ops_in, scf, vector
 from cocomp.support.passes import Pass, State
 
 from . import _builder as b
 from . import _function
-from ._contraction import Contraction, read_contraction
+from ._contraction import Contraction, matrix_of, read_contraction
 from ._winograd import F4, POINTS, Roles, WinogradSchedule, roles_of, winograd_of
 from .lower_winograd import transform
 

@@ -6,10 +6,12 @@ loads, `pixels` broadcast loads and their product of multiply-adds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-FMA_PER_CYCLE = 2
+FMA_ISSUES = 2
+"""Multiply-add instructions that any core of today starts in a cycle when they are narrow enough."""
+MIN_LANES = 4
 LOADS_PER_CYCLE = 2
 FMA_LATENCY = 4
 L2_BYTES_PER_CYCLE = 32
@@ -41,6 +43,8 @@ class TileSchedule:
     """Register tiles of pixels that one task computes."""
     row_block: int
     """Row groups that one task computes."""
+    keep_zeros: bool = True
+    """Every row group keeps every column, and all share one list."""
 
     @property
     def groups(self) -> int:
@@ -71,36 +75,71 @@ class Work:
     """Extent of the innermost pixel dimension."""
     outer_pixels: int
     columns: int
-    """Columns of the reduction (the mean over row groups where they differ)."""
+    """Columns of the reduction."""
     input_bytes: int
     weight_bytes: int
+    """Bytes of the weights with all columns kept."""
+    kept: Mapping[int, float] = field(default_factory=dict[int, float])
+    """Mean number of columns that row groups of so many rows keep, by size; empty when all are to be kept."""
+
+    def columns_of(self, rows: int) -> float:
+        """Columns that row groups of `rows` rows keep on average."""
+        return max(1.0, self.kept[rows]) if self.kept else self.columns
 
 
-def choose_tiles(work: Work, lanes: int, registers: int, l2_bytes: int, broadcast_operand: bool) -> TileSchedule:
+@dataclass(frozen=True)
+class VectorUnit:
+    """What the count of instructions has to know of a CPU."""
+
+    lanes: int
+    registers: int
+    l2_bytes: int
+    broadcast_operand: bool
+    fma_lanes: int
+    """Multiply-adds that all pipes together finish in a cycle."""
+
+    def fma_per_cycle(self, lanes: int) -> float:
+        """Multiply-adds of `lanes` elements that finish in a cycle."""
+        return min(max(FMA_ISSUES, self.fma_lanes / self.lanes), self.fma_lanes / lanes)
+
+    def widths(self, rows: int, sparse: bool) -> list[int]:
+        """Elements of a register of rows that are worth trying: narrow ones lose less where neighbouring rows differ."""
+        lanes = self.lanes
+        while lanes > MIN_LANES and lanes // 2 >= rows:
+            lanes //= 2
+        return [lanes >> s for s in range(3) if lanes >> s >= MIN_LANES] if sparse else [lanes]
+
+
+def choose_tiles(work: Work, unit: VectorUnit) -> TileSchedule:
     """The tile with the fewest cycles by the count of instructions; among equals the larger one."""
-    while lanes > 4 and lanes // 2 >= work.rows:
-        lanes //= 2
-    n_vectors = -(-work.rows // lanes)
-    best: tuple[float, int, int] | None = None
-    for vectors in range(1, min(MAX_VECTORS, n_vectors) + 1):
-        for pixels in range(1, min(MAX_PIXELS, work.pixels) + 1):
-            spare = 0 if vectors == 1 and broadcast_operand else 1
-            if vectors * pixels + vectors + spare > registers:
-                break
-            cycles = _cycles(work, vectors, pixels, lanes)
-            if best is None or (cycles, -vectors * pixels) < (best[0], -best[1] * best[2]):
-                best = (cycles, vectors, pixels)
+    best: tuple[float, int, int, int] | None = None
+    for lanes in unit.widths(work.rows, bool(work.kept)):
+        n_vectors = -(-work.rows // lanes)
+        for vectors in range(1, min(MAX_VECTORS, n_vectors) + 1):
+            for pixels in range(1, min(MAX_PIXELS, work.pixels) + 1):
+                spare = 0 if vectors == 1 and unit.broadcast_operand else 1
+                if vectors * pixels + vectors + spare > unit.registers:
+                    break
+                cycles = _cycles(work, vectors, pixels, lanes, unit)
+                if best is None or (cycles, -vectors * pixels) < (best[0], -best[2] * best[3]):
+                    best = (cycles, lanes, vectors, pixels)
     assert best is not None
-    _, vectors, pixels = best
+    _, lanes, vectors, pixels = best
     segments = split_rows(work.rows, vectors, lanes)
-    pixel_block, row_block = _blocks(work, sum(s.groups for s in segments), pixels, l2_bytes)
-    return TileSchedule(lanes, segments, pixels, pixel_block, row_block)
+    pixel_block, row_block = _blocks(work, sum(s.groups for s in segments), vectors * lanes, pixels, unit.l2_bytes)
+    return TileSchedule(lanes, segments, pixels, pixel_block, row_block, keep_zeros=not work.kept)
 
 
-def estimate(work: Work, schedule: TileSchedule) -> float:
+def group_sizes(rows: int, unit: VectorUnit) -> list[int]:
+    """Sizes of the row groups that `choose_tiles` may form of so many rows, where columns are left out."""
+    sizes = {lanes * vectors for lanes in unit.widths(rows, sparse=True) for vectors in range(1, MAX_VECTORS + 1)}
+    return sorted(sizes)
+
+
+def estimate(work: Work, schedule: TileSchedule, unit: VectorUnit) -> float:
     """Cycles that the count of instructions predicts for a schedule."""
     widest = max(s.vectors for s in schedule.segments)
-    return _cycles(work, widest, schedule.pixels, schedule.lanes)
+    return _cycles(work, widest, schedule.pixels, schedule.lanes, unit)
 
 
 def split_rows(rows: int, vectors: int, lanes: int) -> tuple[Segment, ...]:
@@ -112,28 +151,31 @@ def split_rows(rows: int, vectors: int, lanes: int) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
-def _cycles(work: Work, vectors: int, pixels: int, lanes: int) -> float:
+def _cycles(work: Work, vectors: int, pixels: int, lanes: int, unit: VectorUnit) -> float:
     tiles = work.outer_pixels * -(-work.pixels // pixels)
+    columns = work.columns_of(vectors * lanes)
     total = 0.0
     for segment in split_rows(work.rows, vectors, lanes):
         products = segment.vectors * pixels
         memory = (segment.vectors * lanes + pixels) * 4 / L2_BYTES_PER_CYCLE
-        column = max(products / FMA_PER_CYCLE, (segment.vectors + pixels) / LOADS_PER_CYCLE, FMA_LATENCY, memory)
-        total += segment.groups * tiles * (work.columns * (column + 0.1 * memory) + TILE_OVERHEAD + products)
+        arithmetic = products / unit.fma_per_cycle(lanes)
+        column = max(arithmetic, (segment.vectors + pixels) / LOADS_PER_CYCLE, FMA_LATENCY, memory)
+        total += segment.groups * tiles * (columns * (column + 0.1 * memory) + TILE_OVERHEAD + products)
     return total
 
 
-def _blocks(work: Work, groups: int, pixels: int, l2_bytes: int) -> tuple[int, int]:
+def _blocks(work: Work, groups: int, size: int, pixels: int, l2_bytes: int) -> tuple[int, int]:
     """(register tiles of pixels, row groups) of a task: enough tasks, the input of a task in the L2 cache, and the least
     traffic: every block of pixels reads all weights of its rows, every block of rows all its pixels."""
     tiles = work.outer_pixels * -(-work.pixels // pixels)
     all_groups = groups * work.outer_rows
+    weight_bytes = work.weight_bytes * work.columns_of(size) / work.columns
     fewest = max(1, round(work.input_bytes / (0.4 * l2_bytes)))
-    candidates: list[tuple[bool, int, int, int]] = []
+    candidates: list[tuple[bool, float, int, int]] = []
     for power in range(12):
         blocks = min(tiles, fewest << power)
         row_blocks = min(all_groups, -(-TASKS_WANTED // (blocks * work.batches)))
         few = blocks * row_blocks * work.batches < TASKS_WANTED
-        candidates.append((few, work.weight_bytes * blocks + work.input_bytes * row_blocks, blocks, row_blocks))
+        candidates.append((few, weight_bytes * blocks + work.input_bytes * row_blocks, blocks, row_blocks))
     _, _, blocks, row_blocks = min(candidates)
     return -(-tiles // blocks), -(-all_groups // row_blocks)

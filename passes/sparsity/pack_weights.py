@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, plan, structured
-from cocomp.passes.kernel._contraction import Contraction, is_dense, read_contraction, schedule_of
+from cocomp.passes.kernel._contraction import Contraction, matrix_of, read_contraction, schedule_of
 from cocomp.passes.math import affine
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
-from ._pack import Packed, matrix_of, pack
+from ._pack import Packed, pack
 
 Array = np.ndarray
 
@@ -29,7 +30,7 @@ class PackWeightsPass(Pass):
         "plan.dispatch"(%x, %packed, %y, %offsets, %spans) {kernel = @group_3}
 
     A contraction's weight becomes row groups (`_pack.Packed`); columns that a whole row group does not use are left out
-    unless the encoding is dense. Any other constant is written in its `layout.map`. Needs `build-plan` and
+    where the schedule says so. Any other constant is written in its `layout.map`. Needs `build-plan` and
     `schedule-contractions`; leaves new names in the weight store.
     """
 
@@ -61,6 +62,7 @@ class _Packer:
     def dispatch(self, op: ir.Operation, function: ir.Operation, contraction: Contraction | None) -> None:
         operands = list(op.operands)
         extra: list[ir.Value] = []
+        skipped = 0
         for number, argument in enumerate(function.regions[0].blocks[0].arguments):
             if contraction is not None and number == contraction.w_argument:
                 continue
@@ -70,13 +72,14 @@ class _Packer:
             schedule = schedule_of(function)
             assert schedule is not None
             if contraction.constant_weight:
-                operands[contraction.w_argument], extra = self._packed(operands[contraction.w_argument], contraction)
+                operands[contraction.w_argument], extra, skipped = self._packed(operands[contraction.w_argument], contraction)
             else:
                 extra = self._tables(contraction)
         for position, value in enumerate(operands):
             op.operands[position] = value
         if extra:
-            plan.dispatch(op.attributes["kernel"].value, [*operands, *extra], op.attributes["writes"], op.location)
+            packed = plan.dispatch(op.attributes["kernel"].value, [*operands, *extra], op.attributes["writes"], op.location)
+            packed.attributes["skipped_flops"] = plan.i64(skipped)
             op.erase()
 
     def _constant(self, key: object, name: str, array: Array) -> ir.Value:
@@ -97,15 +100,20 @@ class _Packer:
         np.lib.stride_tricks.as_strided(moved[position.constant :], shape, strides)[...] = array
         return self._constant((name, str(attribute)), f"{name}:moved", moved)
 
-    def _packed(self, buffer: ir.Value, contraction: Contraction) -> tuple[ir.Value, list[ir.Value]]:
+    def _packed(self, buffer: ir.Value, contraction: Contraction) -> tuple[ir.Value, list[ir.Value], int]:
+        """(values, tables, arithmetic operations that zeros save)."""
         name = _weight(buffer)
         schedule = schedule_of(contraction.group.function)
         assert schedule is not None
         offsets = contraction.offsets()
         key = (name, str(contraction.group.function.attributes["kernel.schedule"]), tuple(map(str, contraction.w_index)))
-        packed = pack(matrix_of(name, self.state.weights[name], contraction), offsets, schedule, is_dense(contraction))
+        packed = pack(matrix_of(name, self.state.weights[name], contraction), offsets, schedule)
         made = self._constant((*key, "values"), f"{name}:packed", packed.values)
-        return made, self._table_constants(packed, f"{name}:")
+        dims = [contraction.batches, contraction.outer_pixels, contraction.pixel]
+        points = math.prod(contraction.extent(d) for d in dims)
+        rows, columns = ([*contraction.outer_rows, contraction.row], contraction.columns)
+        whole = math.prod(contraction.extent(d) for d in (*rows, columns))
+        return made, self._table_constants(packed, f"{name}:"), 2 * points * (whole - packed.products)
 
     def _table_constants(self, packed: Packed, name: str) -> list[ir.Value]:
         tables = (("offsets", packed.offsets), ("spans", packed.spans.ravel()))

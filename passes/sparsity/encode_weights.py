@@ -1,0 +1,82 @@
+"""Which structure the zeros of each weight have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cocomp.dialects import sparse, structured
+from cocomp.dialects.structured import Loops
+from cocomp.passes.math import affine
+from cocomp.passes.math.structure import Blocks, Dense, KernelGroups, Structure, find_structure
+from cocomp.support.mlir import ir, ops_in
+from cocomp.support.passes import Pass, State
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class EncodeWeightsPass(Pass):
+    """Write the encoding of every contraction's weight into its type, found from its zeros.
+
+        "sparse.contract"(%x, %w) : (tensor<..>, tensor<64x64x3x3xf32>)
+      -->
+        "sparse.contract"(%x, %w) : (tensor<..>, tensor<64x64x3x3xf32, #sparse.kgs<8, 4>>)
+
+    Reads the weights; changes no value. A weight that is used by anything but contractions stays as it is, which means
+    dense. Needs `raise-contractions`. Whether zeros are worth leaving out is for `schedule-contractions` to decide.
+    """
+
+    name: ClassVar[str] = "encode-weights"
+
+    def run(self, module: ir.Module, state: State) -> None:
+        for function in ops_in(module.body):
+            block = function.regions[0].blocks[0]
+            for argument in block.arguments:
+                name = structured.weight_name(argument)
+                uses = [use.owner.operation for use in argument.uses]
+                if name is None or not uses or not all(_is_weight_of(op, argument) for op in uses):
+                    continue
+                kept = _mask(state.weights[name], structured.loops_of(uses[0]))
+                encoding = sparse.dense() if kept is None else _attribute(find_structure(kept))
+                kind = argument.type
+                argument.set_type(ir.RankedTensorType.get(kind.shape, kind.element_type, encoding))
+            results = [v.type for v in ops_in(block)[-1].operands]
+            type_ = ir.FunctionType.get([a.type for a in block.arguments], results)
+            function.attributes["function_type"] = ir.TypeAttr.get(type_)
+
+
+def _is_weight_of(op: ir.Operation, argument: ir.Value) -> bool:
+    return structured.is_contract(op) and op.operands[1] == argument and op.operands[0] != argument
+
+
+def _mask(weight: Array, loops: Loops) -> Array | None:
+    """What is kept, bool[rows, channels, kernel positions]; None where the weight has no rows or is read through a reshape."""
+    x, w, y = loops.maps
+    position = affine.linearize(w, weight.shape)
+    in_x, in_w, in_y = (frozenset[int]().union(*(e.dims() for e in m)) for m in (x, w, y))
+    rows = sorted(in_w & in_y)
+    columns = sorted(in_w - in_y)
+    if not position.is_linear or not columns or not (in_w & in_y) - in_x:
+        return None
+    windows = [e.dims() for e in x if len(e.dims()) > 1]
+    positions = [d for d in columns if any(d in dims for dims in windows)]
+    channels = [d for d in columns if d not in positions]
+    flat = np.ascontiguousarray(weight).reshape(-1)[position.constant :]
+    dims = [*rows, *channels, *positions]
+    strides = [position.coefficient(d) * flat.itemsize for d in dims]
+    view = np.lib.stride_tricks.as_strided(flat, [loops.bounds[d] for d in dims], strides, writeable=False)
+    extents = [int(np.prod([loops.bounds[d] for d in group])) for group in (rows, channels, positions)]
+    return (view != 0).reshape(extents)
+
+
+def _attribute(structure: Structure) -> ir.Attribute:
+    match structure:
+        case Dense():
+            return sparse.dense()
+        case Blocks(rows, columns):
+            return sparse.bcr(rows, columns)
+        case KernelGroups(rows, channels):
+            return sparse.kgs(rows, channels)
