@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cocomp import dialects
+from cocomp.support.diagnostics import UsageError
 from cocomp.support.mlir import context as new_context
 from cocomp.support.mlir import ir
+from cocomp.support.passes import Instrument
 from cocomp.support.weights import WeightStore
 
 from .artifact import Artifact
@@ -16,7 +18,7 @@ from .driver import Compilation, Progress
 from .options import Options
 
 if TYPE_CHECKING:
-    from .frontend.exported import Imported
+    from .frontend.imported import Imported
 
 
 def compile(  # noqa: A001  (named like what users know)
@@ -33,8 +35,9 @@ def compile(  # noqa: A001  (named like what users know)
     Raises CompileError with the place in the model when something is not supported.
     """
     options = options or Options(target=target)
-    made = new_context()
-    artifact = compile_imported(import_model(model, example_inputs, made), options, progress)
+    if options.compile_to != "target":
+        raise UsageError(f"expected options that lead to an artefact, got compile-to={options.compile_to}; use compile_module")
+    artifact = compile_imported(import_model(model, example_inputs, new_context()), options, progress)
     assert artifact is not None
     return artifact
 
@@ -46,21 +49,28 @@ def import_model(model: Any, example_inputs: Sequence[Any], context: ir.Context)
     return import_program(export(model, example_inputs), context)
 
 
-def compile_imported(imported: Imported, options: Options, progress: Progress | None = None) -> Artifact | None:
+def compile_imported(
+    imported: Imported, options: Options, progress: Progress | None = None, instruments: Sequence[Instrument] = ()
+) -> Artifact | None:
     """Compile what a front end has imported."""
-    return compile_module(imported.module, imported.weights, options, progress)
+    return compile_module(imported.module, imported.weights, options, progress, instruments)
 
 
 def compile_module(
-    module: ir.Module, weights: WeightStore | None = None, options: Options | None = None, progress: Progress | None = None
+    module: ir.Module,
+    weights: WeightStore | None = None,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    instruments: Sequence[Instrument] = (),
 ) -> Artifact | None:
-    """Compile a module of linalg on tensors that the caller owns; it is changed in place.
+    """Compile a module of linalg on tensors that the caller owns; it is changed in place, and so are the weights.
 
     `@main` takes the inputs; an argument with the attribute `sparse.name` is a weight, found under that name in
     `weights`. None when the options say to stop before there is an artefact: `module` then is in that phase.
+    `progress` is told of every phase, `instruments` watch every pass.
     """
     options = options or Options()
-    compilation = Compilation(module, weights or WeightStore(), options)
+    compilation = Compilation(module, WeightStore() if weights is None else weights, options, instruments=instruments)
     if progress is not None:
         compilation = dataclasses.replace(compilation, progress=progress)
     return compilation.run()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +32,10 @@ class Artifact:
     def save(self, path: str | os.PathLike[str], header: bool = True) -> Path:
         """Write the library to `path` and its header beside it; nothing is left behind when that fails."""
         path = Path(path)
-        write_whole(path, self.data, executable=True)
-        if header:
-            write_whole(path.with_suffix(".h"), self.header.encode())
+        files = {path: self.data}
+        if header and is_plain(path):
+            files[path.with_suffix(".h")] = self.header.encode()
+        write_whole(files, executable=path)
         return path
 
     def load(self, threads: int = 0) -> Model:
@@ -45,16 +48,27 @@ class Artifact:
         return Model(Path(self._temporary.name) / "model.so", threads, check=False)
 
 
-def write_whole(path: Path, data: bytes, executable: bool = False) -> None:
-    """Write a file under a temporary name and rename it: the file is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def is_plain(path: Path) -> bool:
+    """False for a device or a pipe, which is written to and never replaced."""
+    return path.is_file() or not path.exists()
+
+
+def write_whole(files: Mapping[Path, bytes], executable: Path | None = None) -> None:
+    """Write files under temporary names, then rename them: they are there whole or not at all. `executable` names the one
+    that is to be so."""
+    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files if is_plain(path)}
+    current = None
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-        if executable:
-            temporary.chmod(0o755)
-        temporary.replace(path)
+        for current, data in files.items():
+            with temporary.get(current, current).open("wb") as file:
+                file.write(data)
+        if executable in temporary:
+            temporary[executable].chmod(0o755)
+        for current, made in temporary.items():
+            made.replace(current)
     except OSError as error:
-        raise CompileError(f"cannot write: {error.strerror}", where=str(path)) from error
+        raise CompileError(f"cannot write: {error.strerror}", where=str(current)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        for made in temporary.values():
+            with contextlib.suppress(OSError):
+                made.unlink()

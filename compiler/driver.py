@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cocomp import dialects
+from cocomp.support.diagnostics import CompileError, InternalError
 from cocomp.support.machine import CpuTarget
 from cocomp.support.mlir import ir
 from cocomp.support.passes import Instrument, State, VerifyAfter, run_passes
@@ -21,6 +22,7 @@ from .artifact import Artifact, write_whole
 from .options import Options
 from .phases import verify_phase
 from .pipeline import cpu_steps
+from .reproduce import Snapshot
 from .targets.cpu import emit
 from .targets.cpus import cpu_target
 from .targets.describe import manifest_of
@@ -45,8 +47,17 @@ class Compilation:
         target = cpu_target(self.options.target, self.options.cpu)
         dialects.register(self.module.context)
         state = State(target, self.weights, evaluate=evaluate_on_host, facts=self.facts)
-        self.lower(state)
-        return self.finish(target) if self.options.compile_to == "target" else None
+        snapshot = Snapshot(self.weights)
+        self.instruments = [*self.instruments, snapshot]
+        try:
+            self.lower(state)
+            if self.options.compile_to != "target":
+                return None
+            snapshot.take([], self.module)
+            return self.finish(target)
+        except InternalError as error:
+            error.reproducer = snapshot.write(self.options)
+            raise
 
     def lower(self, state: State, fold: bool = True) -> None:
         """Run the passes of every phase up to the one that the options name."""
@@ -55,7 +66,7 @@ class Compilation:
             run_passes([step.what for step in steps], self.module, state, [*self.instruments, VerifyAfter()])
             verify_phase(self.module, reached)
             self._dump(number, reached.name)
-            self.progress(reached.name, time.perf_counter() - start)
+            self._done(reached.name, start)
             if reached.name == self.options.compile_to:
                 return
 
@@ -64,14 +75,24 @@ class Compilation:
         start = time.perf_counter()
         manifest = manifest_of(self.module, target, self.options.precision)
         library = emit(self.module, self.weights, target, manifest, self.options.processes)
-        self.progress("target", time.perf_counter() - start)
+        self._done("target", start)
         return Artifact(library.data, library.header, manifest, self.facts)
+
+    def _done(self, name: str, start: float) -> None:
+        """Tell who watches that a phase is over; the report shows its time."""
+        seconds = time.perf_counter() - start
+        self.facts.setdefault("phases", {})[name] = seconds
+        self.progress(name, seconds)
 
     def _dump(self, number: int, name: str) -> None:
         if self.options.dump_ir is not None:
-            self.options.dump_ir.mkdir(parents=True, exist_ok=True)
+            directory = self.options.dump_ir
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise CompileError(f"cannot write: {error.strerror}", where=str(directory)) from error
             text = self.module.operation.get_asm(enable_debug_info=True)
-            write_whole(self.options.dump_ir / f"{number}_{name}.mlir", text.encode())
+            write_whole({directory / f"{number}_{name}.mlir": text.encode()})
 
 
 def evaluate_on_host(module: ir.Module, weights: WeightStore) -> list[np.ndarray]:
@@ -87,5 +108,3 @@ def evaluate_on_host(module: ir.Module, weights: WeightStore) -> list[np.ndarray
         path.write_bytes(artifact.data)
         with Model(path, check=False) as model:
             return model.run([])
-
-

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from cocomp.support.diagnostics import UsageError
 
+from .phases import NAMES
+
 PRECISIONS = ("f32", "f16")
 
 
@@ -32,6 +34,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision '{self.precision}': expected one of {', '.join(PRECISIONS)}")
+        if self.compile_to not in NAMES:
+            raise UsageError(f"unknown phase '{self.compile_to}': expected one of {', '.join(NAMES)}")
 
     def __str__(self) -> str:
         chosen = [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.compare]

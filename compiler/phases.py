@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cocomp.support.diagnostics import CompileError, InternalError
-from cocomp.support.mlir import ir, ops_in, where
+
+if TYPE_CHECKING:
+    from cocomp.support.mlir import ir
 
 VIEWS = ("tensor.expand_shape", "tensor.collapse_shape", "tensor.extract_slice")
 TENSOR_OPS = (
@@ -64,6 +67,8 @@ def verify_phase(module: ir.Module, reached: Phase) -> None:
 
     An operation of the user's model that got this far is the user's to know about; any other is our mistake.
     """
+    from cocomp.support.mlir import ops_in  # the names of the phases are needed without the bindings
+
     for function in ops_in(module.body):
         is_main = function.attributes["sym_name"].value == "main"
         allowed = reached.operations if is_main else reached.functions
@@ -79,6 +84,8 @@ def _is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
 
 
 def _reject(op: ir.Operation, reached: Phase) -> None:
+    from cocomp.support.mlir import where
+
     if reached.name == "rewritten":
         raise CompileError(
             f"operation '{op.name}' is not supported",

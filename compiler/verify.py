@@ -1,15 +1,21 @@
-"""Comparing an artefact with PyTorch, and finding the first kernel that goes wrong."""
+"""Comparing an artefact with the original model, and finding the first kernel that goes wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import importlib
+import platform
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind
+
+from cocomp.support.diagnostics import CompileError
+
+from .artifact import Artifact
+from .frontend.imported import Imported, Reference
+from .frontend.inputs import random_like, structured_like
 
 Array = np.ndarray
 RunSome = Callable[[Sequence[Array], int], tuple[Array, list[Array]]]
@@ -54,45 +60,28 @@ def relative_error(actual: Array, expected: Array) -> float:
     return float(np.max(np.abs(np.where(same, 0.0, a - e)), initial=0.0) / (scale or 1.0))
 
 
-def reference_outputs(program: ExportedProgram, inputs: Sequence[Array], nodes: set[str]) -> dict[str, Array]:
-    """Values of the named graph nodes in PyTorch."""
-    found: dict[str, Array] = {}
-
-    class Recorder(torch.fx.Interpreter):
-        def run_node(self, n: torch.fx.Node) -> Any:
-            result = super().run_node(n)
-            if n.name in nodes and isinstance(result, torch.Tensor):
-                found[n.name] = result.detach().numpy()
-            return result
-
-    given = iter(inputs)
-    state = {**program.state_dict, **program.constants}
-    arguments: list[Any] = []
-    for spec in program.graph_signature.input_specs:
-        is_input = spec.kind == InputKind.USER_INPUT
-        arguments.append(torch.from_numpy(np.array(next(given))) if is_input else state[spec.target or ""])
-    with torch.no_grad():
-        Recorder(program.graph_module).run(*arguments)
-    return found
-
-
 def verify(
-    program: ExportedProgram, manifest: dict[str, Any], inputs: Sequence[Array], run_some: RunSome, tolerance: float
+    reference: Reference, manifest: dict[str, Any], inputs: Sequence[Array], run_some: RunSome, tolerance: float
 ) -> Verdict:
-    """Compare the outputs for `inputs`; on a mismatch run kernel by kernel until a tensor differs from PyTorch's."""
+    """Compare the outputs for `inputs`; on a mismatch run kernel by kernel until a tensor differs from the original's."""
     dispatches = manifest["dispatches"]
-    names = [spec.arg.name for spec in program.graph_signature.output_specs]
+    names = list(reference.outputs)
     _, outputs = run_some(inputs, len(dispatches))
-    reference = reference_outputs(program, inputs, {d["nodes"][-1] for d in dispatches if d["nodes"]} | set(names))
-    error = max((relative_error(o, reference[n]) for o, n in zip(outputs, names, strict=True)), default=0.0)
+    expected = reference.values(inputs, set(names))
+    compared = [(o, expected[n]) for o, n in zip(outputs, names, strict=True) if n in expected]
+    if len(compared) < len(names):
+        missing = ", ".join(n for n in names if n not in expected)
+        raise CompileError(f"cannot be verified: the original gives no value for the output {missing}")
+    error = max((relative_error(o, e) for o, e in compared), default=0.0)
     if error <= tolerance:
         return Verdict(error, tolerance)
-    return Verdict(error, tolerance, _first_wrong(dispatches, reference, inputs, run_some, tolerance))
+    values = reference.values(inputs, {d["nodes"][-1] for d in dispatches if d["nodes"]})
+    return Verdict(error, tolerance, _first_wrong(dispatches, values, inputs, run_some, tolerance))
 
 
 def _first_wrong(
     dispatches: Sequence[dict[str, Any]],
-    reference: dict[str, Array],
+    values: dict[str, Array],
     inputs: Sequence[Array],
     run_some: RunSome,
     tolerance: float,
@@ -100,7 +89,7 @@ def _first_wrong(
     for number, dispatch in enumerate(dispatches):
         node = dispatch["nodes"][-1] if dispatch["nodes"] else ""
         written = dispatch["writes"][0]
-        expected = reference.get(node)
+        expected = values.get(node)
         if expected is None or list(expected.shape) != written["shape"]:
             continue
         arena, outputs = run_some(inputs, number + 1)
@@ -108,6 +97,50 @@ def _first_wrong(
         if error > tolerance:
             return Mismatch(dispatch["kernel"], dispatch["layer"], node, dispatch["source"], error)
     return None
+
+
+def verify_artifact(artifact: Artifact, imported: Imported, threads: int, tolerance: float) -> dict[str, Verdict]:
+    """Compare an artefact with the model that it was made from, on every kind of inputs; ends at the first mismatch."""
+    if imported.reference is None or not imported.examples:
+        raise CompileError(
+            "cannot be verified: there is no original to compare with",
+            notes=["verify a model that PyTorch or ONNX can run, or leave out --verify"],
+        )
+    kinds = {
+        "example": list(imported.examples),
+        "random": random_like(imported.examples),
+        "structured": structured_like(imported.examples),
+    }
+    verdicts: dict[str, Verdict] = {}
+    with opened(artifact, threads) as run_some:
+        for kind, inputs in kinds.items():
+            verdicts[kind] = verify(imported.reference, artifact.manifest, inputs, run_some, tolerance)
+            if not verdicts[kind].passed:
+                break
+    return verdicts
+
+
+@contextlib.contextmanager
+def opened(artifact: Artifact, threads: int) -> Iterator[RunSome]:
+    """A way to run an artefact: in this process, or in an emulator where it is for another architecture."""
+    architecture = artifact.manifest["triple"].split("-")[0]
+    if architecture != platform.machine():
+        with _emulator(architecture).opened(artifact.data, artifact.manifest, threads) as run_some:
+            yield run_some
+        return
+    with artifact.load(threads) as model:
+        yield model.run_partly
+
+
+def _emulator(architecture: str) -> Any:
+    """The module that runs artefacts of other architectures."""
+    try:
+        return importlib.import_module("cocomp.runtime.emulator")
+    except ModuleNotFoundError:
+        raise CompileError(
+            f"cannot be verified: compiled for {architecture}, this machine is {platform.machine()}",
+            notes=["verify on a machine of that kind, or compile with -target=host"],
+        ) from None
 
 
 NUMPY = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "i32": np.int32, "i1": np.bool_, "i8": np.int8}

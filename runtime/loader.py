@@ -50,6 +50,7 @@ class Model:
             )
         if threads < 0:
             raise ArtifactError(f"expected a number of threads from 0 (all processors), got {threads}")
+        self.threads = threads or len(os.sched_getaffinity(0))
         self._library = _open(self.path)
         self._check(self._library.cocomp_create(threads, ctypes.byref(self._handle)))
 
@@ -64,16 +65,15 @@ class Model:
         self._check(self._library.cocomp_run(self._handle, _pointers(arrays), _pointers(outputs)))
         return outputs
 
-    def run_some(self, inputs: Sequence[Any], dispatches: int) -> np.ndarray:
-        """Run the first kernels only; a copy of the arena as bytes, for debugging."""
+    def run_partly(self, inputs: Sequence[Any], dispatches: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Run the first kernels only; a copy of the arena as bytes and the outputs, for debugging."""
         arrays = self._checked(inputs)
         outputs = [_empty(t) for t in self.manifest.outputs]
         status = self._library.cocomp_run_some(self._handle, _pointers(arrays), _pointers(outputs), dispatches)
         self._check(status)
         size = int(self.manifest.raw["arena_bytes"])
         view = (ctypes.c_uint8 * size).from_address(self._library.cocomp_arena(self._handle)) if size else b""
-        self._last_outputs = outputs
-        return np.frombuffer(bytearray(view), np.uint8)
+        return np.frombuffer(bytearray(view), np.uint8), outputs
 
     def profile(self, inputs: Sequence[Any], runs: int = 10) -> list[KernelTime]:
         """Time of each kernel, the median of `runs` runs."""

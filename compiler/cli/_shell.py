@@ -79,6 +79,22 @@ def parse_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str] | 
     return parser.parse_args(sys.argv[1:] if arguments is None else list(arguments))
 
 
+def count(text: str) -> int:
+    """An argument that is a number from 0."""
+    return _number(text, 0)
+
+
+def positive(text: str) -> int:
+    """An argument that is a number from 1."""
+    return _number(text, 1)
+
+
+def _number(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"expected a number from {least}, got '{text}'")
+    return int(text)
+
+
 def read_text(file: str) -> str:
     """Text of a file, `-` being stdin."""
     try:

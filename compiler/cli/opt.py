@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
         outputs.append(chunk.output)
         first_line += part.count("\n") + 1
     if not options.verify_diagnostics and (code == _shell.OK or options.output == "-"):
-        _write(options.output, "\n// -----\n".join(outputs))
+        _write(options.output, "\n// -----\n".join(outputs).encode())
     return code
 
 
@@ -120,13 +120,13 @@ def _unknown(text: str, error: ValueError) -> str:
     return f"cannot parse '{text}' in the pipeline: {reported[0] if reported else first_line(error)}{hint}"
 
 
-def _write(file: str, text: str) -> None:
+def _write(file: str, data: bytes) -> None:
     if file == "-":
-        sys.stdout.write(text)
+        sys.stdout.buffer.write(data)
         return
     from cocomp.artifact import write_whole
 
-    write_whole(Path(file), text.encode())
+    write_whole({Path(file): data})
 
 
 @dataclass
@@ -173,7 +173,7 @@ class _Chunk:
         run_passes(passes, module, state, [PrintAfter(self.options.print_after), VerifyAfter()])
         self.output = module.operation.get_asm(enable_debug_info=self.options.mlir_print_debuginfo) + "\n"
         if self.options.save_weights:
-            state.weights.save(Path(self.options.save_weights))
+            _write(self.options.save_weights, state.weights.to_safetensors())
         if self.options.emit:
             _emit(self.options, module, state.weights)
 
@@ -182,10 +182,10 @@ class _Chunk:
 
         if self.options.random_weights:
             return _random_weights(module)
-        beside = Path(self.options.file).with_suffix(".safetensors") if self.options.file != "-" else None
-        if self.options.weights or (beside is not None and beside.exists()):
-            return WeightStore.from_safetensors(Path(self.options.weights or beside))
-        return WeightStore()
+        if self.options.weights:
+            return WeightStore.from_safetensors(Path(self.options.weights))
+        beside = Path(self.options.file).with_suffix(".safetensors")
+        return WeightStore.from_safetensors(beside) if beside.is_file() else WeightStore()
 
     def _collect(self, diagnostic: Any) -> bool:
         """Called by MLIR for what is reported without an exception: warnings, remarks, errors of verifiers."""
@@ -201,7 +201,7 @@ class _Chunk:
         """What MLIR has reported behind an internal error, or the error itself."""
         from cocomp.support.mlir import ir, source_line
 
-        cause = error.__cause__
+        cause: Any = error.__cause__
         if not isinstance(cause, ir.MLIRError) or not cause.error_diagnostics:
             if not any(d.kind == "error" for d in self.reported):
                 self._add(f"internal error: {error}", "", ())

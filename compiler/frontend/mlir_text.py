@@ -17,12 +17,21 @@ ONE_MAIN = "the module holds one function: func.func @main, from tensors of stat
 
 def load_text(path: Path, specs: Sequence[InputSpec], context: ir.Context) -> Imported:
     """Parse a module and read the weights that its arguments name; `specs` are checked against it."""
-    module = parse(path.read_text(), context, str(path))
+    module = _parse(path, context)
     main = _main(module, path)
     weights = _weights(main, path)
     inputs = module_inputs(module)
     check_specs(inputs, specs, str(path))
     return Imported(module, weights)
+
+
+def _parse(path: Path, context: ir.Context) -> ir.Module:
+    try:
+        return parse(path.read_text(), context, str(path))
+    except CompileError as error:
+        if path.suffix == ".mlir":
+            raise
+        raise CompileError(error.message, error.where, [*error.notes, "the file is text, and was read as MLIR"]) from None
 
 
 def _main(module: ir.Module, path: Path) -> ir.Operation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .mlir import ir
@@ -24,3 +24,13 @@ class PrintAfter(Instrument):
     def after(self, step: Pass, module: ir.Module, seconds: float) -> None:
         if pass_name(step) in self.names or "all" in self.names:
             print(f"// after {step} ({seconds * 1e3:.1f} ms)\n{module.operation.get_asm()}", file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class TellTimes(Instrument):
+    """Tell somebody what every pass took."""
+
+    tell: Callable[[str, float], None]
+
+    def after(self, step: Pass, module: ir.Module, seconds: float) -> None:
+        self.tell(str(step), seconds)

@@ -23,9 +23,10 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .diagnostics import UsageError
+from .machine import CpuTarget
 
 if TYPE_CHECKING:
     from .passes import Pass
@@ -106,11 +107,14 @@ def encodings() -> dict[str, Any]:
     return {name: load_plugin(ENCODINGS, name) for name in plugin_names(ENCODINGS)}
 
 
-def foreign_target(name: str, cpu: str) -> Any:
-    """The description that another package has of target `name` (a CpuTarget), None where there is none."""
+def foreign_target(name: str, cpu: str) -> CpuTarget | None:
+    """The description that another package has of target `name`, None where there is none."""
     if name not in _entries(TARGETS):
         return None
-    return cast("Any", load_plugin(TARGETS, name)(cpu))
+    described = load_plugin(TARGETS, name)(cpu)
+    if not isinstance(described, CpuTarget):
+        raise UsageError(f"plug-in '{name}' of group '{TARGETS}': expected a CpuTarget, got {type(described).__name__}")
+    return described
 
 
 PASS_TABLE = PassTable()

@@ -51,8 +51,8 @@ class WeightStore(Mapping[str, Array]):
         except (SafetensorError, OSError) as error:
             raise CompileError(f"cannot read the weights: {error}", where=str(path)) from None
 
-    def save(self, path: Path) -> None:
-        """Write a safetensors file."""
-        from safetensors.numpy import save_file
+    def to_safetensors(self) -> bytes:
+        """The contents of a safetensors file."""
+        from safetensors.numpy import save
 
-        save_file({name: np.ascontiguousarray(array) for name, array in self._arrays.items()}, path)
+        return save({name: np.ascontiguousarray(array) for name, array in self._arrays.items()})

@@ -6,6 +6,7 @@ import platform
 from dataclasses import replace
 from pathlib import Path
 
+from cocomp.support import registry
 from cocomp.support.diagnostics import UsageError
 from cocomp.support.machine import CpuTarget
 
@@ -51,7 +52,11 @@ def cpu_target(name: str, cpu: str = "") -> CpuTarget:
     if name == "android-cpu":
         android = replace(ARM, name="android-cpu", triple="aarch64-linux-android", page_bytes=16384)
         return _arm(android, cpu or "cortex-a76")
-    raise UsageError(f"unknown target '{name}': expected one of {', '.join(TARGETS)}")
+    foreign = registry.foreign_target(name, cpu)
+    if foreign is not None:
+        return foreign
+    known = [*TARGETS, *registry.plugin_names(registry.TARGETS)]
+    raise UsageError(f"unknown target '{name}': expected one of {', '.join(known)}")
 
 
 def _x86(cpu: str) -> CpuTarget:

@@ -90,12 +90,17 @@ def emit_objects(texts: Sequence[str], target: CpuTarget, directory: Path) -> li
         source.write_text(text)
         command = [sys.executable, "-m", "cocomp.targets.objects", str(source), str(paths[number]), *arguments]
         others.append(subprocess.Popen(command, stderr=subprocess.PIPE, env=environment))
-    if texts:
-        paths[0].write_bytes(emit_object(texts[0], *arguments))
-    for process in others:
-        _, message = process.communicate()
-        if process.returncode:
-            raise InternalError(f"code generation failed: {message.decode(errors='replace')}")
+    try:
+        if texts:
+            paths[0].write_bytes(emit_object(texts[0], *arguments))
+        for process in others:
+            _, message = process.communicate()
+            if process.returncode:
+                raise InternalError(f"code generation failed: {message.decode(errors='replace')}")
+    finally:  # nobody waits for the others after a failure or Ctrl-C
+        for process in others:
+            process.kill()
+            process.wait()
     return paths
 
 
