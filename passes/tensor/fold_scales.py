@@ -62,7 +62,8 @@ def _fold(contract: ir.Operation, constants: set[ir.Value]) -> None:
             factor, addend = _probe(step, axis, extent)
             scale = _channels([scale, factor], arith.mulf)
             shift = _channels([_channels([shift, factor], arith.mulf), addend], arith.addf)
-        result = _add_shift(_scaled(contract, dim, scale), shift, axis)
+        place = ir.Location.fused([contract.location, last.location])  # its value is that of neither until the shift
+        result = _add_shift(_scaled(contract, dim, scale, place), shift, axis)
     last.results[0].replace_all_uses_with(result)
     for step in reversed(steps):
         step.op.erase()
@@ -190,7 +191,7 @@ def _channels(values: Sequence[ir.Value], combine: Callable[..., ir.Value]) -> i
     return _generic(values, maps, shape, ir.F64Type.get(), lambda *a: combine(*a[: len(values)]))
 
 
-def _scaled(contract: ir.Operation, dim: int, scale: ir.Value) -> ir.Value:
+def _scaled(contract: ir.Operation, dim: int, scale: ir.Value, place: ir.Location) -> ir.Value:
     """The contraction with its weight scaled channel by channel."""
     loops = structured.loops_of(contract)
     weight = contract.operands[1]
@@ -204,9 +205,7 @@ def _scaled(contract: ir.Operation, dim: int, scale: ir.Value) -> ir.Value:
 
     scaled = _generic([weight, scale], maps, shape, element, body)
     affine_maps = [a.value for a in contract.attributes["maps"]]
-    return sparse.contract(
-        contract.operands[0], scaled, affine_maps, list(loops.bounds), contract.results[0].type, contract.location
-    )
+    return sparse.contract(contract.operands[0], scaled, affine_maps, list(loops.bounds), contract.results[0].type, place)
 
 
 def _add_shift(value: ir.Value, shift: ir.Value, axis: int) -> ir.Value:
