@@ -32,11 +32,15 @@ class Artifact:
     def save(self, path: str | os.PathLike[str], header: bool = True) -> Path:
         """Write the library to `path` and its header beside it; nothing is left behind when that fails."""
         path = Path(path)
+        write_whole(self.files(path, header), executable=path)
+        return path
+
+    def files(self, path: Path, header: bool = True) -> dict[Path, bytes]:
+        """What `save` writes."""
         files = {path: self.data}
         if header and is_plain(path):
             files[path.with_suffix(".h")] = self.header.encode()
-        write_whole(files, executable=path)
-        return path
+        return files
 
     def load(self, threads: int = 0) -> Model:
         """Load it into this process."""

@@ -25,7 +25,7 @@ from .pipeline import cpu_steps
 from .reproduce import Snapshot
 from .targets.cpu import emit
 from .targets.cpus import cpu_target
-from .targets.describe import manifest_of
+from .targets.describe import manifest_of, weights_of
 
 Progress = Callable[[str, float], None]
 """Called with the name of a phase and the seconds it took."""
@@ -74,6 +74,7 @@ class Compilation:
         """Generate code and link."""
         start = time.perf_counter()
         manifest = manifest_of(self.module, target, self.options.precision)
+        self.facts["weights"] = weights_of(self.module, self.weights)
         library = emit(self.module, self.weights, target, manifest, self.options.processes)
         self._done("target", start)
         return Artifact(library.data, library.header, manifest, self.facts)

@@ -103,14 +103,10 @@ def _compile(options: argparse.Namespace) -> int:
         if artifact is None:
             _write_module(imported, output)
             return _shell.OK
-        artifact.facts["import_seconds"] = seconds
+        artifact.facts["phases"] = {"importing": seconds, **artifact.facts["phases"]}
         if tolerance is not None:
             _verify(artifact, imported, options, tolerance, progress)
-        artifact.save(output)
-        if options.report:
-            from cocomp.report import write_report
-
-            write_report(artifact, options.report, spec)
+        _write(artifact, output, options.report, spec)
     return _shell.OK
 
 
@@ -184,6 +180,18 @@ def _import(spec: str, inputs: Sequence[InputSpec], options: Options, trust_pick
     from cocomp.support.mlir import context
 
     return load_model(spec, inputs, trust_pickle, context()), time.perf_counter() - start
+
+
+def _write(artifact: Artifact, output: Path, report: Path | None, model: str) -> None:
+    """The library, its header and the report: all of them or none."""
+    from cocomp.artifact import write_whole
+
+    files = artifact.files(output)
+    if report is not None:
+        from cocomp.report import render
+
+        files[report] = render(artifact, model, report.suffix)
+    write_whole(files, executable=output)
 
 
 def _write_module(imported: Imported, output: Path) -> None:

@@ -8,6 +8,7 @@ from cocomp.dialects import layout, structured
 from cocomp.runtime.manifest import FORMAT
 from cocomp.support.machine import CpuTarget
 from cocomp.support.mlir import ir, ops_in, origins, source_line
+from cocomp.support.weights import WeightStore
 
 
 def manifest_of(module: ir.Module, target: CpuTarget, precision: str) -> dict[str, Any]:
@@ -29,6 +30,18 @@ def manifest_of(module: ir.Module, target: CpuTarget, precision: str) -> dict[st
             _dispatch(op, functions) for op in operations if op.name == "plan.dispatch" and "once" not in op.attributes
         ],
     }
+
+
+def weights_of(module: ir.Module, weights: WeightStore) -> dict[str, Any]:
+    """Bytes of constants: of all together (`total`), and of those that each dispatch of the manifest reads."""
+    main = next(f for f in ops_in(module.body) if f.attributes["sym_name"].value == "main")
+    dispatches: list[int] = []
+    for op in ops_in(main.regions[0].blocks[0]):
+        if op.name == "plan.dispatch" and "once" not in op.attributes:
+            sources = [value.owner.operation for value in op.operands]
+            names = [s.attributes["weight"].value for s in sources if s.name == "plan.constant"]
+            dispatches.append(sum(weights[name].nbytes for name in names))
+    return {"total": sum(array.nbytes for array in weights.values()), "dispatches": dispatches}
 
 
 def _tensor(described: ir.DictAttr) -> dict[str, Any]:
