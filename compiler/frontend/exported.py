@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,9 @@ def export(model: Any, example_inputs: Sequence[Any], keywords: Mapping[str, Any
 def import_program(program: ExportedProgram, context: ir.Context) -> Imported:
     """Lower an exported program; inputs and outputs keep their names, operations their place in the model."""
     _reject_unsupported(program)
-    program = program.run_decompositions(decompositions.table())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PyTorch copies a class of its own that it has deprecated
+        program = program.run_decompositions(decompositions.table())
     _drop_unused_nodes(program)
     _reject_unsupported(program)
     _drop_plain_values(program)
