@@ -242,6 +242,18 @@ def is_group(function: ir.Operation) -> bool:
     return function.name == "func.func" and function.attributes["sym_name"].value != "main" and "kernel.tasks" not in function.attributes
 
 
+def weights_of_calls(functions: Sequence[ir.Operation]) -> dict[tuple[str, int], list[str]]:
+    """Names of the weights that arguments of groups stand for, by function and number of the argument."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for function in functions:
+        for op in ops_in(function.regions[0].blocks[0]):
+            for number, value in enumerate(op.operands if op.name == "func.call" else ()):
+                name = structured.weight_name(value)
+                if name is not None:
+                    found.setdefault((op.attributes["callee"].value, number), []).append(name)
+    return found
+
+
 def flops(group: Group) -> int:
     """Arithmetic operations that the group asks for: a multiply-add counts as two, any other body operation as one."""
     total = 0

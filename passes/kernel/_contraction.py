@@ -11,7 +11,7 @@ from cocomp.dialects import graph as graphs
 from cocomp.dialects.graph import Group
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
-from cocomp.passes.math.tiles import Segment, TileSchedule, Work
+from cocomp.passes.math.tiles import MIN_LANES, Segment, TileSchedule, Work
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir
 
@@ -42,6 +42,7 @@ class Contraction:
     w_argument: int
     x_position: Expr
     w_index: nest.Index
+    out_position: Expr
 
     @property
     def depthwise(self) -> bool:
@@ -51,6 +52,19 @@ class Contraction:
     @property
     def constant_weight(self) -> bool:
         return is_weight(self.group, self.w_argument)
+
+    @property
+    def contiguous_pixels(self) -> bool:
+        """Whether registers can run along the pixels of the input."""
+        return self.constant_weight and self.pixel is not None and self.x_position.coefficient(self.pixel) == 1
+
+    def _planes(self) -> int:
+        """Planes of the input that a task inside one plane of pixels reads: the kernel's depth in three dimensions."""
+        planes = 1
+        for pixel in self.outer_pixels[:-1]:
+            step = self.x_position.coefficient(pixel)
+            planes *= max((self.nest.bounds[c] for c in self.columns if self.x_position.coefficient(c) == step), default=1)
+        return planes
 
     def extent(self, dims: tuple[int, ...] | int | None) -> int:
         """Product of the extents of some dimensions."""
@@ -91,8 +105,10 @@ class Contraction:
             pixels=self.extent(self.pixel),
             outer_pixels=self.extent(self.outer_pixels),
             columns=columns,
-            input_bytes=x_bytes // self.extent(self.batches),
+            input_bytes=x_bytes * self._planes() // self.extent(self.batches),
             weight_bytes=self.extent(self.row) * self.extent(self.outer_rows) * columns * 4,
+            contiguous_rows=self.row is None or self.out_position.coefficient(self.row) == 1,
+            contiguous_pixels=self.pixel is not None and self.out_position.coefficient(self.pixel) == 1,
         )
 
 
@@ -123,10 +139,11 @@ def read_contraction(group: Group) -> Contraction:
     x_position, out = merged.apply(x_position), merged.apply(out)
     moved = {d: next(iter(merged.values[d].dims())) for d in range(len(merged.values))}
     pixels = sorted({moved[d] for d in pixels}, key=lambda d: -abs(out.coefficient(d)))
+    alike = {moved[d] for d in rows if d not in in_x}  # rows that read the same input, as those of a register must
     rows = sorted((moved[d] for d in rows), key=lambda d: -abs(out.coefficient(d)))
     own = tuple(moved[d] for d in own)
-    pixel = max(pixels, key=lambda d: (min(made.bounds[d], 32), -abs(x_position.coefficient(d)))) if pixels else None
-    row = None if depthwise or not rows else _unit_row(rows, out, made.bounds)
+    pixel = max(pixels, key=lambda d: _tiling(x_position.coefficient(d), made.bounds[d])) if pixels else None
+    row = None if depthwise or not rows else _unit_row([d for d in rows if d in alike], out, made.bounds)
     if any(not isinstance(a, affine.Dim) and a.operand.dims() & set(own) for a, _ in x_position.terms):
         raise InternalError("a contraction reads its input through a reshape that its columns cannot follow")
     return Contraction(
@@ -144,6 +161,7 @@ def read_contraction(group: Group) -> Contraction:
         w_argument=w_argument,
         x_position=x_position,
         w_index=tuple(merged.apply(e) for e in w_index),
+        out_position=out,
     )
 
 
@@ -170,6 +188,11 @@ def encoding_of(contraction: Contraction) -> str:
 
 def _apply(need: nest.Need, cut: affine.Split) -> nest.Need:
     return nest.Need(need.loop, tuple(cut.apply(e) for e in need.point))
+
+
+def _tiling(step: int, extent: int) -> tuple[bool, int, int]:
+    """How well a pixel dimension serves to be tiled: contiguous and wide enough for registers, long, near."""
+    return step == 1 and extent >= MIN_LANES, min(extent, 32), -abs(step)
 
 
 def _unit_row(rows: list[int], out: Expr, bounds: list[int]) -> int:
@@ -236,6 +259,7 @@ def schedule_attribute(schedule: TileSchedule) -> ir.DictAttr:
     attributes["vectors"] = ir.DenseI64ArrayAttr.get([s.vectors for s in schedule.segments])
     attributes["groups"] = ir.DenseI64ArrayAttr.get([s.groups for s in schedule.segments])
     attributes["keep_zeros"] = ir.BoolAttr.get(schedule.keep_zeros)
+    attributes["along_pixels"] = ir.BoolAttr.get(schedule.along_pixels)
     return ir.DictAttr.get(attributes)
 
 
@@ -252,4 +276,5 @@ def schedule_of(function: ir.Operation) -> TileSchedule | None:
         pixel_block=found["pixel_block"].value,
         row_block=found["row_block"].value,
         keep_zeros=found["keep_zeros"].value,
+        along_pixels=found["along_pixels"].value,
     )

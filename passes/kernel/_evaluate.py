@@ -15,6 +15,7 @@ from cocomp.dialects import structured
 from cocomp.dialects.graph import Graph
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
+from cocomp.passes.math.schedule import MAX_STEP
 from cocomp.support.diagnostics import CompileError, InternalError
 from cocomp.support.mlir import arith, ir, math, memref, vector, where
 
@@ -70,6 +71,7 @@ class Statistics:
     """What the emitted loads and stores look like, for the report."""
 
     contiguous: int = 0
+    strided: int = 0
     gathered: int = 0
     scalar_math: set[str] = field(default_factory=set[str])
 
@@ -268,6 +270,9 @@ class Evaluator:
         if step == 1:
             self.statistics.contiguous += 1
             return Val(memory.element, self._from_memory(self._load_vector(memory, position, point), memory.element), True)
+        if step is not None and 1 < step <= MAX_STEP and point.tail is None:
+            self.statistics.strided += 1
+            return Val(memory.element, self._from_memory(self._load_strided(memory, position, point, step), memory.element), True)
         self.statistics.gathered += 1
         lanes = []
         for lane in range(point.lanes):
@@ -283,6 +288,22 @@ class Evaluator:
             return vector.load(kind, memory.buffer, at)
         mask, nothing = self._mask(point), self.once.get(("zero", str(kind)), lambda: b.zero(kind))
         return vector.maskedload(kind, memory.buffer, at, mask, nothing)
+
+    def _load_strided(self, memory: Memory, position: Expr, point: Point, step: int) -> ir.Value:
+        """Every `step`-th element: registers loaded side by side and shuffled. The last one ends with the last element that
+        counts, so that nothing behind it is touched."""
+        lanes = point.lanes
+        first = b.evaluate(position, point.dims)
+        kind = ir.VectorType.get([lanes], memory.buffer.type.element_type)
+        starts = [*(k * lanes for k in range(step - 1)), (lanes - 1) * step + 1 - lanes]
+        loaded = [vector.load(kind, memory.buffer, [b.value(b.add(first, start))]) for start in starts]
+        found = loaded[0]
+        for number, start in enumerate(starts[1:], 1):
+            before = [lane for lane in range(lanes) if lane * step < number * lanes]
+            picks = [(lane if number > 1 else lane * step) if lane in before else lanes + lane * step - start for lane in range(lanes)]
+            picks = [p if p < 2 * lanes else 0 for p in picks]
+            found = vector.shuffle(found, loaded[number], picks)
+        return found
 
     def store(self, val: Val, memory: Memory, index: nest.Index, point: Point) -> None:
         """Write a value to a tensor in memory."""

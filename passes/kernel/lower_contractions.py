@@ -11,7 +11,7 @@ from cocomp.dialects import structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.math import affine
 from cocomp.passes.math.tiles import Segment, TileSchedule
-from cocomp.support.mlir import arith, ir, math, memref, ops_in, vector
+from cocomp.support.mlir import arith, ir, math, memref, ops_in, scf, vector
 from cocomp.support.passes import Pass, State
 
 from . import _builder as b
@@ -31,8 +31,8 @@ class LowerContractionsPass(Pass):
         func @group_3(%x: memref<..>, %packed: memref<..>, %b: memref<..>, %y: memref<..>,
                       %offsets: memref<..xi32>, %spans: memref<..xi32>, %first: index, %last: index)
 
-    A task is a block of pixels and a block of row groups. Its inner loop runs over a row group's columns: one load of
-    each weight register, one broadcast of each pixel's value, `vectors * pixels` multiply-adds into registers.
+    A task is a block of pixels and a block of row groups. Its inner loop runs over a row group's columns. With registers
+    along rows: one load of each weight register, one broadcast of each pixel's value, and their products.
 
         for group in row groups:  for tile in tiles of pixels:
           acc[v][p] = 0
@@ -40,7 +40,7 @@ class LowerContractionsPass(Pass):
             acc[v][p] += values[c][v] * x[base(p) + offsets[c]]
           y[tile] = epilogue(acc)
 
-    Tiles at the end of a row of pixels overlap their neighbours instead of having a code of their own. Needs
+    With registers along pixels v counts registers of pixels and p rows; operands change places. Tiles at the end of a row of pixels overlap their neighbours instead of having a code of their own. Needs
     `schedule-contractions` and the arguments that `pack-weights` passes.
     """
 
@@ -55,6 +55,17 @@ class LowerContractionsPass(Pass):
                 _Lowering(read_contraction(graphs.read_group(function)), schedule).run()
 
 
+@dataclass(frozen=True)
+class _Registers:
+    """A register tile."""
+
+    rows: int
+    parts: tuple[int | None, ...]
+    """For each register how many elements count, None for all."""
+    scalars: int
+    """Extent along the other dimension."""
+
+
 @dataclass
 class _Lowering:
     shape: Contraction
@@ -66,7 +77,7 @@ class _Lowering:
         group = shape.group
         element = structured.element_of(group.arguments[shape.x_argument])
         i32 = ir.IntegerType.get_signless(32)
-        padded = self.schedule.groups * 8 * self.schedule.lanes
+        padded = sum(s.vectors * s.groups for s in self.schedule.segments) * self.schedule.row_unit
         columns = shape.extent(shape.columns)
         replaced = {}
         extra = [ir.MemRefType.get([max(1, columns * shape.extent(shape.outer_rows) * self.schedule.groups)], i32)] * 2
@@ -83,8 +94,13 @@ class _Lowering:
         _function.finish(self.kernel, group, tasks, self._facts())
 
     def _facts(self) -> dict[str, str]:
-        widths = "+".join(f"{s.vectors}x{self.schedule.lanes}" for s in self.schedule.segments)
-        facts = {"kind": "gather-gemm", "vector": f"{self.schedule.lanes} lanes", "tile": f"{widths} rows, {self.schedule.pixels} pixels"}
+        lanes, pixels = self.schedule.lanes, self.schedule.pixels
+        rows = [s.vectors for s in self.schedule.segments]
+        if self.schedule.along_pixels:
+            tile = f"{'+'.join(map(str, rows))} rows, {pixels}x{lanes} pixels"
+        else:
+            tile = f"{'+'.join(f'{r}x{lanes}' for r in rows)} rows, {pixels} pixels"
+        facts = {"kind": "gather-gemm", "vector": f"{lanes} lanes", "tile": tile}
         if self.shape.constant_weight:
             encoding = encoding_of(self.shape)
             facts["encoding"] = "dense" if self.schedule.keep_zeros else encoding
@@ -98,7 +114,11 @@ class _Lowering:
 
     @property
     def _pixel_tiles(self) -> int:
-        return -(-self.shape.extent(self.shape.pixel) // self.schedule.pixels)
+        return -(-self.shape.extent(self.shape.pixel) // self._tile_pixels)
+
+    @property
+    def _tile_pixels(self) -> int:
+        return self.schedule.pixels * self.schedule.pixel_unit
 
     def _block_counts(self) -> tuple[int, int]:
         tiles = self.shape.extent(self.shape.outer_pixels) * self._pixel_tiles
@@ -123,7 +143,7 @@ class _Lowering:
             stop = start + segment.groups * shape.extent(shape.outer_rows)
             low, high = b.maximum(first_group, start), b.minimum(last_group, stop)
             self._segment(segment, start, row, (low, high), (first_tile, last_tile), tuple(dims))
-            start, row = stop, row + segment.groups * segment.vectors * schedule.lanes
+            start, row = stop, row + segment.groups * segment.vectors * schedule.row_unit
 
     def _segment(
         self,
@@ -137,7 +157,7 @@ class _Lowering:
         """Row groups of one width. `start` is the number of the segment's first group, `first_row` its first row."""
         shape = self.shape
         extents = [*(shape.nest.bounds[d] for d in shape.outer_rows), segment.groups]
-        width = segment.vectors * self.schedule.lanes
+        width = segment.vectors * self.schedule.row_unit
 
         def group_body(number: Index) -> None:
             *outer, inner = b.decode(b.add(number, -start), extents)
@@ -175,68 +195,65 @@ class _Lowering:
         columns: tuple[Index, Index, Index],
         is_last: bool,
     ) -> None:
-        shape, schedule = self.shape, self.schedule
+        shape = self.shape
         extents = [*(shape.nest.bounds[d] for d in shape.outer_pixels), self._pixel_tiles]
         *outer, number = b.decode(tile, extents)
         dims = list(at)
         for dim, index in zip(shape.outer_pixels, outer, strict=True):
             dims[dim] = index
         if shape.pixel is not None:
-            dims[shape.pixel] = b.minimum(b.mul(number, schedule.pixels), shape.nest.bounds[shape.pixel] - schedule.pixels)
-        parts = self._row_parts(segment, is_last)
-        self._write(segment, dims, self._multiply(segment, dims, columns, parts), parts)
+            last = max(0, shape.nest.bounds[shape.pixel] - self._tile_pixels)
+            dims[shape.pixel] = b.minimum(b.mul(number, self._tile_pixels), last)
+        registers = self._registers(segment, is_last)
+        self._write(registers, dims, self._multiply(registers, dims, columns))
 
-    def _multiply(
-        self, segment: Segment, dims: list[Index | None], columns: tuple[Index, Index, Index], parts: Sequence[int | None]
-    ) -> list[ir.Value]:
-        """Accumulators [register][pixel] over all columns."""
+    def _multiply(self, registers: _Registers, dims: list[Index | None], columns: tuple[Index, Index, Index]) -> list[ir.Value]:
+        """Accumulators [register][scalar] over all columns."""
         shape, lanes = self.shape, self.schedule.lanes
         kind = ir.VectorType.get([lanes], self.element)
-        x = self._buffer(shape.x_argument)
-        w = self._buffer(shape.w_argument)
+        x, w = self._buffer(shape.x_argument), self._buffer(shape.w_argument)
         zeros = {d: 0 for d in shape.columns}
         base = b.evaluate(shape.x_position, [zeros.get(i, v) for i, v in enumerate(dims)])
         step = shape.x_position.coefficient(shape.pixel) if shape.pixel is not None else 0
-        count = segment.vectors * self.schedule.pixels
         zero = self.kernel.evaluator.once.get(("zero", str(kind)), lambda: b.zero(kind))
         first, last, values = columns
-        weight_at = self._weight_address(segment, dims, first, values)
+        weight_at = self._weight_address(registers.rows, dims, first, values)
 
         def body(column: ir.Value, *totals: ir.Value) -> list[ir.Value]:
-            place = b.add(base, self._table(self.kernel.extra[0], column))
-            address = weight_at(column)
-            registers = [self._weights(kind, w, b.add(address, v * lanes), parts[v]) for v in range(segment.vectors)]
+            place, address = b.add(base, self._table(self.kernel.extra[0], column)), weight_at(column)
+            if self.schedule.along_pixels:
+                vectors, start, scalars, scalar_at, scalar_step = x, place, w, address, 1
+            else:
+                vectors, start, scalars, scalar_at, scalar_step = w, address, x, place, step
+            loaded = [self._load(kind, vectors, b.add(start, v * lanes), part) for v, part in enumerate(registers.parts)]
             after = list(totals)
-            for p in range(self.schedule.pixels):
-                scalar = memref.load(x, [b.value(b.add(place, p * step))])
-                spread = b.splat(scalar, lanes)
-                for v, register in enumerate(registers):
-                    number = v * self.schedule.pixels + p
+            for s in range(registers.scalars):
+                spread = b.splat(memref.load(scalars, [b.value(b.add(scalar_at, s * scalar_step))]), lanes)
+                for v, register in enumerate(loaded):
+                    number = v * registers.scalars + s
                     after[number] = math.fma(spread, register, after[number])
             return after
 
-        from cocomp.support.mlir import scf
-
+        count = len(registers.parts) * registers.scalars
         op = scf.ForOp(b.value(first), b.value(last), b.value(1), [zero] * count)
         with ir.InsertionPoint(op.body):
             scf.yield_(body(op.induction_variable, *op.inner_iter_args))
         return list(op.results)
 
-    def _weights(self, kind: ir.Type, w: ir.Value, at: Index, part: int | None) -> ir.Value:
-        """One register of weights. Packed ones are padded to whole registers, an activation ends where it ends."""
-        if part is None or self.shape.constant_weight:
-            return vector.load(kind, w, [b.value(at)])
+    def _load(self, kind: ir.Type, buffer: ir.Value, at: Index, part: int | None) -> ir.Value:
+        """One register. Packed weights are padded to whole registers, activations end where they end."""
+        if part is None or (self.shape.constant_weight and not self.schedule.along_pixels):
+            return vector.load(kind, buffer, [b.value(at)])
         once, lanes = self.kernel.evaluator.once, self.schedule.lanes
         mask = once.get(("mask", part, lanes), lambda: b.tail_mask(part, lanes))
         nothing = once.get(("zero", str(kind)), lambda: b.zero(kind))
-        return vector.maskedload(kind, w, [b.value(at)], mask, nothing)
+        return vector.maskedload(kind, buffer, [b.value(at)], mask, nothing)
 
     def _weight_address(
-        self, segment: Segment, dims: list[Index | None], first: Index, values: Index
+        self, width: int, dims: list[Index | None], first: Index, values: Index
     ) -> Callable[[ir.Value], Index]:
-        """Where the weights of a column begin."""
+        """Where the weights of a column begin; `width` of them in packed form."""
         if self.shape.constant_weight:
-            width = segment.vectors * self.schedule.lanes
 
             def packed(column: ir.Value) -> Index:
                 return b.add(values, b.mul(_subtract(column, first), width))
@@ -256,58 +273,62 @@ class _Lowering:
 
     # What follows -----------------------------------------------------------------------------------------------------
 
-    def _row_parts(self, segment: Segment, is_last: bool) -> list[int | None]:
-        """Rows that count in each register: None for all of them. Only the last group, alone in its segment, has fewer."""
+    def _registers(self, segment: Segment, is_last: bool) -> _Registers:
+        """The register tile of a segment. Registers hold fewer elements at the end of the rows (the last group, alone in its
+        segment), and where all pixels together do not fill one."""
         lanes = self.schedule.lanes
+        rows = segment.vectors * self.schedule.row_unit
+        if self.schedule.along_pixels:
+            pixels = self.shape.extent(self.shape.pixel)
+            parts = (pixels,) if pixels < lanes else (None,) * self.schedule.pixels
+            return _Registers(rows, parts, segment.vectors)
         padded = sum(s.vectors * s.groups for s in self.schedule.segments) * lanes
-        parts: list[int | None] = [None] * segment.vectors
-        if is_last and padded > self.shape.extent(self.shape.row):
-            parts[-1] = lanes - (padded - self.shape.extent(self.shape.row))
-        return parts
+        missing = padded - self.shape.extent(self.shape.row)
+        last = lanes - missing if is_last and missing else None
+        return _Registers(rows, (*(None,) * (segment.vectors - 1), last), self.schedule.pixels)
 
-    def _write(
-        self, segment: Segment, dims: list[Index | None], totals: Sequence[ir.Value], parts: Sequence[int | None]
-    ) -> None:
+    def _write(self, registers: _Registers, dims: list[Index | None], totals: Sequence[ir.Value]) -> None:
         """Evaluate the group's result on the accumulators and store it.
 
-        A dear epilogue runs as a loop over pixels, the accumulators in memory: unrolled, its values would not fit the
+        A dear epilogue runs as a loop over scalars, the accumulators in memory: unrolled, its values would not fit the
         registers beside them.
         """
-        pixels = self.schedule.pixels
-        if pixels == 1 or not any(structured.is_expensive(op) for op in self.shape.group.graph.operations.values()):
-            for p in range(pixels):
-                self._write_pixel(dims, p, [totals[v * pixels + p] for v in range(segment.vectors)], parts)
+        scalars, count = registers.scalars, len(registers.parts)
+        if scalars == 1 or not any(structured.is_expensive(op) for op in self.shape.group.graph.operations.values()):
+            for s in range(scalars):
+                self._write_registers(dims, s, totals[s::scalars], registers.parts)
             return
         lanes = self.schedule.lanes
-        kind = ir.MemRefType.get([pixels * segment.vectors * lanes], self.element)
+        kind = ir.MemRefType.get([scalars * count * lanes], self.element)
         spilled = self.kernel.evaluator.once.get(("spilled", str(kind)), lambda: memref.alloca(kind, [], []))
-        for v in range(segment.vectors):
-            for p in range(pixels):
-                vector.store(totals[v * pixels + p], spilled, [b.value((p * segment.vectors + v) * lanes)])
+        for v in range(count):
+            for s in range(scalars):
+                vector.store(totals[v * scalars + s], spilled, [b.value((s * count + v) * lanes)])
 
-        def pixel(p: Index) -> None:
-            at = b.mul(p, segment.vectors * lanes)
+        def one(s: Index) -> None:
+            at = b.mul(s, count * lanes)
             register = ir.VectorType.get([lanes], self.element)
-            loaded = [vector.load(register, spilled, [b.value(b.add(at, v * lanes))]) for v in range(segment.vectors)]
-            self._write_pixel(dims, p, loaded, parts)
+            loaded = [vector.load(register, spilled, [b.value(b.add(at, v * lanes))]) for v in range(count)]
+            self._write_registers(dims, s, loaded, registers.parts)
 
-        b.loop(0, pixels, 1, pixel)
+        b.loop(0, scalars, 1, one)
 
-    def _write_pixel(
-        self, dims: list[Index | None], p: Index, registers: Sequence[ir.Value], parts: Sequence[int | None]
+    def _write_registers(
+        self, dims: list[Index | None], s: Index, registers: Sequence[ir.Value], parts: Sequence[int | None]
     ) -> None:
-        """The result at pixel `p` of the tile, for each register of rows."""
+        """The result at row or pixel `s` of the tile, for each register along the other dimension."""
         shape, evaluator = self.shape, self.kernel.evaluator
+        along, across = (shape.pixel, shape.row) if self.schedule.along_pixels else (shape.row, shape.pixel)
         number = shape.need.loop.results[0]
         index = tuple(affine.substitute(e, shape.need.point, shape.nest.bounds) for e in shape.need.loop.result_maps[0])
         root = shape.group.graph.numbers[graphs.computed(shape.group.root)]
         for v, (register, part) in enumerate(zip(registers, parts, strict=True)):
             at = list(dims)
-            if shape.pixel is not None:
-                at[shape.pixel] = b.add(_known(dims[shape.pixel]), p)
-            if shape.row is not None:
-                at[shape.row] = b.add(_known(dims[shape.row]), v * self.schedule.lanes)
-            point = Point(tuple(at), tuple(shape.nest.bounds), self.schedule.lanes, shape.row, part)
+            if across is not None:
+                at[across] = b.add(_known(dims[across]), s)
+            if along is not None:
+                at[along] = b.add(_known(dims[along]), v * self.schedule.lanes)
+            point = Point(tuple(at), tuple(shape.nest.bounds), self.schedule.lanes, along, part)
             evaluator.fresh()
             evaluator.computed = {(number, index): self._total(register, point)}
             stored = graphs.shifted(shape.group, shape.axes)

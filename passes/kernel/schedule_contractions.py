@@ -10,10 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from cocomp.dialects import graph as graphs
-from cocomp.dialects import structured
 from cocomp.passes.math.structure import kept_columns
-from cocomp.passes.math.tiles import VectorUnit, choose_tiles, estimate, group_sizes
-from cocomp.support.machine import CpuTarget
+from cocomp.passes.math.tiles import TileSchedule, VectorUnit, Work, choose_pixel_tiles, choose_tiles, estimate, group_sizes
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
@@ -29,8 +27,8 @@ class ScheduleContractionsPass(Pass):
       -->
         func @group_3(..) attributes {kernel.schedule = {lanes = 16, vectors = [2], groups = [8], pixels = 14, ..}}
 
-    Counts instructions (`passes.math.tiles`) three ways and takes the cheapest: all columns; for a weight with zeros, only
-    the columns that a row group keeps; and minimal filtering, which a 3x3 convolution gets as `kernel.winograd` instead.
+    Counts instructions (`passes.math.tiles`) of several ways and takes the cheapest: registers along rows, or along pixels
+    where they are contiguous; all columns, or for a weight with zeros only those that a row group keeps; minimal filtering, which a 3x3 convolution gets as `kernel.winograd` instead.
     Depth-wise contractions get neither: they run as loops over channels. Needs `select-layout` and weights that have an
     encoding. A tuner may overwrite the attributes.
     """
@@ -38,9 +36,9 @@ class ScheduleContractionsPass(Pass):
     name: ClassVar[str] = "schedule-contractions"
 
     def run(self, module: ir.Module, state: State) -> None:
-        unit = vector_unit(state.target)
+        unit = VectorUnit.of(state.target)
         functions = ops_in(module.body)
-        weights = _weights_of_calls(functions)
+        weights = graphs.weights_of_calls(functions)
         for function in functions:
             if not graphs.is_group(function):
                 continue
@@ -50,15 +48,8 @@ class ScheduleContractionsPass(Pass):
             contraction = read_contraction(group)
             if contraction.depthwise:
                 continue
-            work = contraction.work()
-            tiles = choose_tiles(work, unit)
-            cycles = estimate(work, tiles, unit)
             names = weights.get((function.attributes["sym_name"].value, contraction.w_argument), [])
-            if names and encoding_of(contraction) != "dense":
-                sparse_work = dataclasses.replace(work, kept=_kept(contraction, names, state, unit))
-                sparse_tiles = choose_tiles(sparse_work, unit)
-                if (sparse_cycles := estimate(sparse_work, sparse_tiles, unit)) < cycles:
-                    tiles, cycles = sparse_tiles, sparse_cycles
+            tiles, cycles = _cheapest(contraction, _works(contraction, names, state, unit), unit)
             winograd = choose_winograd(contraction, unit, state.target.l1_bytes, cycles)
             if winograd is not None:
                 function.attributes["kernel.winograd"] = winograd_attribute(winograd)
@@ -66,23 +57,21 @@ class ScheduleContractionsPass(Pass):
                 function.attributes["kernel.schedule"] = schedule_attribute(tiles)
 
 
-def vector_unit(target: CpuTarget) -> VectorUnit:
-    """What the count of instructions wants to know of a target."""
-    return VectorUnit(target.lanes(4), target.registers, target.l2_bytes, target.broadcast_operand, target.fma_lanes)
+def _works(contraction: Contraction, names: Sequence[str], state: State, unit: VectorUnit) -> list[Work]:
+    """The work with all columns, and with the columns that zeros leave where there are zeros."""
+    work = contraction.work()
+    if not names or encoding_of(contraction) == "dense":
+        return [work]
+    return [work, dataclasses.replace(work, kept=_kept(contraction, names, state, unit))]
 
 
-def _weights_of_calls(functions: Sequence[ir.Operation]) -> dict[tuple[str, int], list[str]]:
-    """Names of the weights that a function's argument stands for, by function and number of the argument."""
-    found: dict[tuple[str, int], list[str]] = {}
-    for function in functions:
-        for op in ops_in(function.regions[0].blocks[0]):
-            if op.name != "func.call":
-                continue
-            for number, value in enumerate(op.operands):
-                name = structured.weight_name(value)
-                if name is not None:
-                    found.setdefault((op.attributes["callee"].value, number), []).append(name)
-    return found
+def _cheapest(contraction: Contraction, works: Sequence[Work], unit: VectorUnit) -> tuple[TileSchedule, float]:
+    """The schedule with the fewest cycles, and these."""
+    found = [(work, choose_tiles(work, unit)) for work in works]
+    if contraction.contiguous_pixels:
+        found += [(work, tiles) for work in works if (tiles := choose_pixel_tiles(work, unit)) is not None]
+    costs = [(tiles, estimate(work, tiles, unit)) for work, tiles in found]
+    return min(costs, key=lambda c: c[1])
 
 
 def _kept(contraction: Contraction, names: Sequence[str], state: State, unit: VectorUnit) -> dict[int, float]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
+
+import numpy as np
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
 from cocomp.dialects.layout import MapAttr
+from cocomp.passes.kernel._orientation import wants_pixels
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
+from cocomp.passes.math.tiles import VectorUnit
 from cocomp.support.mlir import func, ir, ops_in
 from cocomp.support.passes import Pass, State
 
-CRITICAL_BYTES = 4096
-"""Rows a multiple of this apart fall on the same cache sets; such a pitch gets one more vector."""
+CRITICAL_BYTES = 1024
+"""Pixels a multiple of this apart share so few cache sets that a tile of them does not fit; such a pitch gets one more
+vector."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,8 @@ class SelectLayoutPass(Pass):
 
     A contraction wants its rows (output channels) contiguous, because they fill the registers; everything else keeps
     the order of its largest operand. So the channels-last layout that convolutions like spreads through the network and
-    no reorder stands between them. The model's inputs and outputs are row-major. Operands of a `tensor.concat` are
+    no reorder stands between them. A sparse contraction whose neighbouring rows keep different columns wants planar
+    activations, pixels contiguous, before and after it. The model's inputs and outputs are row-major. Operands of a `tensor.concat` are
     written where the concatenation has them. A pitch that would put neighbouring pixels on the same cache sets is
     padded. Needs `form-groups`.
     """
@@ -40,6 +47,7 @@ class SelectLayoutPass(Pass):
         main = functions.pop("main")
         block = main.regions[0].blocks[0]
         selector = _Selector(functions, state.target.vector_bytes)
+        selector.prefer_planar(block, state.weights, VectorUnit.of(state.target))
         selector.prepare(block)
         for op in ops_in(block):
             if op.name == "func.call":
@@ -53,6 +61,33 @@ class _Selector:
     layouts: dict[ir.Value, MapAttr] = field(default_factory=dict[ir.Value, MapAttr])
     parents: dict[ir.Value, tuple[ir.Value, nest.Index]] = field(default_factory=dict[ir.Value, tuple[ir.Value, nest.Index]])
     """Part of a larger value -> (the larger value, index in it in terms of the part's index)."""
+    planar: set[ir.Value] = field(default_factory=set[ir.Value])
+    """Values that sparse contractions read or write with registers along pixels."""
+
+    def prefer_planar(self, block: ir.Block, weights: Mapping[str, np.ndarray], unit: VectorUnit) -> None:
+        """Find the contractions that want registers along pixels."""
+        for op in ops_in(block):
+            if op.name != "func.call":
+                continue
+            group = graphs.read_group(self.functions[op.attributes["callee"].value])
+            if group.contraction is None:
+                continue
+            x, w = (_argument(group, group.contraction.loop.operands[i]) for i in (0, 1))
+            name = structured.weight_name(op.operands[w]) if w is not None else None
+            if x is not None and name is not None and wants_pixels(group, weights[name], unit):
+                self.planar |= {op.operands[x], *op.results}
+        for op in reversed(ops_in(block)):
+            self._pass_on(op)
+
+    def _pass_on(self, op: ir.Operation) -> None:
+        """What a planar value is computed from, element by element or by reductions, had better be planar too."""
+        if op.name != "func.call" or not self.planar & set(op.results):
+            return
+        group = graphs.read_group(self.functions[op.attributes["callee"].value])
+        if group.contraction is None and op.operands:
+            largest = max(op.operands, key=_elements)
+            if structured.weight_name(largest) is None:
+                self.planar.add(largest)
 
     def prepare(self, block: ir.Block) -> None:
         """Record what is decided from outside: inputs, outputs, the parts of concatenations."""
@@ -129,6 +164,8 @@ class _Selector:
     def _order(self, value: ir.Value) -> list[int]:
         """Axes of a value from the outermost to the contiguous one."""
         op = value.owner.operation
+        if value in self.planar:
+            return list(range(len(structured.shape_of(value))))
         if op.name == "tensor.concat":
             return self._order(max(op.operands, key=_elements))
         if op.name == "tensor.insert_slice":
@@ -169,6 +206,14 @@ class _Selector:
             if axis == inner and stride * element_bytes % CRITICAL_BYTES == 0 and _elements_of(shape) > stride:
                 stride += self.vector_bytes // element_bytes
         return layout.strided(position, len(shape), stride)
+
+
+def _argument(group: Group, number: int) -> int | None:
+    """The argument of a group that a value is a view of, None where it is computed in the group."""
+    while isinstance(definition := group.graph.definitions.get(number), nest.View):
+        number = definition.source
+    value = group.graph.values[number]
+    return value.arg_number if isinstance(value, ir.BlockArgument) else None
 
 
 def _weight_rows(group: Group) -> tuple[int, int] | None:

@@ -18,6 +18,8 @@ TASK_ELEMENTS = 4096
 UNROLL_REDUCTION = 64
 """Iterations up to which a reduction inside a register tile is unrolled."""
 TILE_POINTS = 8
+MAX_STEP = 4
+"""Distance of neighbours in memory up to which registers are loaded whole and shuffled."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def step_of(position: Expr, dim: int) -> int | None:
     return position.coefficient(dim)
 
 
-def _cost(dim: int, position: Expr, bounds: Sequence[int], lanes: int) -> float:
+def _cost(dim: int, position: Expr, bounds: Sequence[int], lanes: int, stored: bool = False) -> float:
     """Memory operations of one access when registers run along `dim`."""
     extent = bounds[dim]
     registers = -(-extent // lanes) / extent
@@ -128,7 +130,9 @@ def _cost(dim: int, position: Expr, bounds: Sequence[int], lanes: int) -> float:
     step = step_of(position, dim)
     if step == 0:
         return points * registers * 0.5
-    return points * registers if step == 1 else points * 1.5
+    if step is not None and 1 <= step <= (1 if stored else MAX_STEP):
+        return points * registers * step
+    return points * 1.5
 
 
 def _contiguous(dims: Sequence[int], positions: Sequence[Expr], bounds: Sequence[int]) -> int | None:
@@ -157,7 +161,8 @@ def _choose_across(
         return None
 
     def total(dim: int) -> float:
-        return sum(_cost(dim, p, bounds, lanes) for p in positions)
+        *loaded, store = positions
+        return sum(_cost(dim, p, bounds, lanes) for p in loaded) + _cost(dim, store, bounds, lanes, stored=True)
 
     best = min(candidates, key=lambda d: (total(d), -bounds[d]))
     if any(i is None and dims for i, dims in zip(inside, [*own, inner], strict=True)):

@@ -17,6 +17,10 @@ MAX_BLOCK = 256
 """Largest side of a block that is told apart from the whole matrix."""
 
 
+NEARLY_DENSE = 0.95
+"""Share of kept elements above which zeros are not worth a look."""
+
+
 @dataclass(frozen=True)
 class Dense:
     """Every element may be kept."""
@@ -42,8 +46,8 @@ Structure = Dense | Blocks | KernelGroups
 
 
 def find_structure(kept: Array) -> Structure:
-    """The coarsest structure that describes a mask exactly."""
-    if kept.all():
+    """The coarsest structure that describes a mask exactly; hardly any zeros count as none."""
+    if kept.mean() > NEARLY_DENSE:
         return Dense()
     rows, channels, positions = kept.shape
     row_group = _period(kept, 0)

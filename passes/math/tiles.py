@@ -1,13 +1,16 @@
 """Register tiles and cache blocks of the gather-GEMM, chosen by counting instructions.
 
-A register tile is `vectors` registers of rows (output channels) times `pixels` pixels. Each column costs `vectors` weight
-loads, `pixels` broadcast loads and their product of multiply-adds.
+A register tile runs along rows (output channels): `vectors` registers of rows times `pixels` pixels; each column costs
+`vectors` weight loads, `pixels` broadcast loads and their product of multiply-adds. Or it runs along pixels, with rows in
+the other role: for row groups too narrow to fill a register, on an input whose pixels are contiguous.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 FMA_ISSUES = 2
 """Multiply-add instructions that any core of today starts in a cycle when they are narrow enough."""
@@ -19,12 +22,16 @@ TILE_OVERHEAD = 24
 """Cycles to set up a tile and to write one of its registers' share of the epilogue, roughly."""
 MAX_PIXELS = 28
 MAX_VECTORS = 8
+MAX_ROWS = 12
+LINE_BYTES = 64
+UNALIGNED = 2
+"""Cache lines that a register of pixels touches where kernel positions shift it."""
 TASKS_WANTED = 16
 
 
 @dataclass(frozen=True)
 class Segment:
-    """`groups` neighbouring row groups of `vectors` registers each."""
+    """`groups` neighbouring row groups of `vectors` units each: registers, or single rows where registers run along pixels."""
 
     vectors: int
     groups: int
@@ -38,13 +45,25 @@ class TileSchedule:
     segments: tuple[Segment, ...]
     """Row groups of each outer row index, in order."""
     pixels: int
-    """Pixels of a register tile, along the innermost pixel dimension."""
+    """Units of pixels of a register tile, along one pixel dimension: single ones, or registers."""
     pixel_block: int
     """Register tiles of pixels that one task computes."""
     row_block: int
     """Row groups that one task computes."""
     keep_zeros: bool = True
     """Every row group keeps every column, and all share one list."""
+    along_pixels: bool = False
+    """Registers run along pixels, not along rows."""
+
+    @property
+    def row_unit(self) -> int:
+        """Rows that `Segment.vectors` counts in."""
+        return 1 if self.along_pixels else self.lanes
+
+    @property
+    def pixel_unit(self) -> int:
+        """Pixels that `pixels` counts in."""
+        return self.lanes if self.along_pixels else 1
 
     @property
     def groups(self) -> int:
@@ -54,7 +73,7 @@ class TileSchedule:
         """(first row, rows) of a row group, rows padded to whole registers."""
         first = 0
         for segment in self.segments:
-            size = segment.vectors * self.lanes
+            size = segment.vectors * self.row_unit
             if group < segment.groups:
                 return first + group * size, size
             group -= segment.groups
@@ -81,10 +100,28 @@ class Work:
     """Bytes of the weights with all columns kept."""
     kept: Mapping[int, float] = field(default_factory=dict[int, float])
     """Mean number of columns that row groups of so many rows keep, by size; empty when all are to be kept."""
+    contiguous_rows: bool = True
+    """The result's rows are neighbours in memory; otherwise registers along rows are stored element by element."""
+    contiguous_pixels: bool = False
 
     def columns_of(self, rows: int) -> float:
         """Columns that row groups of `rows` rows keep on average."""
         return max(1.0, self.kept[rows]) if self.kept else self.columns
+
+
+class Description(Protocol):
+    """What a target tells."""
+
+    @property
+    def vector_bytes(self) -> int: ...
+    @property
+    def registers(self) -> int: ...
+    @property
+    def l2_bytes(self) -> int: ...
+    @property
+    def broadcast_operand(self) -> bool: ...
+    @property
+    def fma_lanes(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -97,6 +134,12 @@ class VectorUnit:
     broadcast_operand: bool
     fma_lanes: int
     """Multiply-adds that all pipes together finish in a cycle."""
+
+    @classmethod
+    def of(cls, target: Description) -> VectorUnit:
+        """That of a target, for single precision."""
+        lanes = target.vector_bytes // 4
+        return cls(lanes, target.registers, target.l2_bytes, target.broadcast_operand, target.fma_lanes)
 
     def fma_per_cycle(self, lanes: int) -> float:
         """Multiply-adds of `lanes` elements that finish in a cycle."""
@@ -130,15 +173,39 @@ def choose_tiles(work: Work, unit: VectorUnit) -> TileSchedule:
     return TileSchedule(lanes, segments, pixels, pixel_block, row_block, keep_zeros=not work.kept)
 
 
+def choose_pixel_tiles(work: Work, unit: VectorUnit) -> TileSchedule | None:
+    """The best tile with registers along pixels; None where there are too few of them."""
+    best: tuple[float, int, int, int] | None = None
+    for lanes in (unit.lanes, unit.lanes // 2):
+        if lanes < MIN_LANES or work.pixels <= lanes // 2:
+            continue
+        for rows in range(1, min(MAX_ROWS, work.rows) + 1):
+            for vectors in range(1, max(1, work.pixels // lanes) + 1):
+                if rows * vectors + vectors + 1 > unit.registers:
+                    break
+                cycles = _pixel_cycles(work, rows, vectors, lanes, unit)
+                if best is None or (cycles, -vectors * rows) < (best[0], -best[2] * best[3]):
+                    best = (cycles, lanes, rows, vectors)
+    if best is None:
+        return None
+    _, lanes, rows, vectors = best
+    segments = split_rows(work.rows, rows, 1)
+    tiles = dataclasses.replace(work, pixels=-(-work.pixels // lanes))
+    pixel_block, row_block = _blocks(tiles, sum(s.groups for s in segments), rows, vectors, unit.l2_bytes)
+    return TileSchedule(lanes, segments, vectors, pixel_block, row_block, keep_zeros=not work.kept, along_pixels=True)
+
+
 def group_sizes(rows: int, unit: VectorUnit) -> list[int]:
-    """Sizes of the row groups that `choose_tiles` may form of so many rows, where columns are left out."""
-    sizes = {lanes * vectors for lanes in unit.widths(rows, sparse=True) for vectors in range(1, MAX_VECTORS + 1)}
-    return sorted(sizes)
+    """Sizes of the row groups that the choices above may form of so many rows, where columns are left out."""
+    along_rows = {lanes * vectors for lanes in unit.widths(rows, sparse=True) for vectors in range(1, MAX_VECTORS + 1)}
+    return sorted(along_rows | set(range(1, MAX_ROWS + 1)))
 
 
 def estimate(work: Work, schedule: TileSchedule, unit: VectorUnit) -> float:
     """Cycles that the count of instructions predicts for a schedule."""
     widest = max(s.vectors for s in schedule.segments)
+    if schedule.along_pixels:
+        return _pixel_cycles(work, widest, schedule.pixels, schedule.lanes, unit)
     return _cycles(work, widest, schedule.pixels, schedule.lanes, unit)
 
 
@@ -159,8 +226,30 @@ def _cycles(work: Work, vectors: int, pixels: int, lanes: int, unit: VectorUnit)
         products = segment.vectors * pixels
         memory = (segment.vectors * lanes + pixels) * 4 / L2_BYTES_PER_CYCLE
         arithmetic = products / unit.fma_per_cycle(lanes)
-        column = max(arithmetic, (segment.vectors + pixels) / LOADS_PER_CYCLE, FMA_LATENCY, memory)
-        total += segment.groups * tiles * (columns * (column + 0.1 * memory) + TILE_OVERHEAD + products)
+        lines = pixels * _lines(columns / work.columns) * LINE_BYTES / L2_BYTES_PER_CYCLE if work.kept else 0
+        column = max(arithmetic, (segment.vectors + pixels) / LOADS_PER_CYCLE, FMA_LATENCY, memory, lines)
+        stores = products * (1 if work.contiguous_rows else lanes)
+        total += segment.groups * tiles * (columns * (column + 0.1 * memory) + TILE_OVERHEAD + stores)
+    return total
+
+
+def _lines(density: float) -> float:
+    """Cache lines that a column brings in for a pixel, with channels contiguous and columns kept at random: neighbours on a
+    line share it when both are kept."""
+    channels = LINE_BYTES // 4
+    return (1 - (1 - density) ** channels) / (channels * density)
+
+
+def _pixel_cycles(work: Work, rows: int, vectors: int, lanes: int, unit: VectorUnit) -> float:
+    tiles = work.outer_pixels * -(-work.pixels // (vectors * lanes))
+    columns = work.columns_of(rows)
+    total = 0.0
+    for segment in split_rows(work.rows, rows, 1):
+        products = segment.vectors * vectors
+        loads = (segment.vectors + UNALIGNED * vectors) / LOADS_PER_CYCLE
+        column = max(products / unit.fma_per_cycle(lanes), loads, FMA_LATENCY)
+        stores = products * (1 if work.contiguous_pixels else lanes)
+        total += segment.groups * tiles * (columns * column + TILE_OVERHEAD + stores)
     return total
 
 

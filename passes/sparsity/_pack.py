@@ -15,7 +15,7 @@ Array = np.ndarray
 class Packed:
     """A weight for the gather-GEMM.
 
-    values: f32[..]    row group after row group; within one, a register (or several) of rows for each kept column
+    values: f32[..]    row group after row group; within one, the rows of the group for each kept column
     offsets: i32[..]   position of each kept column relative to the first pixel, group after group (one list when shared)
     spans: i32[groups, 3]   first and last entry of the group in `offsets`, start of its `values`
     """
@@ -35,17 +35,17 @@ def pack(matrix: Array, offsets: Array, schedule: TileSchedule) -> Packed:
     schedule keeps zeros.
 
     Groups come segment by segment, within a segment outer row by outer row. Rows are padded with zeros to whole
-    registers.
+    groups.
     """
     outer, rows, columns = matrix.shape
-    padded = sum(s.vectors * s.groups for s in schedule.segments) * schedule.lanes
+    padded = sum(s.vectors * s.groups for s in schedule.segments) * schedule.row_unit
     values: list[Array] = []
     lists: list[Array] = []
     spans: list[tuple[int, int, int]] = []
     shared = schedule.keep_zeros
     listed = placed = first_row = products = 0
     for segment in schedule.segments:
-        size = segment.vectors * schedule.lanes
+        size = segment.vectors * schedule.row_unit
         for o in range(outer):
             for g in range(segment.groups):
                 start = first_row + g * size

@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from cocomp.dialects import sparse, structured
-from cocomp.dialects.structured import Loops
-from cocomp.passes.math import affine
+from cocomp.passes.kernel._mask import weight_mask
 from cocomp.passes.math.structure import Blocks, Dense, KernelGroups, Structure, find_structure
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
-
-Array = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class EncodeWeightsPass(Pass):
                 uses = [use.owner.operation for use in argument.uses]
                 if name is None or not uses or not all(_is_weight_of(op, argument) for op in uses):
                     continue
-                kept = _mask(state.weights[name], structured.loops_of(uses[0]))
+                kept = weight_mask(state.weights[name], structured.loops_of(uses[0]))
                 encoding = sparse.dense() if kept is None else _attribute(find_structure(kept))
                 kind = argument.type
                 argument.set_type(ir.RankedTensorType.get(kind.shape, kind.element_type, encoding))
@@ -50,26 +45,6 @@ class EncodeWeightsPass(Pass):
 
 def _is_weight_of(op: ir.Operation, argument: ir.Value) -> bool:
     return structured.is_contract(op) and op.operands[1] == argument and op.operands[0] != argument
-
-
-def _mask(weight: Array, loops: Loops) -> Array | None:
-    """What is kept, bool[rows, channels, kernel positions]; None where the weight has no rows or is read through a reshape."""
-    x, w, y = loops.maps
-    position = affine.linearize(w, weight.shape)
-    in_x, in_w, in_y = (frozenset[int]().union(*(e.dims() for e in m)) for m in (x, w, y))
-    rows = sorted(in_w & in_y)
-    columns = sorted(in_w - in_y)
-    if not position.is_linear or not columns or not (in_w & in_y) - in_x:
-        return None
-    windows = [e.dims() for e in x if len(e.dims()) > 1]
-    positions = [d for d in columns if any(d in dims for dims in windows)]
-    channels = [d for d in columns if d not in positions]
-    flat = np.ascontiguousarray(weight).reshape(-1)[position.constant :]
-    dims = [*rows, *channels, *positions]
-    strides = [position.coefficient(d) * flat.itemsize for d in dims]
-    view = np.lib.stride_tricks.as_strided(flat, [loops.bounds[d] for d in dims], strides, writeable=False)
-    extents = [int(np.prod([loops.bounds[d] for d in group])) for group in (rows, channels, positions)]
-    return (view != 0).reshape(extents)
 
 
 def _attribute(structure: Structure) -> ir.Attribute:
