@@ -23,6 +23,7 @@ _HOMES = {
     "Model": "cocomp.runtime.loader",
     "CompileError": "cocomp.support.diagnostics",
     "UsageError": "cocomp.support.diagnostics",
+    "WeightStore": "cocomp.support.weights",
     "ArtifactError": "cocomp.runtime.manifest",
     "InputError": "cocomp.runtime.loader",
 }
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .runtime.loader import InputError, Model, load
     from .runtime.manifest import ArtifactError
     from .support.diagnostics import CompileError, UsageError
+    from .support.weights import WeightStore
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Snapshot(Instrument):
         """Write what is kept to a new directory; the command that fails again, or why there is none."""
         if self.module is None:
             return ""
+        directory = None
         try:
             directory = Path(tempfile.mkdtemp(prefix="cocomp-reproducer-"))
             text = self.module.get_asm(enable_debug_info=True)
@@ -44,6 +46,8 @@ class Snapshot(Instrument):
             if self.arrays:
                 (directory / "module.safetensors").write_bytes(self.arrays.to_safetensors())
         except OSError as error:
+            if directory is not None:
+                shutil.rmtree(directory, ignore_errors=True)
             return f"(no reproducer: {error.strerror})"
         return command(directory / "module.mlir", self.steps, options)
 

@@ -51,18 +51,26 @@ def internal(error: Exception) -> str:
     """The message of an internal error: what failed, how to see it again, and where the traceback is."""
     lines = [f"internal error: {error if isinstance(error, InternalError) else f'{type(error).__name__}: {error}'}"]
     reproducer = error.reproducer if isinstance(error, InternalError) else ""
-    if reproducer:
+    if reproducer.startswith("("):
+        lines.append(f"note: {reproducer[1:-1]}")
+    elif reproducer:
         lines.append(f"note: to see it again: {reproducer}")
     lines.append(f"note: this is a mistake in the compiler; please report it with {_write_traceback(error)}")
     return "\n".join(lines)
 
 
 def _write_traceback(error: Exception) -> str:
+    text = "".join(traceback.format_exception(error))
     try:
-        with tempfile.NamedTemporaryFile("w", prefix="cocomp-traceback-", suffix=".txt", delete=False) as file:
-            file.write("".join(traceback.format_exception(error)))
-            return file.name
+        descriptor, name = tempfile.mkstemp(prefix="cocomp-traceback-", suffix=".txt", text=True)
     except OSError:
+        return "the command and the model"
+    try:
+        with open(descriptor, "w") as file:
+            file.write(text)
+        return name
+    except OSError:
+        Path(name).unlink(missing_ok=True)
         return "the command and the model"
 
 

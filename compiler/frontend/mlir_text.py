@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from cocomp import dialects
 from cocomp.support.diagnostics import CompileError
 from cocomp.support.mlir import ir, ops_in, parse
 from cocomp.support.weights import WeightStore
@@ -12,7 +13,10 @@ from cocomp.support.weights import WeightStore
 from .imported import Imported, module_inputs
 from .inputs import InputSpec, check_specs
 
-ONE_MAIN = "the module holds one function: func.func @main, from tensors of static shape to tensors"
+ONE_MAIN = (
+    "the module holds one function: func.func @main, from tensors of static shape to tensors; "
+    "modules of later phases are what cocomp-opt works on"
+)
 
 
 def load_text(path: Path, specs: Sequence[InputSpec], context: ir.Context) -> Imported:
@@ -26,6 +30,7 @@ def load_text(path: Path, specs: Sequence[InputSpec], context: ir.Context) -> Im
 
 
 def _parse(path: Path, context: ir.Context) -> ir.Module:
+    dialects.register(context)
     try:
         return parse(path.read_text(), context, str(path))
     except CompileError as error:

@@ -55,4 +55,4 @@ class WeightStore(Mapping[str, Array]):
         """The contents of a safetensors file."""
         from safetensors.numpy import save
 
-        return save({name: np.ascontiguousarray(array) for name, array in self._arrays.items()})
+        return save({name: np.asarray(array, order="C") for name, array in self._arrays.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -113,13 +114,21 @@ def _link(directory: Path, objects: list[Path], target: CpuTarget) -> bytes:
 
 def zig(tool: str, triple: str) -> list[str]:
     """The command that starts zig's C compiler for a target."""
-    return [sys.executable, "-m", "ziglang", tool, "-target", triple]
+    # Android's libc lacks the helpers that outlined atomics call.
+    arm = ["-mno-outline-atomics"] if tool == "cc" and triple.startswith("aarch64") else []
+    return [sys.executable, "-m", "ziglang", tool, "-target", triple, *arm]
+
+
+LITTLE_SPACE = 1 << 20
+"""Tools that fail with so few bytes left on the disk do so because of that, whatever they say."""
 
 
 def run_tool(command: list[str], directory: Path) -> None:
-    """Run a tool; its complaints are an internal error of the compiler."""
+    """Run a tool; its complaints are an internal error of the compiler, unless the disk is full."""
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode:
+        if "No space left" in done.stderr or shutil.disk_usage(directory).free < LITTLE_SPACE:
+            raise CompileError("cannot write temporary files: No space left on device", where=str(directory))
         raise InternalError(f"'{' '.join(command[2:5])} ...' failed:\n{done.stderr.strip()}")
 
 

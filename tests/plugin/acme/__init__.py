@@ -1,0 +1,1 @@
+"""What another package looks like that adds to cocomp."""
