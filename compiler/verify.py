@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cocomp.runtime import emulator
 from cocomp.support.diagnostics import CompileError
 
 from .artifact import Artifact
@@ -124,24 +124,12 @@ def verify_artifact(artifact: Artifact, imported: Imported, threads: int, tolera
 @contextlib.contextmanager
 def opened(artifact: Artifact, threads: int) -> Iterator[RunSome]:
     """A way to run an artefact: in this process, or in an emulator where it is for another architecture."""
-    architecture = artifact.manifest["triple"].split("-")[0]
-    if architecture != platform.machine():
-        with _emulator(architecture).opened(artifact.data, artifact.manifest, threads) as run_some:
-            yield run_some
+    if artifact.manifest["triple"].split("-")[0] != platform.machine():
+        with emulator.opened(artifact.data, artifact.manifest, threads) as emulated:
+            yield emulated.run_partly
         return
     with artifact.load(threads) as model:
         yield model.run_partly
-
-
-def _emulator(architecture: str) -> Any:
-    """The module that runs artefacts of other architectures."""
-    try:
-        return importlib.import_module("cocomp.runtime.emulator")
-    except ModuleNotFoundError:
-        raise CompileError(
-            f"cannot be verified: compiled for {architecture}, this machine is {platform.machine()}",
-            notes=["verify on a machine of that kind, or compile with -target=host"],
-        ) from None
 
 
 NUMPY = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "i32": np.int32, "i1": np.bool_, "i8": np.int8}

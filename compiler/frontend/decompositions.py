@@ -17,8 +17,7 @@ aten = torch.ops.aten
 
 KEPT_WHOLE = (
     aten.layer_norm, aten.softmax, aten._softmax, aten._safe_softmax, aten.linear, aten.matmul, aten.conv1d, aten.conv2d,
-    aten.conv3d, aten.max_pool2d,
-    aten.max_pool3d, aten.avg_pool2d, aten.avg_pool3d, aten.hardswish, aten.hardsigmoid, aten.silu, aten.elu, aten.leaky_relu,
+    aten.max_pool2d, aten.max_pool3d, aten.avg_pool2d, aten.avg_pool3d, aten.hardswish, aten.hardsigmoid, aten.silu, aten.elu, aten.leaky_relu,
     aten.hardtanh, aten.relu6, aten.log_softmax, aten._log_softmax, aten.upsample_nearest2d, aten.pixel_shuffle, aten.pixel_unshuffle,
     aten.addmm, aten.baddbmm, aten.rms_norm,
 )  # fmt: skip
@@ -128,6 +127,75 @@ def adaptive_average(x: torch.Tensor, output_size: Sequence[int | None]) -> torc
     return x
 
 
+def convolution(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+) -> torch.Tensor:
+    """The two kinds of convolution that torch-mlir lacks: grouped transposed ones and depth-wise ones in three dimensions."""
+    if transposed and groups > 1:
+        return _grouped_transposed(x, weight, bias, stride, padding, dilation, output_padding, groups)
+    if not transposed and weight.dim() == 5 and groups > 1 and weight.size(1) == 1:
+        return _depthwise_3d(x, weight, bias, stride, padding, dilation, groups)
+    return NotImplemented
+
+
+def _grouped_transposed(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    output_padding: Sequence[int],
+    groups: int,
+) -> torch.Tensor:
+    """A convolution of the input with zeros between its elements, by the mirrored filter."""
+    rank = len(stride)
+    spread = x.reshape([*x.shape[:2], *(n for size in x.shape[2:] for n in (size, 1))])
+    spread = torch.constant_pad_nd(spread, [n for s in reversed(stride) for n in (0, s - 1, 0, 0)])
+    spread = spread.reshape([*x.shape[:2], *(size * s for size, s in zip(x.shape[2:], stride, strict=True))])
+    border: list[int] = []
+    for axis in reversed(range(rank)):
+        reach = dilation[axis] * (weight.size(2 + axis) - 1) - padding[axis]
+        border += [reach, reach + output_padding[axis] + 1 - stride[axis]]
+    spread = torch.constant_pad_nd(spread, border)
+    inputs, outputs = weight.shape[:2]
+    filters = weight.flip(list(range(2, 2 + rank))).reshape(groups, inputs // groups, outputs, *weight.shape[2:])
+    filters = filters.transpose(1, 2).reshape(groups * outputs, inputs // groups, *weight.shape[2:])
+    return aten.convolution(spread, filters, bias, [1] * rank, [0] * rank, dilation, False, [0] * rank, groups)
+
+
+def _depthwise_3d(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> torch.Tensor:
+    """The sum of a depth-wise convolution in two dimensions for each step along the first, frames being the batch."""
+    x = torch.constant_pad_nd(x, [0, 0, 0, 0, padding[0], padding[0]])
+    taps = weight.size(2)
+    frames = (x.size(2) - dilation[0] * (taps - 1) - 1) // stride[0] + 1
+    total = None
+    for tap in range(taps):
+        start = tap * dilation[0]
+        part = x[:, :, start : start + (frames - 1) * stride[0] + 1 : stride[0]].transpose(1, 2).reshape(-1, x.size(1), *x.shape[3:])
+        y = aten.convolution(part, weight[:, :, tap], None, stride[1:], padding[1:], dilation[1:], False, [0, 0], groups)
+        total = y if total is None else total + y
+    assert total is not None
+    total = total.reshape(x.size(0), frames, *total.shape[1:]).transpose(1, 2)
+    return total if bias is None else total + bias.view(1, -1, 1, 1, 1)
+
+
 @cache
 def table() -> dict[Any, Callable[..., Any]]:
     """Operator overload -> decomposition, for `ExportedProgram.run_decompositions`."""
@@ -138,6 +206,7 @@ def table() -> dict[Any, Callable[..., Any]]:
     chosen.update({
         aten._native_batch_norm_legit_no_training.default: batch_norm,
         aten.native_group_norm.default: group_norm,
+        aten.convolution.default: convolution,
         aten.gelu.default: gelu,
         aten.scaled_dot_product_attention.default: attention,
         aten._scaled_dot_product_flash_attention_for_cpu.default: flash_attention_for_cpu,

@@ -114,9 +114,8 @@ def _link(directory: Path, objects: list[Path], target: CpuTarget) -> bytes:
 
 def zig(tool: str, triple: str) -> list[str]:
     """The command that starts zig's C compiler for a target."""
-    # Android's libc lacks the helpers that outlined atomics call.
-    arm = ["-mno-outline-atomics"] if tool == "cc" and triple.startswith("aarch64") else []
-    return [sys.executable, "-m", "ziglang", tool, "-target", triple, *arm]
+    # For Android the same code as for GNU/Linux: what its own triple adds (outlined atomics) bionic does not provide.
+    return [sys.executable, "-m", "ziglang", tool, "-target", triple.replace("-android", "-gnu")]
 
 
 LITTLE_SPACE = 1 << 20

@@ -12,7 +12,7 @@ from cocomp.dialects.graph import Graph
 from cocomp.passes import _outline
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.nest import Leaf, Loop, NestError
-from cocomp.support.mlir import func, ir, ops_in
+from cocomp.support.mlir import arith, func, ir, ops_in
 from cocomp.support.passes import Pass, State
 
 MAX_OPERANDS = 12
@@ -238,12 +238,27 @@ def _separate_destinations(block: ir.Block) -> None:
     for op in sorted(destinations, key=lambda o: o.name != "func.return"):
         # Backwards: an insertion's destination is written before its source.
         for position, value in reversed(list(enumerate(op.operands))):
-            if isinstance(value, ir.BlockArgument) or value in placed or _is_overwritten(op, position, value):
+            if _is_undefined(value):
                 with ir.InsertionPoint(op), op.location:
-                    value = structured.copy_of(value)
-                op.operands[position] = value
+                    value = op.operands[position] = _zeros(value.type)
+            elif isinstance(value, ir.BlockArgument) or value in placed or _is_overwritten(op, position, value):
+                with ir.InsertionPoint(op), op.location:
+                    value = op.operands[position] = structured.copy_of(value)
             placed.add(value)
 
+
+def _is_undefined(value: ir.Value) -> bool:
+    """Memory that nobody has written, as `torch.empty` gives, or a part of it."""
+    while not isinstance(value, ir.BlockArgument) and _is_view(value.owner.operation):
+        value = value.owner.operation.operands[0]
+    return not isinstance(value, ir.BlockArgument) and value.owner.operation.name == "tensor.empty"
+
+
+def _zeros(kind: ir.Type) -> ir.Value:
+    """What stands for undefined memory: some kernel has to make every buffer."""
+    element = kind.element_type
+    zero = ir.FloatAttr.get(element, 0.0) if isinstance(element, ir.FloatType) else ir.IntegerAttr.get(element, 0)
+    return arith.constant(kind, ir.DenseElementsAttr.get_splat(kind, zero))
 
 
 def _location(group: _Group, order: dict[ir.Operation, int]) -> ir.Location:
