@@ -20,8 +20,9 @@ class EncodeWeightsPass(Pass):
       -->
         "sparse.contract"(%x, %w) : (tensor<..>, tensor<64x64x3x3xf32, #sparse.kgs<8, 4>>)
 
-    Reads the weights; changes no value. A weight that is used by anything but contractions stays as it is, which means
-    dense. Needs `raise-contractions`. Whether zeros are worth leaving out is for `schedule-contractions` to decide.
+    Views between a constant that `fold-constants` made and its contraction move into the weight's map first. Reads the
+    weights; changes no value. A weight that is used by anything but contractions stays as it is, which means dense. Needs
+    `raise-contractions`. Whether zeros are worth leaving out is for `schedule-contractions` to decide.
     """
 
     name: ClassVar[str] = "encode-weights"
@@ -29,6 +30,9 @@ class EncodeWeightsPass(Pass):
     def run(self, module: ir.Module, state: State) -> None:
         for function in ops_in(module.body):
             block = function.regions[0].blocks[0]
+            for op in ops_in(block):
+                if structured.is_contract(op):
+                    _read_directly(op)
             for argument in block.arguments:
                 name = structured.weight_name(argument)
                 uses = [use.owner.operation for use in argument.uses]
@@ -41,6 +45,17 @@ class EncodeWeightsPass(Pass):
             results = [v.type for v in ops_in(block)[-1].operands]
             type_ = ir.FunctionType.get([a.type for a in block.arguments], results)
             function.attributes["function_type"] = ir.TypeAttr.get(type_)
+
+
+def _read_directly(contract: ir.Operation) -> None:
+    """Let a contraction read a weight itself, not a view of it."""
+    loops = structured.loops_of(contract)
+    root, index = structured.through_views(contract.operands[1], loops.maps[1], loops.bounds)
+    if root == contract.operands[1] or structured.weight_name(root) is None:
+        return
+    maps = [structured.affine_map(m, len(loops.bounds)) for m in (loops.maps[0], index, loops.maps[2])]
+    contract.attributes["maps"] = ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps])
+    contract.operands[1] = root
 
 
 def _is_weight_of(op: ir.Operation, argument: ir.Value) -> bool:
