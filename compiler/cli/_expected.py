@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 COMMENT = re.compile(
     r"expected-(?P<kind>error|warning|remark|note)(?P<pattern>-re)?\s*"
-    r"(?P<place>@(?:[+-]\d+|above|below|unknown))?\s*(?P<count>\d+)?\s*\{\{(?P<text>.*?)\}\}(?!\})"
+    r"(?P<place>@(?:[+-]\d+|above|below|unknown))?\s*(?P<count>\d+)?\s*\{\{(?P<text>(?:\{\{.*?\}\}|.)*?)\}\}(?!\})"
 )
 
 

@@ -151,8 +151,7 @@ class _Chunk:
             self._add(error.message, error.where, error.notes)
             code = _shell.REJECTED
         except InternalError as error:
-            self._add_internal(error)
-            code = _shell.INTERNAL
+            code = self._add_internal(error)
         finally:
             handler.detach()
         if self.options.verify_diagnostics:
@@ -197,19 +196,24 @@ class _Chunk:
             self._append("note", note.message, source_line(note.location))
         return True
 
-    def _add_internal(self, error: InternalError) -> None:
-        """What MLIR has reported behind an internal error, or the error itself."""
+    def _add_internal(self, error: InternalError) -> int:
+        """Report what MLIR says behind an internal error, or the error itself; the exit code."""
         from cocomp.support.mlir import ir, source_line
 
         cause: Any = error.__cause__
+        if isinstance(cause, KeyError) and f'sparse.name = "{cause.args[0]}"' in self.text:
+            notes = ["give them with --weights=FILE.safetensors, or make them up with --random-weights"]
+            self._add(f"the values of weight '{cause.args[0]}' are needed", "", notes)
+            return _shell.REJECTED
         if not isinstance(cause, ir.MLIRError) or not cause.error_diagnostics:
             if not any(d.kind == "error" for d in self.reported):
                 self._add(f"internal error: {error}", "", ())
-            return
+            return _shell.INTERNAL
         for diagnostic in cause.error_diagnostics:
             self._add(diagnostic.message, source_line(diagnostic.location), ())
             for note in diagnostic.notes:
                 self._append("note", note.message, source_line(note.location))
+        return _shell.INTERNAL
 
     def _add(self, message: str, where: str, notes: Sequence[str]) -> None:
         self._append("error", message, where)
