@@ -42,44 +42,49 @@ class Manifest:
 
 def read_manifest(path: Path, check: bool = True) -> Manifest:
     """Manifest of the artefact at `path`; with `check` the file's checksum is verified first."""
+    problem = ""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            return _read(memoryview(mapped), path, check)
+            view = memoryview(mapped)
+            try:
+                text, machine = _read(view, check)
+            except ArtifactError as error:
+                problem = str(error)  # its frames hold views, and the file cannot be closed before they are gone
+            finally:
+                view.release()
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file") from None
     except ValueError:
         raise ArtifactError(f"{path}: the file is empty") from None
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _read(data: memoryview, path: Path, check: bool) -> Manifest:
-    try:
-        try:
-            file = elf.parse(data)
-            manifest, checksum = file.section(".cocomp.manifest"), file.section(".cocomp.checksum")
-            if manifest is None or checksum is None:
-                raise ArtifactError(f"{path}: not a model compiled by cocompc (it has no manifest)")
-            if check:
-                _verify(data, file, checksum, path)
-            text = bytes(manifest).split(b"\0", 1)[0]
-            machine = file.machine
-            del file, manifest, checksum
-        finally:
-            data.release()
-    except elf.ElfError as error:
-        raise ArtifactError(f"{path}: not a compiled model: {error}") from None
+    if problem:
+        raise ArtifactError(f"{path}: {problem}")
     return _parse(text, machine, path)
 
 
-def _verify(data: memoryview, file: elf.ElfFile, checksum: memoryview, path: Path) -> None:
+def _read(data: memoryview, check: bool) -> tuple[bytes, str]:
+    """Text of the manifest, and the machine that the library is for."""
+    try:
+        file = elf.parse(data)
+    except elf.ElfError as error:
+        raise ArtifactError(f"not a compiled model: {error}") from None
+    manifest, checksum = file.section(".cocomp.manifest"), file.section(".cocomp.checksum")
+    if manifest is None or checksum is None:
+        raise ArtifactError("not a model compiled by cocompc (it has no manifest)")
+    if check:
+        _verify(data, file, checksum)
+    return bytes(manifest).split(b"\0", 1)[0], file.machine
+
+
+def _verify(data: memoryview, file: elf.ElfFile, checksum: memoryview) -> None:
     place = next(s.offset for s in file.sections if s.name == ".cocomp.checksum")
     wanted = bytes(checksum[:64])
     digest = hashlib.sha256(data[:place])
     digest.update(PLACE)
     digest.update(data[place + 64 :])
     if digest.hexdigest().encode() != wanted:
-        raise ArtifactError(f"{path}: the file is corrupted (its checksum is wrong); compile or copy it again")
+        raise ArtifactError("the file is corrupted (its checksum is wrong); compile or copy it again")
 
 
 def _parse(text: bytes, machine: str, path: Path) -> Manifest:

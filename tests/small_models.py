@@ -7,6 +7,8 @@ import zipfile
 from pathlib import Path
 
 import torch
+from cocomp.api import import_model
+from cocomp.support.mlir import context
 from torch import nn
 
 
@@ -102,6 +104,7 @@ def save_all(directory: Path) -> None:
     torch.save(module, directory / "old_pickle.pt", _use_new_zipfile_serialization=False)
     torch.save(module.state_dict(), directory / "state.pth")
     torch.onnx.export(module, inputs, directory / "residual.onnx", dynamo=False, verbose=False)
+    _save_text(module, inputs, directory / "residual.mlir")
     whole = (directory / "residual.pt2").read_bytes()
     (directory / "truncated.pt2").write_bytes(whole[: len(whole) // 2])
     (directory / "corrupt.pt2").write_bytes(_with_flipped_weight(whole))
@@ -110,6 +113,13 @@ def save_all(directory: Path) -> None:
     (directory / "broken.onnx").write_bytes((directory / "residual.onnx").read_bytes()[:-100])
     with zipfile.ZipFile(directory / "other.pt2", "w") as archive:
         archive.writestr("readme.txt", "nothing of PyTorch's")
+
+
+def _save_text(module: nn.Module, inputs: tuple[torch.Tensor, ...], path: Path) -> None:
+    """As MLIR, which is read without PyTorch: what a process of its own should compile when time counts."""
+    imported = import_model(module, inputs, context())
+    path.write_text(imported.module.operation.get_asm(enable_debug_info=True))
+    path.with_suffix(".safetensors").write_bytes(imported.weights.to_safetensors())
 
 
 def _with_flipped_weight(whole: bytes) -> bytes:

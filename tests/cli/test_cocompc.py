@@ -118,7 +118,7 @@ def test_verbose_lists_phases_and_passes_in_a_pipe(tool: Capture, models: Path, 
 def test_progress_on_a_terminal(models: Path, here: Path):
     """A line for every phase, in a terminal only."""
     parent, child = pty.openpty()
-    command = [sys.executable, "-m", "cocomp.cli.cocompc", str(models / "residual.pt2")]
+    command = [sys.executable, "-m", "cocomp.cli.cocompc", str(models / "residual.mlir")]
     process = subprocess.Popen(command, stdin=child, stdout=child, stderr=child, cwd=here)
     os.close(child)
     seen = b""
