@@ -44,7 +44,7 @@ class Compilation:
 
     def run(self) -> Artifact | None:
         """Run the phases; the artefact, or None when the options say to stop before there is one."""
-        target = cpu_target(self.options.target, self.options.cpu)
+        target = cpu_target(self.options.target, self.options.cpu, self.options.precision)
         dialects.register(self.module.context)
         state = State(target, self.weights, evaluate=evaluate_on_host, facts=self.facts)
         snapshot = Snapshot(self.weights)
@@ -61,7 +61,7 @@ class Compilation:
 
     def lower(self, state: State, fold: bool = True) -> None:
         """Run the passes of every phase up to the one that the options name."""
-        for number, (reached, steps) in enumerate(cpu_steps(fold)):
+        for number, (reached, steps) in enumerate(cpu_steps(fold, self.options.precision)):
             start = time.perf_counter()
             run_passes([step.what for step in steps], self.module, state, [*self.instruments, VerifyAfter()])
             verify_phase(self.module, reached)

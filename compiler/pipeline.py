@@ -21,6 +21,7 @@ from cocomp.passes.sparsity.raise_contractions import RaiseContractionsPass
 from cocomp.passes.tensor.drop_casts import DropCastsPass
 from cocomp.passes.tensor.fold_constants import FoldConstantsPass
 from cocomp.passes.tensor.fold_scales import FoldScalesPass
+from cocomp.passes.tensor.narrow_floats import NarrowFloatsPass
 from cocomp.passes.tensor.split_results import SplitResultsPass
 from cocomp.support.passes import Pass, Upstream
 
@@ -38,13 +39,14 @@ class Step:
 CLEAN = Upstream(pipeline="canonicalize,cse")
 
 
-def cpu_steps(fold: bool = True) -> list[tuple[Phase, list[Step]]]:
+def cpu_steps(fold: bool = True, precision: str = "f32") -> list[tuple[Phase, list[Step]]]:
     """Phases with the steps that lead to them. Without `fold` constants are computed at run time: that is how constants
     themselves are evaluated."""
     folding = [
         Step(FoldScalesPass(), "batch norm becomes part of the weights that precede it"),
         Step(FoldConstantsPass(), "what hangs on weights alone is computed now"),
     ]
+    narrowing = [Step(NarrowFloatsPass(), "weights are final: they are rounded once")]
     return [
         (phase("imported"), []),
         (
@@ -57,6 +59,7 @@ def cpu_steps(fold: bool = True) -> list[tuple[Phase, list[Step]]]:
                 Step(CLEAN, "generalising exposes common subexpressions"),
                 Step(RaiseContractionsPass(), "every multiply-accumulate becomes one kind of operation"),
                 *(folding if fold else []),
+                *(narrowing if precision == "f16" else []),
                 Step(CLEAN, "drop what folding left behind"),
             ],
         ),

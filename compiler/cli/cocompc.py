@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--verify", metavar="RTOL",
         help="compare with the original on example, random and structured inputs: max |error| / max |reference| <= RTOL "
-        "(default: 1e-4, with f16 2e-2)",
+        "(default: 1e-4, with f16 5e-2)",
     )  # fmt: skip
     parser.add_argument("--compile-to", choices=NAMES, default="target", metavar="PHASE", help=f"stop after a phase and write its IR: {', '.join(NAMES)}")
     parser.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after every phase")
@@ -127,7 +127,7 @@ def _tolerance(options: argparse.Namespace) -> float | None:
     if options.compile_to != "target":
         raise UsageError(f"expected no --verify with --compile-to={options.compile_to}: there is no artefact to run")
     if options.verify == AUTOMATIC:
-        return {"f32": 1e-4, "f16": 2e-2}[options.precision]
+        return {"f32": 1e-4, "f16": 5e-2}[options.precision]
     try:
         value = float(options.verify)
     except ValueError:

@@ -41,10 +41,22 @@ FMA_BYTES = {"znver4": 64, "cortex-x1": 64, "cortex-x2": 64, "apple-m1": 64}
 TARGETS = ("host", "linux-x86-64", "linux-arm64", "android-cpu")
 
 
-def cpu_target(name: str, cpu: str = "") -> CpuTarget:
-    """The target called `name`, for the processor `cpu` (empty: the target's default)."""
+def cpu_target(name: str, cpu: str = "", precision: str = "f32") -> CpuTarget:
+    """The target called `name`, for the processor `cpu` (empty: the target's default), computing in `precision`."""
+    target = _cpu_target(name, cpu)
+    if precision != "f16":
+        return target
+    if not target.fp16:
+        raise UsageError(
+            f"'{target.tune or target.cpu}' does not compute in half precision: --precision=f16 needs -target=android-cpu or "
+            "-target=linux-arm64 with -mcpu=cortex-a76 or later"
+        )
+    return replace(target, features="+fullfp16")
+
+
+def _cpu_target(name: str, cpu: str) -> CpuTarget:
     if name == "host":
-        return _with_caches(cpu_target(_host_name(), cpu or _host_cpu()), "host")
+        return _with_caches(_cpu_target(_host_name(), cpu or _host_cpu()), "host")
     if name == "linux-x86-64":
         return _x86(cpu or "x86-64-v3")
     if name == "linux-arm64":

@@ -50,6 +50,10 @@ class Contraction:
         return self.row is None and not self.outer_rows
 
     @property
+    def element_bytes(self) -> int:
+        return structured.bytes_of(structured.element_of(self.group.arguments[self.x_argument]))
+
+    @property
     def constant_weight(self) -> bool:
         return is_weight(self.group, self.w_argument)
 
@@ -97,7 +101,7 @@ class Contraction:
     def work(self) -> Work:
         """What the cost model wants to know, with all columns kept."""
         columns = self.extent(self.columns)
-        x_bytes = layout.size_of(layout.of_argument(self.group.function, self.x_argument)) * 4
+        x_bytes = layout.size_of(layout.of_argument(self.group.function, self.x_argument)) * self.element_bytes
         return Work(
             rows=self.extent(self.row),
             outer_rows=self.extent(self.outer_rows),
@@ -106,7 +110,7 @@ class Contraction:
             outer_pixels=self.extent(self.outer_pixels),
             columns=columns,
             input_bytes=x_bytes * self._planes() // self.extent(self.batches),
-            weight_bytes=self.extent(self.row) * self.extent(self.outer_rows) * columns * 4,
+            weight_bytes=self.extent(self.row) * self.extent(self.outer_rows) * columns * self.element_bytes,
             contiguous_rows=self.row is None or self.out_position.coefficient(self.row) == 1,
             contiguous_pixels=self.pixel is not None and self.out_position.coefficient(self.pixel) == 1,
         )

@@ -58,10 +58,11 @@ class WinogradSchedule:
 
 
 def roles_of(contraction: Contraction) -> Roles | None:
-    """The roles of the dimensions, None where the contraction is no 3x3 convolution of stride one with dense rows."""
+    """The roles of the dimensions, None where the contraction is no 3x3 convolution of stride one with dense rows, or in half
+    precision, which the transforms would exhaust."""
     bounds, x = contraction.nest.bounds, contraction.x_position
     pixels = [*contraction.outer_pixels, *(() if contraction.pixel is None else (contraction.pixel,))]
-    if contraction.outer_rows or contraction.batches or not contraction.constant_weight or contraction.row is None:
+    if contraction.element_bytes != 4 or contraction.outer_rows or contraction.batches or not contraction.constant_weight or contraction.row is None:
         return None
     taps = [d for d in contraction.columns if bounds[d] == 3]
     channels = [d for d in contraction.columns if bounds[d] != 3]

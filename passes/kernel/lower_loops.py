@@ -45,7 +45,12 @@ class LowerLoopsPass(Pass):
             group = graphs.read_group(function)
             if _is_loops(group):
                 with function.location:
-                    _Lowering(group, state.target.lanes(4)).run()
+                    _Lowering(group, state.target.lanes(_element_bytes(group))).run()
+
+
+def _element_bytes(group: Group) -> int:
+    """Size of the elements that fill a register: halves where the result is made of them."""
+    return 2 if isinstance(structured.element_of(group.root.results[0]), ir.F16Type) else 4
 
 
 def _is_loops(group: Group) -> bool:

@@ -36,7 +36,6 @@ class ScheduleContractionsPass(Pass):
     name: ClassVar[str] = "schedule-contractions"
 
     def run(self, module: ir.Module, state: State) -> None:
-        unit = VectorUnit.of(state.target)
         functions = ops_in(module.body)
         weights = graphs.weights_of_calls(functions)
         for function in functions:
@@ -48,6 +47,7 @@ class ScheduleContractionsPass(Pass):
             contraction = read_contraction(group)
             if contraction.depthwise:
                 continue
+            unit = VectorUnit.of(state.target, contraction.element_bytes)
             names = weights.get((function.attributes["sym_name"].value, contraction.w_argument), [])
             tiles, cycles = _cheapest(contraction, _works(contraction, names, state, unit), unit)
             winograd = choose_winograd(contraction, unit, state.target.l1_bytes, cycles)

@@ -20,6 +20,8 @@ FMA_LATENCY = 4
 L2_BYTES_PER_CYCLE = 32
 TILE_OVERHEAD = 24
 """Cycles to set up a tile and to write one of its registers' share of the epilogue, roughly."""
+PER_INSTRUCTION = 0.02
+"""What an instruction costs beside the units that it keeps busy: among equals the tile with fewer loads wins."""
 MAX_PIXELS = 28
 MAX_VECTORS = 8
 MAX_ROWS = 12
@@ -134,12 +136,13 @@ class VectorUnit:
     broadcast_operand: bool
     fma_lanes: int
     """Multiply-adds that all pipes together finish in a cycle."""
+    element_bytes: int = 4
 
     @classmethod
-    def of(cls, target: Description) -> VectorUnit:
-        """That of a target, for single precision."""
-        lanes = target.vector_bytes // 4
-        return cls(lanes, target.registers, target.l2_bytes, target.broadcast_operand, target.fma_lanes)
+    def of(cls, target: Description, element_bytes: int = 4) -> VectorUnit:
+        """That of a target, for elements of some size."""
+        lanes, fma_lanes = target.vector_bytes // element_bytes, target.fma_lanes * 4 // element_bytes
+        return cls(lanes, target.registers, target.l2_bytes, target.broadcast_operand, fma_lanes, element_bytes)
 
     def fma_per_cycle(self, lanes: int) -> float:
         """Multiply-adds of `lanes` elements that finish in a cycle."""
@@ -224,10 +227,13 @@ def _cycles(work: Work, vectors: int, pixels: int, lanes: int, unit: VectorUnit)
     total = 0.0
     for segment in split_rows(work.rows, vectors, lanes):
         products = segment.vectors * pixels
-        memory = (segment.vectors * lanes + pixels) * 4 / L2_BYTES_PER_CYCLE
+        memory = (segment.vectors * lanes + pixels) * unit.element_bytes / L2_BYTES_PER_CYCLE
         arithmetic = products / unit.fma_per_cycle(lanes)
         lines = pixels * _lines(columns / work.columns) * LINE_BYTES / L2_BYTES_PER_CYCLE if work.kept else 0
+        embedded = segment.vectors == 1 and unit.broadcast_operand
+        instructions = products + segment.vectors + (0 if embedded else pixels)
         column = max(arithmetic, (segment.vectors + pixels) / LOADS_PER_CYCLE, FMA_LATENCY, memory, lines)
+        column += PER_INSTRUCTION * instructions
         stores = products * (1 if work.contiguous_rows else lanes)
         total += segment.groups * tiles * (columns * (column + 0.1 * memory) + TILE_OVERHEAD + stores)
     return total
@@ -248,6 +254,7 @@ def _pixel_cycles(work: Work, rows: int, vectors: int, lanes: int, unit: VectorU
         products = segment.vectors * vectors
         loads = (segment.vectors + UNALIGNED * vectors) / LOADS_PER_CYCLE
         column = max(products / unit.fma_per_cycle(lanes), loads, FMA_LATENCY)
+        column += PER_INSTRUCTION * (products + segment.vectors + vectors)
         stores = products * (1 if work.contiguous_pixels else lanes)
         total += segment.groups * tiles * (columns * column + TILE_OVERHEAD + stores)
     return total
