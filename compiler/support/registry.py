@@ -10,7 +10,7 @@ packages join through Python entry points:
     their-board = "their_package.board:target"              # a function: name of a processor ("" for none) -> CpuTarget
 
     [project.entry-points."cocomp.encodings"]
-    theirs = "their_package.encoding:ENCODING"              # what cocomp.passes.sparsity says an encoding is
+    theirs = "their_package.encoding:find"                  # a function: mask of what is kept -> attribute or None
 
 Importing this module is cheap: a pass is imported when it is asked for.
 """

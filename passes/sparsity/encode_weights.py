@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
 
 from cocomp.dialects import sparse, structured
 from cocomp.passes.kernel._mask import weight_mask
 from cocomp.passes.math.structure import Blocks, Dense, KernelGroups, Structure, find_structure
+from cocomp.support import registry
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
+
+Array = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class EncodeWeightsPass(Pass):
     name: ClassVar[str] = "encode-weights"
 
     def run(self, module: ir.Module, state: State) -> None:
+        foreign = [finder for _, finder in sorted(registry.encodings().items())]
         for function in ops_in(module.body):
             block = function.regions[0].blocks[0]
             for op in ops_in(block):
@@ -39,7 +46,7 @@ class EncodeWeightsPass(Pass):
                 if name is None or not uses or not all(_is_weight_of(op, argument) for op in uses):
                     continue
                 kept = weight_mask(state.weights[name], structured.loops_of(uses[0]))
-                encoding = sparse.dense() if kept is None else _attribute(find_structure(kept))
+                encoding = sparse.dense() if kept is None else _encoding(kept, foreign)
                 kind = argument.type
                 argument.set_type(ir.RankedTensorType.get(kind.shape, kind.element_type, encoding))
             results = [v.type for v in ops_in(block)[-1].operands]
@@ -60,6 +67,14 @@ def _read_directly(contract: ir.Operation) -> None:
 
 def _is_weight_of(op: ir.Operation, argument: ir.Value) -> bool:
     return structured.is_contract(op) and op.operands[1] == argument and op.operands[0] != argument
+
+
+def _encoding(kept: Array, foreign: Sequence[Callable[[Array], ir.Attribute | None]]) -> ir.Attribute:
+    for find in foreign:
+        found = find(kept)
+        if found is not None:
+            return found
+    return _attribute(find_structure(kept))
 
 
 def _attribute(structure: Structure) -> ir.Attribute:
