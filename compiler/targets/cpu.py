@@ -105,7 +105,7 @@ def _link(directory: Path, objects: list[Path], target: CpuTarget) -> bytes:
         command = [
             *zig("cc", target.triple), "-shared", "-nostdlib", "-fPIC", "-O2", "-g0", "-std=c11", f"-I{sources}",
             *(str(sources / s) for s in SOURCES), "plan.c", "weights.S", *map(str, objects), *_libc(directory, target),
-            "-fno-sanitize=all", "-Wl,-soname,libmodel.so", f"-Wl,-z,max-page-size={target.page_bytes}",
+            "-fno-sanitize=all", f"-Wl,-z,max-page-size={target.page_bytes}",
             "-Wl,--version-script=exports.map", "-o", str(library),
         ]  # fmt: skip
         run_tool(command, directory)
