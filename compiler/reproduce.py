@@ -62,4 +62,6 @@ def command(module: Path, steps: Sequence[Pass], options: Options) -> str:
     words.append(f"-target={options.target}")
     if options.cpu:
         words.append(f"-mcpu={options.cpu}")
+    if options.precision != "f32":
+        words.append(f"--precision={options.precision}")
     return shlex.join(words)

@@ -57,7 +57,9 @@ def relative_error(actual: Array, expected: Array) -> float:
     if np.any(~same & ~(np.isfinite(a) & np.isfinite(e))):
         return float("inf")
     scale = np.max(np.abs(e[np.isfinite(e)]), initial=0.0)
-    return float(np.max(np.abs(np.where(same, 0.0, a - e)), initial=0.0) / (scale or 1.0))
+    with np.errstate(invalid="ignore"):  # infinities that are the same
+        difference = np.where(same, 0.0, a - e)
+    return float(np.max(np.abs(difference), initial=0.0) / (scale or 1.0))
 
 
 def verify(

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cocomp.options import PRECISIONS
 from cocomp.support.diagnostics import CompileError, InternalError, UsageError
 
 OK, REJECTED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
@@ -75,11 +76,12 @@ def _write_traceback(error: Exception) -> str:
 
 
 def add_target_flags(parser: argparse.ArgumentParser) -> None:
-    """`-target=` and `-mcpu=`, with one dash or two."""
+    """`-target=` and `-mcpu=`, with one dash or two, and `--precision`."""
     parser.add_argument(
         "-target", "--target", default="host", metavar="TARGET", help="what to compile for (default: host; cocompc --list-targets)"
     )
     parser.add_argument("-mcpu", "--mcpu", default="", metavar="CPU", help="processor to compile for (default: the target's)")
+    parser.add_argument("--precision", choices=PRECISIONS, default="f32", help="storage and arithmetic (default: f32)")
 
 
 def parse_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cocomp import __version__
-from cocomp.options import PRECISIONS, Options
+from cocomp.options import Options
 from cocomp.phases import NAMES
 from cocomp.support.diagnostics import CompileError, UsageError
 
@@ -52,7 +52,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", nargs="?", metavar="MODEL", help="what to compile; see below")
     parser.add_argument("-o", "--output", metavar="OUT", help="the library to write (default: the model's name with .so)")
     _shell.add_target_flags(parser)
-    parser.add_argument("--precision", choices=PRECISIONS, default="f32", help="storage and arithmetic (default: f32)")
     parser.add_argument(
         "--input", nargs="+", action="extend", default=[], metavar="[NAME:]1x3x224x224xf32",
         help="shape and type of an input, where the model does not fix them; in order, or by name",
@@ -174,7 +173,7 @@ def _import(spec: str, inputs: Sequence[InputSpec], options: Options, trust_pick
     """Load and lower the model; also the seconds it took. A wrong target is reported before."""
     from cocomp.targets.cpus import cpu_target
 
-    cpu_target(options.target, options.cpu)
+    cpu_target(options.target, options.cpu, options.precision)
     start = time.perf_counter()
     from cocomp.frontend.formats import load_model
     from cocomp.support.mlir import context

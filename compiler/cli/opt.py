@@ -166,7 +166,7 @@ class _Chunk:
         from cocomp.support.passes import State, VerifyAfter, run_passes
         from cocomp.targets.cpus import cpu_target
 
-        target = cpu_target(self.options.target, self.options.mcpu)
+        target = cpu_target(self.options.target, self.options.mcpu, self.options.precision)
         module = parse(self.text, self.context, "-")
         state = State(target, self._weights(module), evaluate=_evaluate)
         run_passes(passes, module, state, [PrintAfter(self.options.print_after), VerifyAfter()])
@@ -260,8 +260,9 @@ def _emit(options: argparse.Namespace, module: ir.Module, weights: WeightStore) 
     from cocomp.options import Options
     from cocomp.targets.cpus import cpu_target
 
-    compilation = Compilation(module, weights, Options(target=options.target, cpu=options.mcpu))
-    compilation.finish(cpu_target(options.target, options.mcpu)).save(options.emit, header=False)
+    chosen = Options(target=options.target, cpu=options.mcpu, precision=options.precision)
+    target = cpu_target(chosen.target, chosen.cpu, chosen.precision)
+    Compilation(module, weights, chosen).finish(target).save(options.emit, header=False)
 
 
 if __name__ == "__main__":
