@@ -18,11 +18,13 @@ from cocomp.passes.plan.merge_functions import MergeFunctionsPass
 from cocomp.passes.sparsity.encode_weights import EncodeWeightsPass
 from cocomp.passes.sparsity.pack_weights import PackWeightsPass
 from cocomp.passes.sparsity.raise_contractions import RaiseContractionsPass
+from cocomp.passes.tensor.crop_pads import CropPadsPass
 from cocomp.passes.tensor.drop_casts import DropCastsPass
 from cocomp.passes.tensor.fold_constants import FoldConstantsPass
 from cocomp.passes.tensor.fold_scales import FoldScalesPass
 from cocomp.passes.tensor.narrow_floats import NarrowFloatsPass
 from cocomp.passes.tensor.split_results import SplitResultsPass
+from cocomp.passes.tensor.trim_padding import TrimPaddingPass
 from cocomp.support.passes import Pass, Upstream
 
 from .phases import Phase, phase
@@ -55,9 +57,11 @@ def cpu_steps(fold: bool = True, precision: str = "f32") -> list[tuple[Phase, li
                 Step(CLEAN, "the importer leaves dead and repeated operations"),
                 Step(Upstream(pipeline="func.func(linalg-generalize-named-ops)"), "one form for every loop: the rest sees no names"),
                 Step(DropCastsPass(), "all shapes are static: casts to dynamic ones only hide it"),
+                Step(CropPadsPass(), "kernels write borders, they do not take any away"),
                 Step(SplitResultsPass(), "a maximum without its position can be computed in any order"),
                 Step(CLEAN, "generalising exposes common subexpressions"),
                 Step(RaiseContractionsPass(), "every multiply-accumulate becomes one kind of operation"),
+                Step(TrimPaddingPass(), "wide dilations on small images see padding only"),
                 *(folding if fold else []),
                 *(narrowing if precision == "f16" else []),
                 Step(CLEAN, "drop what folding left behind"),

@@ -1,0 +1,101 @@
+"""Kernel positions that see nothing but padding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cocomp.dialects import sparse, structured
+from cocomp.passes.math import affine
+from cocomp.passes.math.affine import Expr
+from cocomp.support.mlir import arith, ir, ops_in, tensor
+from cocomp.support.passes import Pass, State
+
+
+@dataclass(frozen=True)
+class TrimPaddingPass(Pass):
+    """Leave out kernel positions whose input is padding for every pixel, and the padding that nobody then reads.
+
+        %p = tensor.pad %x low[0, 0, 36, 36] high[0, 0, 36, 36]            (a 3x3 kernel of dilation 36 on 14x14 pixels)
+        %y = "sparse.contract"(%p, %w) {bounds = [1, 256, 14, 14, 960, 3, 3]}
+      -->
+        %y = "sparse.contract"(%x, %w) {bounds = [1, 256, 14, 14, 960, 1, 1]}    (the middle position)
+
+    The weight stays as it is: its map starts at the first position that counts. Needs `raise-contractions`.
+    """
+
+    name: ClassVar[str] = "trim-padding"
+
+    def run(self, module: ir.Module, state: State) -> None:
+        for function in ops_in(module.body):
+            for op in ops_in(function.regions[0].blocks[0]):
+                if structured.is_contract(op) and (pad := _zero_pad(op.operands[0])) is not None:
+                    _trim(op, pad)
+
+
+def _zero_pad(value: ir.Value) -> ir.Operation | None:
+    """The padding with zeros that makes `value`, if one does."""
+    owner = value.owner
+    if isinstance(owner, ir.Block) or owner.operation.name != "tensor.pad":
+        return None
+    yielded = structured.body_ops(owner.operation)[-1].operands[0].owner
+    if isinstance(yielded, ir.Block) or yielded.operation.name != "arith.constant":
+        return None
+    return owner.operation if ir.FloatAttr(yielded.operation.attributes["value"]).value == 0 else None
+
+
+def _trim(op: ir.Operation, pad: ir.Operation) -> None:
+    loops = structured.loops_of(op)
+    low, high = list(pad.attributes["static_low"]), list(pad.attributes["static_high"])
+    extents = structured.shape_of(pad.operands[0])
+    bounds, starts = list(loops.bounds), [0] * len(loops.bounds)
+    for axis, expr in enumerate(loops.maps[0]):
+        for dim in _kernel_dims(expr, loops.parallel):
+            alive = [k for k in range(bounds[dim]) if _sees_inside(expr, dim, k, bounds, low[axis], extents[axis])]
+            if alive:
+                starts[dim], bounds[dim] = alive[0], alive[-1] - alive[0] + 1
+    if bounds == list(loops.bounds):
+        return
+    shifted = tuple(affine.dim(d) + start for d, start in enumerate(starts))
+    maps = [[affine.substitute(e, shifted, bounds) for e in m] for m in loops.maps]
+    for axis, expr in enumerate(maps[0]):
+        first, last = affine.interval(expr, bounds)
+        before = max(0, low[axis] - first)
+        maps[0][axis] = expr - (low[axis] - before)
+        high[axis] = max(0, last - (low[axis] + extents[axis] - 1))
+        low[axis] = before
+    with ir.InsertionPoint(op), op.location:
+        x = _padded(pad, low, high)
+        affine_maps = [structured.affine_map(m, len(bounds)) for m in maps]
+        trimmed = sparse.contract(x, op.operands[1], affine_maps, bounds, op.results[0].type, op.location)
+    op.results[0].replace_all_uses_with(trimmed)
+    op.erase()
+    if not list(pad.results[0].uses):
+        pad.erase()
+
+
+def _kernel_dims(expr: Expr, parallel: tuple[bool, ...]) -> list[int]:
+    """Reduction dimensions that move over an axis together with pixels."""
+    dims = [atom.index for atom, _ in expr.terms if isinstance(atom, affine.Dim)]
+    is_linear = len(dims) == len(expr.terms) and all(step > 0 for _, step in expr.terms)
+    return [d for d in dims if not parallel[d]] if is_linear and any(parallel[d] for d in dims) else []
+
+
+def _sees_inside(expr: Expr, dim: int, k: int, bounds: list[int], low: int, extent: int) -> bool:
+    """Whether any pixel reads the input proper at kernel position `k`."""
+    at = tuple(Expr((), k) if d == dim else affine.dim(d) for d in range(len(bounds)))
+    first, last = affine.interval(affine.substitute(expr, at, bounds), bounds)
+    return last >= low and first < low + extent
+
+
+def _padded(pad: ir.Operation, low: list[int], high: list[int]) -> ir.Value:
+    source = pad.operands[0]
+    if not any(low) and not any(high):
+        return source
+    shape = [before + n + after for before, n, after in zip(low, structured.shape_of(source), high, strict=True)]
+    element = structured.element_of(source)
+    made = tensor.PadOp(ir.RankedTensorType.get(shape, element), source, [], [], low, high)
+    block = made.regions[0].blocks.append(*[ir.IndexType.get()] * len(shape), arg_locs=[pad.location] * len(shape))
+    with ir.InsertionPoint(block):
+        tensor.yield_(arith.constant(element, ir.FloatAttr.get(element, 0.0)))
+    return made.result
