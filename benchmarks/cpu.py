@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import contest, machine, report
+from benchmarks import contest, layers, machine, report
 from benchmarks.models import MODELS
 from benchmarks.peers.catalogue import COCOMP, PEERS, Contender
 from benchmarks.peers.sources import ExportError, Facts, ensure_sources
@@ -34,6 +34,7 @@ def run(
     ceilings = machine.measure(tuple(thread_counts))
     facts: dict[str, Facts] = {}
     results: list[contest.Result] = []
+    kernels: list[layers.Layer] = []
     for model in models:
         progress(f"{model}: exporting")
         try:
@@ -47,7 +48,9 @@ def run(
         results += _absent(model, thread_counts, reasons)
         for threads in thread_counts:
             results += contest.hold(entries, sources, threads, rounds, progress)
-    return report.Run(ceilings, rounds, tuple(each.name for each in contenders), facts, tuple(results))
+        ours = [entry.artefact.path for entry in entries if entry.contender is COCOMP]
+        kernels += [layer for path in ours for threads in thread_counts for layer in layers.measure(model, path, threads)]
+    return report.Run(ceilings, rounds, tuple(each.name for each in contenders), facts, tuple(results), tuple(kernels))
 
 
 def _absent(model: str, thread_counts: Sequence[int], reasons: dict[str, str]) -> list[contest.Result]:

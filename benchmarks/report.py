@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
 from benchmarks.contest import Result
+from benchmarks.layers import Layer
 from benchmarks.machine import Machine
 from benchmarks.peers.catalogue import COCOMP, PEERS
 from benchmarks.peers.sources import Facts
@@ -25,6 +26,7 @@ class Run:
     contenders: tuple[str, ...]
     facts: dict[str, Facts]
     results: tuple[Result, ...]
+    layers: tuple[Layer, ...] = ()
 
     def medians(self, model: str, threads: int) -> dict[str, float]:
         """Milliseconds by contender, of those that competed."""
@@ -55,6 +57,7 @@ class Run:
             "packages": {name: _packages(name) for name in self.contenders},
             "models": {model: asdict(facts) for model, facts in self.facts.items()},
             "results": [asdict(result) for result in self.results],
+            "layers": [{**asdict(layer), "share": layer.share(self.machine)} for layer in self.layers],
             "ratio_to_best_peer": {
                 str(threads): {name: self.mean_ratio(name, threads) for name in self.contenders}
                 for threads in thread_counts
@@ -72,10 +75,9 @@ class Table:
 
 
 def tables(run: Run) -> list[Table]:
-    """Latency, then what else was measured, then who did not compete and why."""
-    found = [_latency(run), _details(run)]
-    reasons = _reasons(run)
-    return [*found, reasons] if reasons.rows else found
+    """Latency, what else was measured, our convolutions one by one, who did not compete and why."""
+    found = [_latency(run), _details(run), _layers(run), _reasons(run)]
+    return [table for table in found if table.rows]
 
 
 def _latency(run: Run) -> Table:
@@ -120,6 +122,17 @@ def _details(run: Run) -> Table:
         row += tuple(_number(size / 1e6 if size is not None else None) for size in sizes)
         rows.append((*row, _number(result.compile_seconds)))
     return Table("Details (error: max|error| / max|reference| against PyTorch)", headers, tuple(rows))
+
+
+def _layers(run: Run) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for layer in run.layers:
+        share = layer.share(run.machine)
+        rate = layer.flops / (layer.microseconds * 1e3) if layer.microseconds else None
+        row = (f"{layer.model} {layer.layer}", str(layer.threads), layer.kind, _number(layer.microseconds), _number(rate))
+        rows.append((*row, f"{share:.0%}" if share is not None else ABSENT))
+    headers = ("layer", "threads", "kernel", "us", "GFLOP/s", "share of peak")
+    return Table("Convolutions and matrix products of cocomp", headers, tuple(rows))
 
 
 def _reasons(run: Run) -> Table:

@@ -114,7 +114,8 @@ class _Lowering:
 
     def _facts(self) -> dict[str, str]:
         statistics = self.evaluator.statistics
-        facts = {"kind": "reduction" if self.made.reductions else "pointwise", "vector": self.schedule.describe()}
+        kind = "depth-wise" if self.group.contraction else "reduction" if self.made.reductions else "pointwise"
+        facts = {"kind": kind, "vector": self.schedule.describe()}
         if statistics.gathered:
             facts["gathers"] = str(statistics.gathered)
         return facts
