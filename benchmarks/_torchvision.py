@@ -11,7 +11,7 @@ _declared: torch.library.Library | None = None  # the declarations live as long 
 
 
 def _declare_missing_operators() -> None:
-    global _declared
+    global _declared  # noqa: PLW0603  (the library must live as long as the process)
     missing = [name for name in ("nms", "qnms") if not hasattr(torch.ops.torchvision, name)]
     if missing and _declared is None:
         _declared = torch.library.Library("torchvision", "FRAGMENT")

@@ -47,5 +47,6 @@ def prune_layers(module: nn.Module, removed: Mapping[str, float]) -> nn.Module:
     """KGS in the named layers, in place."""
     for name, share in removed.items():
         layer = module.get_submodule(name)
-        layer.weight.data = prune_kernel_groups(layer.weight.data, share)
+        weight = layer.get_parameter("weight")
+        weight.data = prune_kernel_groups(weight.data, share)
     return module

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .frontend.imported import Imported
 
 
-def compile(  # noqa: A001  (named like what users know)
+def compile(
     model: Any,
     example_inputs: Sequence[Any] = (),
     target: str = "host",

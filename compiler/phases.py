@@ -80,7 +80,7 @@ def verify_phase(module: ir.Module, reached: Phase) -> None:
 
 
 def _is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
-    return any(name == a or a.endswith(".") and name.startswith(a) for a in allowed)
+    return any(name == a or (a.endswith(".") and name.startswith(a)) for a in allowed)
 
 
 def _reject(op: ir.Operation, reached: Phase) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
-def register(context: object) -> None:
-    """Load every dialect of ours into a context (an `ir.Context`); again does nothing."""
+if TYPE_CHECKING:
+    from cocomp.support.mlir import ir
+
+
+def register(context: ir.Context) -> None:
+    """Load every dialect of ours into a context; again does nothing."""
     from cocomp.support.mlir import ir
 
     from .layout import Layout
     from .plan import Plan
     from .sparse import Sparse
 
-    assert isinstance(context, ir.Context)
     with context, ir.Location.unknown():
         for dialect in (Sparse, Layout, Plan):
             if not context.is_dialect_loaded(dialect.DIALECT_NAMESPACE):

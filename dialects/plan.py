@@ -7,7 +7,9 @@
 
 A dispatch passes its operands to the kernel in order: the inputs, then what it writes.
 """
-# The bindings read the annotations below raw, so this file must not postpone their evaluation.
+# The bindings read the annotations below raw, so this file must not postpone their evaluation; they mean operands and
+# results of an operation, which pyright cannot know.
+# pyright: reportInvalidTypeForm=false
 
 from collections.abc import Sequence
 

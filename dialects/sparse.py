@@ -13,7 +13,9 @@ The encoding of a weight is the encoding attribute of its tensor type:
     #sparse.bcr<block_rows, block_cols> block-based column-row: each block keeps whole rows and columns (GRIM)
     #sparse.kgs<group_rows, group_channels> kernel groups share kept kernel positions (RT3D); block-punched in 2-D
 """
-# The bindings read the annotations below raw, so this file must not postpone their evaluation.
+# The bindings read the annotations below raw, so this file must not postpone their evaluation; they mean operands and
+# results of an operation, which pyright cannot know.
+# pyright: reportInvalidTypeForm=false
 
 from typing import Any
 

@@ -141,7 +141,7 @@ def is_copy(op: ir.Operation) -> bool:
 
 def is_permutation(exprs: Sequence[Expr], rank: int) -> bool:
     """True for a map whose results are all the `rank` dimensions in some order."""
-    dims = [e.terms[0][0].index for e in exprs if _is_dim(e)]
+    dims = [dim_of(e) for e in exprs if _is_dim(e)]
     return len(dims) == len(exprs) == rank and len(set(dims)) == rank
 
 

@@ -42,7 +42,7 @@ class Manifest:
 
 def read_manifest(path: Path, check: bool = True) -> Manifest:
     """Manifest of the artefact at `path`; with `check` the file's checksum is verified first."""
-    problem = ""
+    problem, text, machine = "", b"", ""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             view = memoryview(mapped)

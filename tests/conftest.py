@@ -10,8 +10,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # so that `benchmarks.models` can be imported wherever pytest starts
@@ -84,7 +89,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def network():  # noqa: ANN201
+def network() -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
     """A small network with a convolution, a batch norm, a residual and a linear layer; and its input."""
     from tests.small_models import residual
 

@@ -7,9 +7,10 @@ import zipfile
 from pathlib import Path
 
 import torch
+from torch import nn
+
 from cocomp.api import import_model
 from cocomp.support.mlir import context
-from torch import nn
 
 
 class Residual(nn.Module):

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import cocomp
-
 from benchmarks.peers.adapter import Array
 
 

@@ -112,7 +112,7 @@ def export(name: str, directory: Path) -> None:
         for file, exporter in (("model.pt", _to_torchscript), ("model.onnx", _to_onnx)):
             try:
                 exporter(module, inputs, directory / file)
-            except Exception as error:  # noqa: BLE001 (any failure of an exporter is a result, for the table)
+            except Exception as error:
                 (directory / f"{file}.reason").write_text(f"{file}: {_first_line(error)}")
                 (directory / file).unlink(missing_ok=True)
         tensors = {id(t): t for t in (*module.parameters(), *module.buffers())}.values()
@@ -143,7 +143,7 @@ def _to_onnx(module: "nn.Module", inputs: "Inputs", path: Path) -> None:
                     input_names=names, output_names=["output0"], opset_version=17 if not dynamo else 18,
                 )  # fmt: skip
             return
-        except Exception as error:  # noqa: BLE001 (whatever it was, the other exporter may do)
+        except Exception as error:
             failures.append(_first_line(error))
     raise ExportError("; then ".join(failures))
 

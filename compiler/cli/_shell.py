@@ -67,7 +67,7 @@ def _write_traceback(error: Exception) -> str:
     except OSError:
         return "the command and the model"
     try:
-        with open(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w") as file:
             file.write(text)
         return name
     except OSError:

@@ -200,11 +200,12 @@ class _Chunk:
         """Report what MLIR says behind an internal error, or the error itself; the exit code."""
         from cocomp.support.mlir import ir, source_line
 
-        cause: Any = error.__cause__
-        if isinstance(cause, KeyError) and f'sparse.name = "{cause.args[0]}"' in self.text:
+        missing = error.__cause__
+        if isinstance(missing, KeyError) and f'sparse.name = "{missing.args[0]}"' in self.text:
             notes = ["give them with --weights=FILE.safetensors, or make them up with --random-weights"]
-            self._add(f"the values of weight '{cause.args[0]}' are needed", "", notes)
+            self._add(f"the values of weight '{missing.args[0]}' are needed", "", notes)
             return _shell.REJECTED
+        cause: Any = error.__cause__
         if not isinstance(cause, ir.MLIRError) or not cause.error_diagnostics:
             if not any(d.kind == "error" for d in self.reported):
                 self._add(f"internal error: {error}", "", ())

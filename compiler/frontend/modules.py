@@ -91,7 +91,9 @@ def _bind_script(script: torch.jit.ScriptModule, unnamed: list[torch.Tensor], na
 
 def _parameters(model: torch.nn.Module) -> list[str]:
     if isinstance(model, torch.jit.ScriptModule):
-        return [argument.name for argument in model.forward.schema.arguments[1:]]
+        from .torchscript import argument_names
+
+        return argument_names(model)
     return list(inspect.signature(model.forward).parameters)
 
 

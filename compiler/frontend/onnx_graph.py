@@ -41,11 +41,13 @@ class OnnxReference:
 
     @property
     def outputs(self) -> list[str]:
-        return [self._writer.get(o.name, o.name) for o in self.model.graph.output]
+        names: list[str] = [output.name for output in self.model.graph.output]
+        return [self._writer.get(name, name) for name in names]
 
     @cached_property
     def _writer(self) -> dict[str, str]:
-        return {tensor: node.name for node in self.model.graph.node for tensor in node.output}
+        nodes: list[Any] = self.model.graph.node
+        return {tensor: node.name for node in nodes for tensor in node.output}
 
     def values(self, inputs: Sequence[np.ndarray], nodes: set[str]) -> dict[str, np.ndarray]:
         from onnx.reference import ReferenceEvaluator

@@ -36,13 +36,14 @@ def load_script(path: Path) -> torch.jit.ScriptModule:
 
 def argument_names(script: torch.jit.ScriptModule) -> list[str]:
     """Names of what `forward` takes."""
-    return [argument.name for argument in script.forward.schema.arguments[1:]]
+    forward: Any = script.forward
+    return [argument.name for argument in forward.schema.arguments[1:]]
 
 
 def export_script(script: torch.jit.ScriptModule, inputs: Sequence[torch.Tensor]) -> ExportedProgram:
     """The exported program of what `script` does to inputs of these shapes; weights keep their names."""
     try:
-        with torch.no_grad(), torch.jit.optimized_execution(False), _script_frames():
+        with torch.no_grad(), torch.jit.optimized_execution(False), _script_frames():  # pyright: ignore[reportPrivateImportUsage]
             traced = make_fx(
                 script, tracing_mode="fake", pre_dispatch=True, _allow_non_fake_inputs=True, record_stack_traces=True
             )(*inputs)
@@ -59,7 +60,7 @@ def export_script(script: torch.jit.ScriptModule, inputs: Sequence[torch.Tensor]
 @contextlib.contextmanager
 def _script_frames() -> Iterator[None]:
     """Record frames of the TorchScript interpreter for graph nodes, where PyTorch records those of Python alone."""
-    original = torch.fx.proxy.CapturedTraceback
+    original = torch.fx.proxy.CapturedTraceback  # pyright: ignore[reportPrivateImportUsage]
 
     class WithScript:
         @staticmethod

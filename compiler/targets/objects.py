@@ -17,7 +17,6 @@ from pathlib import Path
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.machine import CpuTarget
 
-
 TOKEN = re.compile(
     r"\b(?P<type>half|float|double)\b"
     r"|(?<![\w.%@$\"-])(?P<number>f0x[0-9A-F]+|[+-]?(?:inf|q?nan)\b|[+-]?\d+\.\d+(?:e[+-]?\d+)?)"
@@ -43,7 +42,7 @@ def readable(text: str) -> str:
 
 def _constant(number: str, kind: str) -> str:
     """A constant as LLVM has always read it: doubles and floats by the bits of a double, halves by their own."""
-    code, digits = PACKING[kind]
+    code, _ = PACKING[kind]
     if number.startswith("f0x"):
         bits = int(number[3:], 16)
     else:

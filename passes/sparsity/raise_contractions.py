@@ -42,15 +42,14 @@ def _multiply_accumulate(op: ir.Operation) -> tuple[int, int] | None:
         return None
     multiply, add, done = body
     arguments = list(op.regions[0].blocks[0].arguments)
-    factors = [_argument_number(v, arguments) for v in multiply.operands]
+    first, second = (_argument_number(v, arguments) for v in multiply.operands)
     out = arguments[-1]
-    if None in factors or factors[0] == factors[1] or len(arguments) - 1 in factors:
+    if first is None or second is None or first == second or len(arguments) - 1 in (first, second):
         return None
     if set(map(_identity, add.operands)) != {_identity(multiply.results[0]), _identity(out)}:
         return None
     if done.operands[0] != add.results[0] or not structured.loops_of(op).reductions:
         return None
-    first, second = factors
     if _is_weight(op.operands[first]) and not _is_weight(op.operands[second]):
         return second, first
     return first, second

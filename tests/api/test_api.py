@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cocomp
 import numpy as np
 import pytest
 import torch
-from cocomp.runtime.loader import Model
 from torch import nn
 
+import cocomp
+from cocomp.runtime.loader import Model
 from tests.small_models import residual, two_inputs, unsupported
 
 Network = tuple[nn.Module, tuple[torch.Tensor, ...]]
@@ -148,7 +148,7 @@ def test_targets_and_phases_are_checked(network: Network):
 @pytest.mark.parametrize(("key", "value"), [("precision", "f12"), ("compile_to", "nowhere")])
 def test_options_are_validated(key: str, value: str):
     with pytest.raises(cocomp.UsageError, match=f"unknown (precision|phase) '{value}': expected one of"):
-        cocomp.Options(**{key: value})
+        cocomp.Options(**{key: value})  # pyright: ignore[reportArgumentType]
 
 
 def test_options_round_trip():

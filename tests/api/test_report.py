@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 
-import cocomp
 import pytest
+
+import cocomp
 from cocomp import report
 from cocomp.report import render, report_of
-
 from tests.small_models import residual
 
 

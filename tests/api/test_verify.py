@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cocomp
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
+import cocomp
 from cocomp.api import compile_imported, import_model
 from cocomp.frontend.imported import Imported
 from cocomp.support.diagnostics import CompileError
 from cocomp.support.mlir import context
 from cocomp.verify import read_tensor, relative_error, verify, verify_artifact
-from torch import nn
-
 from tests.small_models import residual
 
 Compiled = tuple[cocomp.Artifact, Imported]

@@ -154,6 +154,7 @@ def test_compile_error_of_a_pass_is_a_diagnostic(tool: Capture, here: Path):
 
 def test_weights_lie_beside_or_are_named_or_made_up(tool: Capture, matmul: Path):
     import numpy as np
+
     from cocomp.support.weights import WeightStore
 
     pipeline = "raise-contractions,encode-weights"

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from cocomp.cli import _shell
 from cocomp.runtime.loader import load
 from cocomp.runtime.manifest import ArtifactError
 from cocomp.support.mlir import ir
 from cocomp.support.passes import State
-
 from tests.conftest import ROOT, Capture, Tool, interrupt, run_tool
 
 COMPILE = [sys.executable, "-m", "cocomp.cli.cocompc"]
@@ -36,12 +36,12 @@ def test_output_to_a_full_device(tool: Capture, models: Path, here: Path):
     done = tool("cocompc", models / "residual.pt2", "-o", "/dev/full")
     assert done.code == 1
     assert done.err == "cocompc: error: /dev/full: cannot write: No space left on device\n"
-    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
 
 
 def test_output_to_a_device_does_not_replace_it(tool: Capture, models: Path, here: Path):
     assert tool("cocompc", models / "residual.pt2", "-o", "/dev/null").code == 0
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
 def limited(size: int) -> Callable[[], None]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cocomp.phases import NAMES
 from cocomp.support.registry import PASS_TABLE
-
 from tests.conftest import Capture
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

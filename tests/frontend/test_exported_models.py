@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+
 from cocomp.api import import_model
 from cocomp.support.diagnostics import CompileError
 from cocomp.support.mlir import context
-from torch import nn
 
 
 class Complex(nn.Module):

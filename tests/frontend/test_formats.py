@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from cocomp.frontend.formats import load_model
 from cocomp.frontend.imported import Imported
 from cocomp.frontend.inputs import InputSpec

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cocomp.frontend.formats import load_model
 from cocomp.frontend.imported import Imported
 from cocomp.frontend.inputs import InputSpec
@@ -36,7 +37,7 @@ def test_weights_lie_beside_the_text(tmp_path: Path):
 
 def test_scalars_keep_their_shape(tmp_path: Path):
     text = ADD.replace("%w: tensor<4xf32>", "%w: tensor<f32>").replace("arith.addf %x, %w", "arith.addf %x, %x")
-    assert load(tmp_path, text, {"w": np.float32(3).reshape(())}).weights["w"].shape == ()
+    assert load(tmp_path, text, {"w": np.full((), 3, np.float32)}).weights["w"].shape == ()
 
 
 CASES = [
