@@ -146,6 +146,24 @@ def convolution(
     return NotImplemented
 
 
+def roll(x: torch.Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> torch.Tensor:
+    """Without dimensions the elements are rolled as one row."""
+    if dims:
+        return NotImplemented
+    return aten.roll(x.reshape(-1), shifts, [0]).reshape(x.shape)
+
+
+def is_finite(x: torch.Tensor) -> torch.Tensor:
+    """Neither infinite nor not a number."""
+    return x.abs() < math.inf if x.is_floating_point() else torch.ones_like(x, dtype=torch.bool)
+
+
+def copysign(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """|x| with the sign of y, that of a negative zero included: 1 / -0 is negative."""
+    negative = (y < 0) | ((y == 0) & (1 / y < 0))
+    return torch.where(negative, -x.abs(), x.abs())
+
+
 def _grouped_transposed(
     x: torch.Tensor,
     weight: torch.Tensor,
@@ -207,6 +225,9 @@ def table() -> dict[Any, Callable[..., Any]]:
         aten._native_batch_norm_legit_no_training.default: batch_norm,
         aten.native_group_norm.default: group_norm,
         aten.convolution.default: convolution,
+        aten.roll.default: roll,
+        aten.isfinite.default: is_finite,
+        aten.copysign.Tensor: copysign,
         aten.gelu.default: gelu,
         aten.scaled_dot_product_attention.default: attention,
         aten._scaled_dot_product_flash_attention_for_cpu.default: flash_attention_for_cpu,

@@ -21,6 +21,7 @@ from cocomp.support.mlir import arith, ir, math, memref, vector, where
 
 from . import _builder as b
 from ._builder import Index, Once
+from ._division import DIVISIONS, divide
 from ._elementary import ELEMENTARY
 
 
@@ -245,6 +246,8 @@ class Evaluator:
             built = [self.scalar(operands[0], point), *(self.spread(v, point) for v in operands[1:])]
         else:
             built = [(self.spread if is_vector else self.scalar)(v, point) for v in operands]
+        if op.name in DIVISIONS and not _is_safe_divisor(operands[1]):
+            return Val(kind, divide(op.name, *built), is_vector)
         target = ir.VectorType.get([point.lanes], kind) if is_vector else kind
         return Val(kind, self._build(op, built, target), is_vector)
 
@@ -419,6 +422,10 @@ def lane_step(position: Expr, point: Point) -> int | None:
         return None
     nonlinear = any(not isinstance(a, affine.Dim) and point.vector_dim in a.operand.dims() for a, _ in position.terms)
     return None if nonlinear else position.coefficient(point.vector_dim)
+
+
+def _is_safe_divisor(val: Val) -> bool:
+    return val.expr is not None and val.expr.is_constant and val.expr.constant not in (0, -1)
 
 
 def _is_bool(element: ir.Type) -> bool:
