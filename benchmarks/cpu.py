@@ -49,7 +49,9 @@ def run(
         for threads in thread_counts:
             results += contest.hold(entries, sources, threads, rounds, progress)
         ours = [entry.artefact.path for entry in entries if entry.contender is COCOMP]
-        kernels += [layer for path in ours for threads in thread_counts for layer in layers.measure(model, path, threads)]
+        kernels += [
+            layer for path in ours for threads in thread_counts for layer in layers.measure(model, path, threads)
+        ]
     return report.Run(ceilings, rounds, tuple(each.name for each in contenders), facts, tuple(results), tuple(kernels))
 
 

@@ -129,7 +129,13 @@ def _layers(run: Run) -> Table:
     for layer in run.layers:
         share = layer.share(run.machine)
         rate = layer.flops / (layer.microseconds * 1e3) if layer.microseconds else None
-        row = (f"{layer.model} {layer.layer}", str(layer.threads), layer.kind, _number(layer.microseconds), _number(rate))
+        row = (
+            f"{layer.model} {layer.layer}",
+            str(layer.threads),
+            layer.kind,
+            _number(layer.microseconds),
+            _number(rate),
+        )
         rows.append((*row, f"{share:.0%}" if share is not None else ABSENT))
     headers = ("layer", "threads", "kernel", "us", "GFLOP/s", "share of peak")
     return Table("Convolutions and matrix products of cocomp", headers, tuple(rows))

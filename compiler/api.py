@@ -36,7 +36,9 @@ def compile(
     """
     options = options or Options(target=target)
     if options.compile_to != "target":
-        raise UsageError(f"expected options that lead to an artefact, got compile-to={options.compile_to}; use compile_module")
+        raise UsageError(
+            f"expected options that lead to an artefact, got compile-to={options.compile_to}; use compile_module"
+        )
     artifact = compile_imported(import_model(model, example_inputs, new_context()), options, progress)
     assert artifact is not None
     return artifact

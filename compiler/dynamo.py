@@ -57,7 +57,9 @@ class CompiledGraph:
     def __post_init__(self) -> None:
         self.placeholders = [n for n in self.graph.graph.nodes if n.op == "placeholder"]
         marks = [n.meta.get("tensor_dict") or {} for n in self.placeholders]
-        self.is_weight = ["_dynamo_static_input_type" in mark for mark in marks]  # parameters, buffers, other attributes
+        self.is_weight = [
+            "_dynamo_static_input_type" in mark for mark in marks
+        ]  # parameters, buffers, other attributes
 
     def __call__(self, *arguments: Any) -> tuple[Any, ...]:
         _reject_training(arguments)
@@ -117,7 +119,8 @@ def _reject_training(arguments: Sequence[Any]) -> None:
     elsewhere = [t.device for t in tensors if t.device.type != "cpu"]
     if elsewhere:
         raise CompileError(
-            f"the backend 'cocomp' runs on the CPU, got a tensor on {elsewhere[0]}", notes=["move the model: model.cpu()"]
+            f"the backend 'cocomp' runs on the CPU, got a tensor on {elsewhere[0]}",
+            notes=["move the model: model.cpu()"],
         )
 
 

@@ -50,7 +50,9 @@ class Options:
             key, separator, value = item.partition("=")
             name = key.replace("-", "_")
             if not separator or name not in known:
-                raise UsageError(f"unknown option '{item}': expected key=value with a key of {', '.join(sorted(known))}")
+                raise UsageError(
+                    f"unknown option '{item}': expected key=value with a key of {', '.join(sorted(known))}"
+                )
             values[name] = value
         return cls(**values)  # pyright: ignore[reportArgumentType]
 

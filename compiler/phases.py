@@ -32,7 +32,11 @@ class Phase:
 
 PHASES = (
     Phase("imported", "linalg on tensors; weights are named arguments", None, None),
-    Phase("rewritten", "contractions raised, what hangs on weights alone computed", (*TENSOR_OPS, "sparse.contract", *SEQUENTIAL)),
+    Phase(
+        "rewritten",
+        "contractions raised, what hangs on weights alone computed",
+        (*TENSOR_OPS, "sparse.contract", *SEQUENTIAL),
+    ),
     Phase("sparse", "every weight has an encoding", (*TENSOR_OPS, "sparse.contract", *SEQUENTIAL)),
     Phase(
         "fused",
@@ -93,4 +97,3 @@ def _reject(op: ir.Operation, reached: Phase) -> None:
             notes=["replace the operation in the model by supported ones, or leave it out of the exported part"],
         )
     raise InternalError(f"'{op.name}' is not legal after phase '{reached.name}' ({where(op)})")
-

@@ -147,7 +147,9 @@ def _pairs(values: dict[str, str]) -> str:
 
 
 def _row(kernel: dict[str, Any], share: float) -> str:
-    variant = ", ".join(v if k == "kind" else f"{k} {v}" for k, v in sorted(kernel["variant"].items(), key=lambda i: i[0] != "kind"))
+    variant = ", ".join(
+        v if k == "kind" else f"{k} {v}" for k, v in sorted(kernel["variant"].items(), key=lambda i: i[0] != "kind")
+    )
     texts = [
         f"<td>{html.escape(kernel['layer'])}<br><small>{html.escape(kernel['source'])}</small>",
         f"<td title='{html.escape(', '.join(kernel['nodes']))}'>{html.escape(kernel['kernel'])}",

@@ -134,7 +134,15 @@ def opened(artifact: Artifact, threads: int) -> Iterator[RunSome]:
         yield model.run_partly
 
 
-NUMPY = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "i32": np.int32, "i1": np.bool_, "i8": np.int8}
+NUMPY = {
+    "f32": np.float32,
+    "f64": np.float64,
+    "f16": np.float16,
+    "i64": np.int64,
+    "i32": np.int32,
+    "i1": np.bool_,
+    "i8": np.int8,
+}
 
 
 def read_tensor(written: dict[str, Any], arena: Array, outputs: Sequence[Array]) -> Array:

@@ -150,7 +150,9 @@ def users(value: ir.Value) -> Iterable[ir.Operation]:
     return found
 
 
-def nest_of(graph: Graph, root: ir.Operation, members: Container[ir.Operation] | None) -> tuple[nest.Nest, affine.Split]:
+def nest_of(
+    graph: Graph, root: ir.Operation, members: Container[ir.Operation] | None
+) -> tuple[nest.Nest, affine.Split]:
     """Nest of a group whose result is made by `root`, everything outside `members` (None: nothing) being in memory.
 
     A group that ends in `tensor.pad` computes what is padded: the nest is that of the pad's operand.
@@ -239,7 +241,11 @@ def uses_indices(group: Group) -> bool:
 
 def is_group(function: ir.Operation) -> bool:
     """Whether a function of the module is a group that has not become a kernel yet."""
-    return function.name == "func.func" and function.attributes["sym_name"].value != "main" and "kernel.tasks" not in function.attributes
+    return (
+        function.name == "func.func"
+        and function.attributes["sym_name"].value != "main"
+        and "kernel.tasks" not in function.attributes
+    )
 
 
 def weights_of_calls(functions: Sequence[ir.Operation]) -> dict[tuple[str, int], list[str]]:

@@ -31,7 +31,9 @@ def strided(position: Expr, rank: int, size: int) -> MapAttr:
     """Layout of a tensor of `rank` dimensions whose element at d lies at `position(d)` of a buffer of `size` elements."""
     mapped = structured.affine_map([position], rank)
     return MapAttr.get(
-        ir.AffineMapAttr.get(mapped), ir.IntegerAttr.get(ir.IntegerType.get_signless(64), size), ir.StringAttr.get("buffer")
+        ir.AffineMapAttr.get(mapped),
+        ir.IntegerAttr.get(ir.IntegerType.get_signless(64), size),
+        ir.StringAttr.get("buffer"),
     )
 
 

@@ -146,7 +146,12 @@ def is_permutation(exprs: Sequence[Expr], rank: int) -> bool:
 
 
 def _is_dim(expr: Expr) -> bool:
-    return len(expr.terms) == 1 and expr.constant == 0 and expr.terms[0][1] == 1 and isinstance(expr.terms[0][0], affine.Dim)
+    return (
+        len(expr.terms) == 1
+        and expr.constant == 0
+        and expr.terms[0][1] == 1
+        and isinstance(expr.terms[0][0], affine.Dim)
+    )
 
 
 def dim_of(expr: Expr) -> int | None:
@@ -299,4 +304,6 @@ def copy_of(value: ir.Value) -> ir.Value:
     """A `linalg.generic` that yields the elements of `value`, built at the current insertion point."""
     shape, element = shape_of(value), element_of(value)
     maps = [ir.AffineMap.get_identity(len(shape))] * 2
-    return generic([value], tensor.empty(shape, element), maps, [linalg.IteratorType.parallel] * len(shape), lambda x, _: x)
+    return generic(
+        [value], tensor.empty(shape, element), maps, [linalg.IteratorType.parallel] * len(shape), lambda x, _: x
+    )

@@ -43,7 +43,11 @@ def needed(
 
 
 def outline(
-    name: str, operations: Sequence[ir.Operation], arguments: Sequence[ir.Value], results: Sequence[ir.Value], where: ir.Block
+    name: str,
+    operations: Sequence[ir.Operation],
+    arguments: Sequence[ir.Value],
+    results: Sequence[ir.Value],
+    where: ir.Block,
 ) -> ir.Operation:
     """A private function `name` at the end of block `where`, computing `results` from `arguments`."""
     location = results[0].owner.operation.location

@@ -57,7 +57,15 @@ class EmulatedModel:
 
     def _execute(self, prefix: list[str], file: Path, inputs: Sequence[Array], dispatches: int, runs: int) -> str:
         _write(file, inputs, self.manifest)
-        command = [*prefix, str(self.guest), str(self.library), str(self.threads), str(dispatches), str(runs), str(file)]
+        command = [
+            *prefix,
+            str(self.guest),
+            str(self.library),
+            str(self.threads),
+            str(dispatches),
+            str(runs),
+            str(file),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = done.stderr.strip() or f"it ended with status {done.returncode}"
@@ -102,7 +110,9 @@ def _build_guest(directory: Path, architecture: str) -> Path:
 def _write(file: Path, inputs: Sequence[Array], manifest: dict[str, Any]) -> None:
     """The request that `guest.c` reads."""
     arrays = [np.ascontiguousarray(x) for x in inputs]
-    outputs = [int(np.prod(t["shape"], dtype=np.int64)) * np.dtype(DTYPES[t["type"]]).itemsize for t in manifest["outputs"]]
+    outputs = [
+        int(np.prod(t["shape"], dtype=np.int64)) * np.dtype(DTYPES[t["type"]]).itemsize for t in manifest["outputs"]
+    ]
     words = [len(arrays), *(a.nbytes for a in arrays), len(outputs), *outputs, manifest["arena_bytes"]]
     with file.open("wb") as stream:
         stream.write(np.array(words, np.int64).tobytes())

@@ -148,7 +148,9 @@ def _checked(value: Any, tensor: Tensor) -> np.ndarray:
         array = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
     except (TypeError, ValueError, RuntimeError):  # a ragged list, a type that numpy does not know
         kind = f"{type(value).__name__} of {value.dtype}" if hasattr(value, "dtype") else type(value).__name__
-        raise InputError(f"input '{tensor.name}': expected {_describe(tensor)}, cannot make an array of a {kind}") from None
+        raise InputError(
+            f"input '{tensor.name}': expected {_describe(tensor)}, cannot make an array of a {kind}"
+        ) from None
     if array.shape != tensor.shape or array.dtype != DTYPES[tensor.type]:
         got = f"{array.dtype} of shape {list(array.shape)}"
         raise InputError(f"input '{tensor.name}': expected {_describe(tensor)}, got {got}")

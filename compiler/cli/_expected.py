@@ -52,7 +52,9 @@ def expectations(text: str) -> list[Expectation]:
     for number, line in enumerate(lines, 1):
         for comment in COMMENT.finditer(line):
             place = _line(comment.group("place"), number, lines)
-            wanted = Expectation(comment.group("kind"), place, comment.group("text"), comment.group("pattern") is not None)
+            wanted = Expectation(
+                comment.group("kind"), place, comment.group("text"), comment.group("pattern") is not None
+            )
             found += [wanted] * int(comment.group("count") or 1)
     return found
 

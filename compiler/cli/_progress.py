@@ -29,7 +29,9 @@ class ProgressLines:
             self._status = self._stack.enter_context(Console(stderr=True).status("importing"))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stack.close()
 
     def phase_done(self, name: str, seconds: float) -> None:

@@ -78,9 +78,15 @@ def _write_traceback(error: Exception) -> str:
 def add_target_flags(parser: argparse.ArgumentParser) -> None:
     """`-target=` and `-mcpu=`, with one dash or two, and `--precision`."""
     parser.add_argument(
-        "-target", "--target", default="host", metavar="TARGET", help="what to compile for (default: host; cocompc --list-targets)"
+        "-target",
+        "--target",
+        default="host",
+        metavar="TARGET",
+        help="what to compile for (default: host; cocompc --list-targets)",
     )
-    parser.add_argument("-mcpu", "--mcpu", default="", metavar="CPU", help="processor to compile for (default: the target's)")
+    parser.add_argument(
+        "-mcpu", "--mcpu", default="", metavar="CPU", help="processor to compile for (default: the target's)"
+    )
     parser.add_argument("--precision", choices=PRECISIONS, default="f32", help="storage and arithmetic (default: f32)")
 
 

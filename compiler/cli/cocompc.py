@@ -50,23 +50,39 @@ def _parser() -> argparse.ArgumentParser:
         prog="cocompc", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", nargs="?", metavar="MODEL", help="what to compile; see below")
-    parser.add_argument("-o", "--output", metavar="OUT", help="the library to write (default: the model's name with .so)")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="the library to write (default: the model's name with .so)"
+    )
     _shell.add_target_flags(parser)
     parser.add_argument(
         "--input", nargs="+", action="extend", default=[], metavar="[NAME:]1x3x224x224xf32",
         help="shape and type of an input, where the model does not fix them; in order, or by name",
     )  # fmt: skip
-    parser.add_argument("--threads", type=_shell.count, default=0, metavar="N", help="threads for --verify (default: all processors)")
+    parser.add_argument(
+        "--threads", type=_shell.count, default=0, metavar="N", help="threads for --verify (default: all processors)"
+    )
     parser.add_argument(
         "--verify", metavar="RTOL",
         help="compare with the original on example, random and structured inputs: max |error| / max |reference| <= RTOL "
         "(default: 1e-4, with f16 5e-2)",
     )  # fmt: skip
-    parser.add_argument("--compile-to", choices=NAMES, default="target", metavar="PHASE", help=f"stop after a phase and write its IR: {', '.join(NAMES)}")
+    parser.add_argument(
+        "--compile-to",
+        choices=NAMES,
+        default="target",
+        metavar="PHASE",
+        help=f"stop after a phase and write its IR: {', '.join(NAMES)}",
+    )
     parser.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after every phase")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write what every kernel got, to FILE.json or FILE.html")
-    parser.add_argument("--trust-pickle", action="store_true", help="load a pickled module, which runs the code that it names")
-    parser.add_argument("-v", "--verbose", action="store_true", help="list phases and passes with their times, in a pipe too")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write what every kernel got, to FILE.json or FILE.html"
+    )
+    parser.add_argument(
+        "--trust-pickle", action="store_true", help="load a pickled module, which runs the code that it names"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="list phases and passes with their times, in a pipe too"
+    )
     parser.add_argument("--list-targets", action="store_true", help="list targets and their processors and stop")
     parser.add_argument("--version", action="version", version=f"cocompc {__version__}")
     return parser
@@ -77,7 +93,9 @@ def _list_targets() -> int:
     from cocomp.targets.cpus import ARM_CPUS, X86_CPUS, X86_LEVELS
 
     x86, arm = ", ".join([*X86_LEVELS, *X86_CPUS]), ", ".join(ARM_CPUS)
-    print(f"host           this machine\nlinux-x86-64   -mcpu={x86}\nlinux-arm64    -mcpu={arm}\nandroid-cpu    -mcpu={arm}")
+    print(
+        f"host           this machine\nlinux-x86-64   -mcpu={x86}\nlinux-arm64    -mcpu={arm}\nandroid-cpu    -mcpu={arm}"
+    )
     for name in plugin_names(TARGETS):
         print(f"{name:<14} of another package")
     return _shell.OK
@@ -87,7 +105,11 @@ def _compile(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     spec, inputs = _model_and_inputs(options)
     chosen = Options(
-        target=options.target, cpu=options.mcpu, precision=options.precision, compile_to=options.compile_to, dump_ir=options.dump_ir
+        target=options.target,
+        cpu=options.mcpu,
+        precision=options.precision,
+        compile_to=options.compile_to,
+        dump_ir=options.dump_ir,
     )
     tolerance = _tolerance(options)
     output = _output(options, spec)
@@ -217,7 +239,9 @@ def _verify(
     artifact.facts["verification"] = {kind: verdict.error for kind, verdict in verdicts.items()}
     for kind, verdict in verdicts.items():
         if not verdict.passed:
-            first = f"first wrong: {verdict.first}" if verdict.first else "every kernel on its own agrees with the original"
+            first = (
+                f"first wrong: {verdict.first}" if verdict.first else "every kernel on its own agrees with the original"
+            )
             raise CompileError(
                 f"verification failed: relative error {verdict.error:.2e} on {kind} inputs, expected at most {tolerance:.0e}",
                 where=str(options.model),

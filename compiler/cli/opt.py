@@ -41,20 +41,42 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cocomp-opt", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", nargs="?", default="-", metavar="FILE.mlir", help="module to change; - or nothing: stdin")
+    parser.add_argument(
+        "file", nargs="?", default="-", metavar="FILE.mlir", help="module to change; - or nothing: stdin"
+    )
     parser.add_argument("-p", "--passes", default="", metavar="PIPELINE", help="passes, e.g. 'pass-a{option=1},pass-b'")
     parser.add_argument("-o", "--output", default="-", metavar="FILE", help="where to write (default: stdout)")
     parser.add_argument("--list-passes", action="store_true", help="list our passes with their options and stop")
-    parser.add_argument("--print-after", action="append", default=[], metavar="PASS", help="print the module to stderr after PASS (or 'all')")
-    parser.add_argument("--split-input-file", action="store_true", help="treat the parts between lines '// -----' as modules of their own")
-    parser.add_argument("--verify-diagnostics", action="store_true", help="compare diagnostics with comments // expected-error {{...}}")
+    parser.add_argument(
+        "--print-after",
+        action="append",
+        default=[],
+        metavar="PASS",
+        help="print the module to stderr after PASS (or 'all')",
+    )
+    parser.add_argument(
+        "--split-input-file",
+        action="store_true",
+        help="treat the parts between lines '// -----' as modules of their own",
+    )
+    parser.add_argument(
+        "--verify-diagnostics", action="store_true", help="compare diagnostics with comments // expected-error {{...}}"
+    )
     parser.add_argument("--mlir-print-debuginfo", action="store_true", help="print locations")
     _shell.add_target_flags(parser)
     weights = parser.add_mutually_exclusive_group()
-    weights.add_argument("--weights", metavar="FILE", help="weights of the module (default: FILE.safetensors beside it)")
-    weights.add_argument("--random-weights", action="store_true", help="make up weights for all arguments with sparse.name")
-    parser.add_argument("--save-weights", metavar="FILE", help="write the weights as the passes leave them (safetensors)")
-    parser.add_argument("--emit", metavar="OUT.so", help="then compile and link: the passes have led to phase 'kernels'")
+    weights.add_argument(
+        "--weights", metavar="FILE", help="weights of the module (default: FILE.safetensors beside it)"
+    )
+    weights.add_argument(
+        "--random-weights", action="store_true", help="make up weights for all arguments with sparse.name"
+    )
+    parser.add_argument(
+        "--save-weights", metavar="FILE", help="write the weights as the passes leave them (safetensors)"
+    )
+    parser.add_argument(
+        "--emit", metavar="OUT.so", help="then compile and link: the passes have led to phase 'kernels'"
+    )
     return parser
 
 
@@ -251,7 +273,9 @@ def _random_weights(module: ir.Module) -> WeightStore:
         for number, (named, value) in enumerate(zip(attributes, function.regions[0].blocks[0].arguments, strict=False)):
             if "sparse.name" in named and named["sparse.name"].value not in store:
                 type_ = value.type
-                store.add(named["sparse.name"].value, InputSpec(str(type_.element_type), tuple(type_.shape)).example(number))
+                store.add(
+                    named["sparse.name"].value, InputSpec(str(type_.element_type), tuple(type_.shape)).example(number)
+                )
     return store
 
 

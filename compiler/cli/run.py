@@ -50,9 +50,13 @@ def _parser() -> argparse.ArgumentParser:
         "--output", nargs="+", action="extend", default=[], metavar="y.npy",
         help="files for the outputs: one .npy each, or one .npz for all of them",
     )  # fmt: skip
-    parser.add_argument("--threads", type=_shell.count, default=0, metavar="N", help="threads (default: all processors)")
+    parser.add_argument(
+        "--threads", type=_shell.count, default=0, metavar="N", help="threads (default: all processors)"
+    )
     parser.add_argument("--seed", type=_shell.count, default=0, metavar="N", help="seed of random inputs (default: 0)")
-    parser.add_argument("--benchmark", type=_shell.positive, metavar="RUNS", help=f"measure the latency of RUNS runs (default: {RUNS})")
+    parser.add_argument(
+        "--benchmark", type=_shell.positive, metavar="RUNS", help=f"measure the latency of RUNS runs (default: {RUNS})"
+    )
     parser.add_argument("--profile", action="store_true", help="measure every kernel")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured to FILE")
     parser.add_argument("--version", action="version", version=f"cocomp-run {__version__}")
@@ -117,7 +121,9 @@ def _inputs(model: Model, files: Sequence[str], seed: int) -> list[np.ndarray]:
         if not separator:
             name, file = names[position] if position < len(names) else "", word
         if name not in names or name in placed:
-            raise UsageError(f"cannot place the input '{word}': the model takes {len(names)} inputs ({', '.join(names)})")
+            raise UsageError(
+                f"cannot place the input '{word}': the model takes {len(names)} inputs ({', '.join(names)})"
+            )
         placed[name] = file
     missing = [name for name in names if name not in placed]
     if missing:
@@ -133,7 +139,9 @@ def _load(file: str) -> np.ndarray:
     except OSError as error:
         raise CompileError(f"cannot be read: {error.strerror or error}", where=file) from None
     except (ValueError, EOFError) as error:
-        raise CompileError(f"cannot be read as an array of numpy: {error}", where=file, notes=["numpy.save writes such files"]) from None
+        raise CompileError(
+            f"cannot be read as an array of numpy: {error}", where=file, notes=["numpy.save writes such files"]
+        ) from None
     if not isinstance(array, np.ndarray):
         raise CompileError("expected one array (.npy), got an archive of several", where=file)
     return array
@@ -160,7 +168,9 @@ def _write_outputs(model: Model, outputs: Sequence[np.ndarray], files: Sequence[
             np.save(buffer, array)
             contents[Path(file)] = buffer.getvalue()
     else:
-        raise UsageError(f"expected one .npz or {len(outputs)} .npy for the outputs ({', '.join(names)}), got {len(files)} files")
+        raise UsageError(
+            f"expected one .npz or {len(outputs)} .npy for the outputs ({', '.join(names)}), got {len(files)} files"
+        )
     write_whole(contents)
 
 
@@ -190,10 +200,14 @@ def _print_measured(measured: dict[str, Any], options: argparse.Namespace) -> No
     print(f"  load         {measured['load_seconds'] * 1e3:10.3f} ms")
     if "latency" in measured:
         latency = measured["latency"]
-        print(f"  latency      min {latency['min'] * 1e3:.3f} ms, median {latency['median'] * 1e3:.3f} ms, p90 {latency['p90'] * 1e3:.3f} ms")
+        print(
+            f"  latency      min {latency['min'] * 1e3:.3f} ms, median {latency['median'] * 1e3:.3f} ms, p90 {latency['p90'] * 1e3:.3f} ms"
+        )
         print(f"               {latency['runs']} runs after {latency['warm_up']} to warm up")
     peak = measured["peak_bytes"]
-    print(f"  peak memory  {peak['process'] / 2**20:10.1f} MiB ({peak['before_loading'] / 2**20:.1f} MiB before loading)")
+    print(
+        f"  peak memory  {peak['process'] / 2**20:10.1f} MiB ({peak['before_loading'] / 2**20:.1f} MiB before loading)"
+    )
     if options.profile:
         _print_profile(measured["kernels"])
 

@@ -60,7 +60,9 @@ def export(model: Any, example_inputs: Sequence[Any], keywords: Mapping[str, Any
     if not isinstance(model, torch.nn.Module):
         raise CompileError(f"expected a torch.nn.Module or an exported program, got {type(model).__name__}")
     if not example_inputs and not keywords:
-        raise CompileError("expected example inputs to export the model with", notes=["pass the tensors that the model takes"])
+        raise CompileError(
+            "expected example inputs to export the model with", notes=["pass the tensors that the model takes"]
+        )
     if isinstance(model, torch.jit.ScriptModule):
         from .torchscript import export_script
 
@@ -178,7 +180,9 @@ def _torch_to_linalg(program: ExportedProgram, context: ir.Context) -> ir.Module
             values = np.array(literal.tolist(), dtype=fx_importer.TORCH_DTYPE_TO_NPY_TYPE[literal.dtype])
             elements = ir.DenseElementsAttr.get(values, type=kind.element_type, shape=list(literal.shape))
             result = gni._cc.tensor_to_vtensor_type(literal)
-            return ir.Operation.create("torch.vtensor.literal", results=[result], attributes={"value": elements}).results[0]
+            return ir.Operation.create(
+                "torch.vtensor.literal", results=[result], attributes={"value": elements}
+            ).results[0]
 
     with context, ir.Location.unknown():
         importer = fx_importer.FxImporter(context=context, hooks=ReadableLiterals())
@@ -216,7 +220,9 @@ def _name_arguments(program: ExportedProgram, module: ir.Module) -> WeightStore:
                 attributes.append(ir.DictAttr.get({"cocomp.input": ir.StringAttr.get(spec.arg.name)}))
                 continue
             if spec.target is None or spec.target not in state:
-                raise CompileError(f"input '{spec.arg.name}' of kind {spec.kind.name} is not supported", notes=[WAY_OUT])
+                raise CompileError(
+                    f"input '{spec.arg.name}' of kind {spec.kind.name} is not supported", notes=[WAY_OUT]
+                )
             weights.add(spec.target, to_numpy(state[spec.target]))
             attributes.append(ir.DictAttr.get({"sparse.name": ir.StringAttr.get(spec.target)}))
         results: list[ir.DictAttr] = []
@@ -226,7 +232,9 @@ def _name_arguments(program: ExportedProgram, module: ir.Module) -> WeightStore:
                     f"the model changes its buffer or input '{spec.target}'",
                     notes=["export an inference graph that leaves its buffers alone (model.eval(), use_cache=False)"],
                 )
-            results.append(ir.DictAttr.get({"cocomp.output": ir.StringAttr.get(str(getattr(spec.arg, "name", "output")))}))
+            results.append(
+                ir.DictAttr.get({"cocomp.output": ir.StringAttr.get(str(getattr(spec.arg, "name", "output")))})
+            )
         function.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes)
         function.attributes["res_attrs"] = ir.ArrayAttr.get(results)
     return weights

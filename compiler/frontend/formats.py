@@ -49,7 +49,9 @@ def _load_factory(spec: str, inputs: Sequence[InputSpec], context: ir.Context) -
     return load_factory(spec, inputs, context)
 
 
-def _load_file(path: Path, head: bytes, inputs: Sequence[InputSpec], trust_pickle: bool, context: ir.Context) -> Imported:
+def _load_file(
+    path: Path, head: bytes, inputs: Sequence[InputSpec], trust_pickle: bool, context: ir.Context
+) -> Imported:
     if head.startswith(ZIP):
         return _load_zip(path, inputs, trust_pickle, context)
     if head.startswith(LEGACY_PICKLE):
@@ -70,7 +72,9 @@ def _load_zip(path: Path, inputs: Sequence[InputSpec], trust_pickle: bool, conte
         with zipfile.ZipFile(path) as archive:
             names = {name.partition("/")[2] for name in archive.namelist()} | set(archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise CompileError(f"the file is truncated or corrupt: {error}", where=str(path), notes=["export or copy it again"]) from None
+        raise CompileError(
+            f"the file is truncated or corrupt: {error}", where=str(path), notes=["export or copy it again"]
+        ) from None
     if "archive_format" in names or any(name.startswith("models/") for name in names):
         from .modules import import_exported
         from .pt2 import load_archive
@@ -79,7 +83,9 @@ def _load_zip(path: Path, inputs: Sequence[InputSpec], trust_pickle: bool, conte
         return import_exported(program, given, inputs, str(path), context)
     if "serialized_exported_program.json" in names:
         raise CompileError(
-            "the archive was written by an older PyTorch", where=str(path), notes=["export it again with PyTorch 2.9 or later"]
+            "the archive was written by an older PyTorch",
+            where=str(path),
+            notes=["export it again with PyTorch 2.9 or later"],
         )
     if any(name.startswith("code/") for name in names):
         from .modules import import_module

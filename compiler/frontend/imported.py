@@ -48,6 +48,8 @@ def module_inputs(module: ir.Module) -> list[InputSpec]:
     attributes = list(main.attributes["arg_attrs"]) if "arg_attrs" in main.attributes else [{}] * len(arguments)
     inputs = [(a, v.type) for a, v in zip(attributes, arguments, strict=True) if "sparse.name" not in a]
     return [
-        InputSpec(str(t.element_type), tuple(t.shape), a["cocomp.input"].value if "cocomp.input" in a else f"input{number}")
+        InputSpec(
+            str(t.element_type), tuple(t.shape), a["cocomp.input"].value if "cocomp.input" in a else f"input{number}"
+        )
         for number, (a, t) in enumerate(inputs)
     ]

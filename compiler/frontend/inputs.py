@@ -75,7 +75,9 @@ def random_like(arrays: Sequence[Array], seed: int = 1) -> list[Array]:
     """Arrays of the same shapes and types: normal noise, or the integers of the given arrays in another order."""
     rng = np.random.default_rng(seed)
     return [
-        np.asarray(rng.standard_normal(a.shape), a.dtype) if a.dtype.kind == "f" else rng.permutation(a.reshape(-1)).reshape(a.shape)
+        np.asarray(rng.standard_normal(a.shape), a.dtype)
+        if a.dtype.kind == "f"
+        else rng.permutation(a.reshape(-1)).reshape(a.shape)
         for a in arrays
     ]
 

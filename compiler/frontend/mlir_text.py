@@ -36,7 +36,9 @@ def _parse(path: Path, context: ir.Context) -> ir.Module:
     except CompileError as error:
         if path.suffix == ".mlir":
             raise
-        raise CompileError(error.message, error.where, [*error.notes, "the file is text, and was read as MLIR"]) from None
+        raise CompileError(
+            error.message, error.where, [*error.notes, "the file is text, and was read as MLIR"]
+        ) from None
 
 
 def _main(module: ir.Module, path: Path) -> ir.Operation:
@@ -48,13 +50,19 @@ def _main(module: ir.Module, path: Path) -> ir.Operation:
     kind = ir.FunctionType(ir.TypeAttr(functions[0].attributes["function_type"]).value)
     for type_ in [*kind.inputs, *kind.results]:
         if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape:
-            raise CompileError(f"expected tensors of static shape in the type of @main, got {type_}", where=str(path), notes=[ONE_MAIN])
+            raise CompileError(
+                f"expected tensors of static shape in the type of @main, got {type_}", where=str(path), notes=[ONE_MAIN]
+            )
     return functions[0]
 
 
 def _attributes(main: ir.Operation) -> list[ir.DictAttr]:
     count = len(main.regions[0].blocks[0].arguments)
-    return list(main.attributes["arg_attrs"]) if "arg_attrs" in main.attributes else [ir.DictAttr.get({}, main.context)] * count
+    return (
+        list(main.attributes["arg_attrs"])
+        if "arg_attrs" in main.attributes
+        else [ir.DictAttr.get({}, main.context)] * count
+    )
 
 
 def _weights(main: ir.Operation, path: Path) -> WeightStore:
@@ -76,6 +84,7 @@ def _weights(main: ir.Operation, path: Path) -> WeightStore:
             raise CompileError(f"weight '{name}' of {path.name} is missing", where=str(file))
         if list(store[name].shape) != list(type_.shape):
             raise CompileError(
-                f"weight '{name}': expected shape {list(type_.shape)} as in {path.name}, got {list(store[name].shape)}", where=str(file)
+                f"weight '{name}': expected shape {list(type_.shape)} as in {path.name}, got {list(store[name].shape)}",
+                where=str(file),
             )
     return WeightStore({name: store[name] for name in named})

@@ -36,7 +36,9 @@ def load_factory(spec: str, specs: Sequence[InputSpec], context: ir.Context) -> 
     return import_module(model, tuple(given), specs, spec, context)
 
 
-def import_module(model: Any, given: Sequence[Any], specs: Sequence[InputSpec], where: str, context: ir.Context) -> Imported:
+def import_module(
+    model: Any, given: Sequence[Any], specs: Sequence[InputSpec], where: str, context: ir.Context
+) -> Imported:
     """Export with the inputs of `specs`, or with the `given` ones where there are no specs."""
     if isinstance(model, ExportedProgram):
         return import_exported(model, [], specs, where, context)
@@ -66,7 +68,9 @@ def to_arrays(values: Any) -> list[np.ndarray]:
     return [leaf.detach().cpu().numpy() for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
-def bind(model: torch.nn.Module, specs: Sequence[InputSpec]) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
+def bind(
+    model: torch.nn.Module, specs: Sequence[InputSpec]
+) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
     """Example tensors of `specs` as the positional and keyword arguments that `forward` takes them by."""
     tensors = [torch.from_numpy(array) for array in examples(specs)]
     unnamed = [t for t, s in zip(tensors, specs, strict=True) if not s.name]
@@ -76,16 +80,22 @@ def bind(model: torch.nn.Module, specs: Sequence[InputSpec]) -> tuple[tuple[torc
     try:
         bound = inspect.signature(model.forward).bind(*unnamed, **named)
     except TypeError as error:
-        raise UsageError(f"the inputs do not fit the model's forward({', '.join(_parameters(model))}): {error}") from None
+        raise UsageError(
+            f"the inputs do not fit the model's forward({', '.join(_parameters(model))}): {error}"
+        ) from None
     return bound.args, bound.kwargs
 
 
-def _bind_script(script: torch.jit.ScriptModule, unnamed: list[torch.Tensor], named: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
+def _bind_script(
+    script: torch.jit.ScriptModule, unnamed: list[torch.Tensor], named: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, ...]:
     names = _parameters(script)
     unknown = [name for name in named if name not in names]
     order = [*unnamed, *(named[n] for n in names[len(unnamed) :] if n in named)]
     if unknown or len(order) != len(unnamed) + len(named):
-        raise UsageError(f"the inputs do not fit the model's forward({', '.join(names)}): got the names {', '.join(named)}")
+        raise UsageError(
+            f"the inputs do not fit the model's forward({', '.join(names)}): got the names {', '.join(named)}"
+        )
     return tuple(order)
 
 
@@ -106,7 +116,9 @@ def _find(spec: str) -> Callable[[], Any]:
         for part in name.split("."):
             found = getattr(found, part)
     except ModuleNotFoundError as error:
-        raise CompileError(f"no Python module '{error.name}'", where=spec, notes=["run cocompc in the directory of the package"]) from None
+        raise CompileError(
+            f"no Python module '{error.name}'", where=spec, notes=["run cocompc in the directory of the package"]
+        ) from None
     except AttributeError as error:
         raise CompileError(str(error), where=spec) from None
     except Exception as error:  # an import runs code of the user's

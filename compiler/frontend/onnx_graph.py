@@ -56,7 +56,9 @@ class OnnxReference:
         evaluator = ReferenceEvaluator(self.model)
         feeds = dict(zip((i.name for i in _inputs(self.model)), inputs, strict=True))
         found = evaluator.run(list(wanted.values()), feeds)
-        return {name: np.asarray(value) for name, value in zip(wanted, found, strict=True) if isinstance(value, np.ndarray)}
+        return {
+            name: np.asarray(value) for name, value in zip(wanted, found, strict=True) if isinstance(value, np.ndarray)
+        }
 
 
 def load_onnx(path: Path, specs: Sequence[InputSpec], context: ir.Context) -> Imported:
@@ -79,7 +81,9 @@ def _read(path: Path) -> Any:
         onnx.checker.check_model(model if model.ByteSize() < 2**31 else str(path))
     except Exception as error:  # protobuf and onnx raise errors of their own kinds
         raise CompileError(
-            f"cannot be read as an ONNX model: {first_line(error)}", where=str(path), notes=["export or copy the file again"]
+            f"cannot be read as an ONNX model: {first_line(error)}",
+            where=str(path),
+            notes=["export or copy the file again"],
         ) from error
     return model
 
@@ -223,7 +227,12 @@ def _name_arguments(model: Any, weights: WeightStore, module: ir.Module) -> None
     function = module.body.operations[0]
     text = ir.StringAttr.get
     with module.context:
-        function.attributes["arg_attrs"] = ir.ArrayAttr.get([
-            ir.DictAttr.get({"sparse.name" if i.name in weights else "cocomp.input": text(i.name)}) for i in model.graph.input
-        ])
-        function.attributes["res_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get({"cocomp.output": text(o.name)}) for o in model.graph.output])
+        function.attributes["arg_attrs"] = ir.ArrayAttr.get(
+            [
+                ir.DictAttr.get({"sparse.name" if i.name in weights else "cocomp.input": text(i.name)})
+                for i in model.graph.input
+            ]
+        )
+        function.attributes["res_attrs"] = ir.ArrayAttr.get(
+            [ir.DictAttr.get({"cocomp.output": text(o.name)}) for o in model.graph.output]
+        )

@@ -15,7 +15,16 @@ from typing import Any
 
 from cocomp.support.diagnostics import CompileError, first_line
 
-HARMLESS = ("torch", "torch._utils", "torch._tensor", "torch.nn.parameter", "torch.serialization", "torch.storage", "collections", "_codecs")
+HARMLESS = (
+    "torch",
+    "torch._utils",
+    "torch._tensor",
+    "torch.nn.parameter",
+    "torch.serialization",
+    "torch.storage",
+    "collections",
+    "_codecs",
+)
 """Modules whose names stand in any file of tensors."""
 LEGACY_HEADER = 3
 """Pickles before the object in a file that torch.save wrote without a zip archive: magic number, version, system."""
@@ -29,7 +38,9 @@ def load_module(path: Path, trusted: bool) -> Any:
     """The torch.nn.Module in a pickle of a trusted file."""
     classes = sorted(set(_foreign_names(_object_pickle(path))), key=_by_interest)
     if not classes:
-        raise CompileError("the file holds tensors only (a state_dict), not a model", where=str(path), notes=[STATE_DICT])
+        raise CompileError(
+            "the file holds tensors only (a state_dict), not a model", where=str(path), notes=[STATE_DICT]
+        )
     if not trusted:
         raise CompileError(
             f"the file is a pickle, and loading it runs the code that it names ({_listed(classes)})",

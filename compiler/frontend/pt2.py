@@ -39,7 +39,9 @@ def load_archive(path: Path) -> tuple[ExportedProgram, list[np.ndarray]]:
         return _load(path)
     except (RuntimeError, AssertionError, SerializeError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise CompileError(f"cannot be read as an archive of torch.export: {reason}", where=str(path), notes=[SAVE_AGAIN]) from error
+        raise CompileError(
+            f"cannot be read as an archive of torch.export: {reason}", where=str(path), notes=[SAVE_AGAIN]
+        ) from error
 
 
 def _check_whole(path: Path) -> None:
@@ -50,7 +52,9 @@ def _check_whole(path: Path) -> None:
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
         raise CompileError(f"the file is truncated or corrupt: {error}", where=str(path), notes=[SAVE_AGAIN]) from None
     if damaged is not None:
-        raise CompileError(f"the file is corrupt: the checksum of '{damaged}' is wrong", where=str(path), notes=[SAVE_AGAIN])
+        raise CompileError(
+            f"the file is corrupt: the checksum of '{damaged}' is wrong", where=str(path), notes=[SAVE_AGAIN]
+        )
 
 
 def _load(path: Path) -> tuple[ExportedProgram, list[np.ndarray]]:
@@ -67,7 +71,9 @@ def _load(path: Path) -> tuple[ExportedProgram, list[np.ndarray]]:
         )
         program._guards_code = []  # Python text that PyTorch would run
         samples = names.SAMPLE_INPUTS_FILENAME_FORMAT.format(name)
-        return program, _example_inputs(archive.read_bytes(samples) if archive.archive_file.has_record(samples) else b"")  # pyright: ignore[reportAttributeAccessIssue]
+        return program, _example_inputs(
+            archive.read_bytes(samples) if archive.archive_file.has_record(samples) else b""
+        )  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _only_model(records: list[str], path: Path) -> str:
@@ -75,7 +81,9 @@ def _only_model(records: list[str], path: Path) -> str:
     models = [r.removeprefix(prefix).removesuffix(suffix) for r in records if r.startswith(prefix)]
     if len(models) != 1:
         held = f"{len(models)} models ({', '.join(models)})" if models else "no exported program"
-        raise CompileError(f"expected one exported program in the archive, got {held}", where=str(path), notes=[SAVE_AGAIN])
+        raise CompileError(
+            f"expected one exported program in the archive, got {held}", where=str(path), notes=[SAVE_AGAIN]
+        )
     legacy = [r for r in records if r in (f"{names.WEIGHTS_DIR}{models[0]}.pt", f"{names.CONSTANTS_DIR}{models[0]}.pt")]
     if legacy:
         raise CompileError(
@@ -113,7 +121,9 @@ def _reject_code(described: Any, path: Path) -> None:
             )
         target = item.get("target")
         if isinstance(target, str) and "outputs" in item and not OPERATOR.fullmatch(target):
-            raise CompileError(f"the exported graph calls '{target}', which is not an operator", where=str(path), notes=[SAVE_AGAIN])
+            raise CompileError(
+                f"the exported graph calls '{target}', which is not an operator", where=str(path), notes=[SAVE_AGAIN]
+            )
 
 
 def _dictionaries(described: Any) -> Iterator[dict[str, Any]]:

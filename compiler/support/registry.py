@@ -79,7 +79,9 @@ def _foreign_pass(name: str) -> type[Pass]:
 
     found = load_plugin(PASSES, name)
     if not (isinstance(found, type) and issubclass(found, Pass)) or getattr(found, "name", "") != name:
-        raise UsageError(f"plug-in '{name}' of group '{PASSES}': expected a subclass of Pass whose name is '{name}', got {found!r}")
+        raise UsageError(
+            f"plug-in '{name}' of group '{PASSES}': expected a subclass of Pass whose name is '{name}', got {found!r}"
+        )
     return found
 
 
@@ -99,7 +101,9 @@ def load_plugin(group: str, name: str) -> Any:
         return entry.load()
     except Exception as error:  # code of another package may raise anything
         package = entry.dist.name if entry.dist else "an unknown package"
-        raise UsageError(f"plug-in '{name}' of {package} cannot be loaded ({entry.value}): {type(error).__name__}: {error}") from error
+        raise UsageError(
+            f"plug-in '{name}' of {package} cannot be loaded ({entry.value}): {type(error).__name__}: {error}"
+        ) from error
 
 
 def encodings() -> dict[str, Any]:

@@ -36,7 +36,9 @@ class Library:
     header: str
 
 
-def emit(module: ir.Module, weights: WeightStore, target: CpuTarget, manifest: dict[str, object], workers: int) -> Library:
+def emit(
+    module: ir.Module, weights: WeightStore, target: CpuTarget, manifest: dict[str, object], workers: int
+) -> Library:
     """Compile the kernels of `module`, write its plan, link everything into a shared library."""
     with tempfile.TemporaryDirectory(prefix="cocomp-") as name:
         directory = Path(name)

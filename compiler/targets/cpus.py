@@ -27,7 +27,17 @@ X86_LEVELS = {
 ARM = CpuTarget(
     "linux-arm64", "aarch64-linux-gnu", "generic", vector_bytes=16, registers=32, l1_bytes=64 << 10, l2_bytes=256 << 10
 )
-ARM_CPUS = ("generic", "cortex-a76", "cortex-a77", "cortex-a78", "cortex-x1", "cortex-x2", "cortex-a710", "neoverse-n1", "apple-m1")
+ARM_CPUS = (
+    "generic",
+    "cortex-a76",
+    "cortex-a77",
+    "cortex-a78",
+    "cortex-x1",
+    "cortex-x2",
+    "cortex-a710",
+    "neoverse-n1",
+    "apple-m1",
+)
 X86_CPUS = {
     "haswell": "x86-64-v3", "broadwell": "x86-64-v3", "skylake": "x86-64-v3", "alderlake": "x86-64-v3", "znver1": "x86-64-v3",
     "znver2": "x86-64-v3", "znver3": "x86-64-v3", "skylake-avx512": "x86-64-v4", "cascadelake": "x86-64-v4",
@@ -89,7 +99,9 @@ def _host_name() -> str:
     machine = platform.machine()
     names = {"x86_64": "linux-x86-64", "aarch64": "linux-arm64"}
     if machine not in names or platform.system() != "Linux":
-        raise UsageError(f"this host ({platform.system()} {machine}) is not supported: expected Linux on x86-64 or AArch64")
+        raise UsageError(
+            f"this host ({platform.system()} {machine}) is not supported: expected Linux on x86-64 or AArch64"
+        )
     return names[machine]
 
 
@@ -101,7 +113,10 @@ def _host_cpu() -> str:
         return name if name in ARM_CPUS else "generic"
     if name in X86_CPUS:
         return name
-    for level, needed in (("x86-64-v4", ("avx512f", "avx512bw", "avx512dq", "avx512vl")), ("x86-64-v3", ("avx2", "fma", "bmi2"))):
+    for level, needed in (
+        ("x86-64-v4", ("avx512f", "avx512bw", "avx512dq", "avx512vl")),
+        ("x86-64-v3", ("avx2", "fma", "bmi2")),
+    ):
         if all(features.get(f) for f in needed):
             return level
     return "x86-64-v2"

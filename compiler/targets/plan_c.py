@@ -152,7 +152,16 @@ def _kernel(name: str, count: int, scratch: bool) -> str:
     )
 
 
-C_TYPES = {"f32": "float", "f64": "double", "f16": "_Float16", "i64": "int64_t", "i32": "int32_t", "i16": "int16_t", "i8": "int8_t", "i1": "uint8_t"}
+C_TYPES = {
+    "f32": "float",
+    "f64": "double",
+    "f16": "_Float16",
+    "i64": "int64_t",
+    "i32": "int32_t",
+    "i16": "int16_t",
+    "i8": "int8_t",
+    "i1": "uint8_t",
+}
 
 
 def header(manifest: dict[str, object]) -> str:

@@ -11,7 +11,7 @@ from cocomp.dialects import structured
 from cocomp.dialects.graph import Graph
 from cocomp.passes import _outline
 from cocomp.passes.math import affine, nest
-from cocomp.passes.math.nest import Leaf, Loop, NestError
+from cocomp.passes.math.nest import Leaf, NestError
 from cocomp.support.mlir import arith, func, ir, ops_in
 from cocomp.support.passes import Pass, State
 
@@ -130,7 +130,7 @@ class _Planner:
         loops = structured.loops_of(contract)
         for operand in (0, 1):
             if contract.operands[operand] == value:
-                root, index = structured.through_views(value, loops.maps[operand], loops.bounds)
+                _, index = structured.through_views(value, loops.maps[operand], loops.bounds)
                 cut = affine.split_dims(index, loops.bounds)
                 if not all(cut.apply(e).is_linear for e in index):
                     return False
@@ -180,7 +180,10 @@ class _Planner:
             source = self.graph.root_of(operand)
             if not isinstance(self.graph.definitions[source], Leaf) and self.graph.operations[source] in members:
                 return False
-        return all(self._rows_stay_together(made, need, d) for d in structured.row_dims(need.loop.operand_maps, need.loop.parallel))
+        return all(
+            self._rows_stay_together(made, need, d)
+            for d in structured.row_dims(need.loop.operand_maps, need.loop.parallel)
+        )
 
     def _rows_stay_together(self, made: nest.Nest, need: nest.Need, row: int) -> bool:
         """A row dimension that reshapes cut must be cut at whole registers, and its inner part must be one dimension."""

@@ -95,9 +95,7 @@ def loop(
     return list(op.results)
 
 
-def unrolled(
-    count: int, body: Callable[..., Sequence[ir.Value]], carried: Sequence[ir.Value]
-) -> list[ir.Value]:
+def unrolled(count: int, body: Callable[..., Sequence[ir.Value]], carried: Sequence[ir.Value]) -> list[ir.Value]:
     """`count` copies of `body(i, *carried)` with i known."""
     current = list(carried)
     for i in range(count):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cocomp.dialects import layout, structured
 from cocomp.dialects import graph as graphs
+from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
@@ -67,7 +67,9 @@ class Contraction:
         planes = 1
         for pixel in self.outer_pixels[:-1]:
             step = self.x_position.coefficient(pixel)
-            planes *= max((self.nest.bounds[c] for c in self.columns if self.x_position.coefficient(c) == step), default=1)
+            planes *= max(
+                (self.nest.bounds[c] for c in self.columns if self.x_position.coefficient(c) == step), default=1
+            )
         return planes
 
     def extent(self, dims: tuple[int, ...] | int | None) -> int:
@@ -133,7 +135,7 @@ def read_contraction(group: Group) -> Contraction:
     own = made.own_dims[made.reductions.index(need)]
     in_x, in_w = _dims(x_index), _dims(w_index)
     constant = is_weight(group, w_argument)
-    roots = [d for d in range(made.n_root)]
+    roots = range(made.n_root)
     rows = [d for d in roots if d in in_w and (d not in in_x or constant)]
     batches = [d for d in roots if d in in_w and d in in_x and not constant]
     pixels = [d for d in roots if d not in in_w]
@@ -240,7 +242,9 @@ def _position(group: Group, argument: int, index: nest.Index, bounds: list[int])
 def _result_position(group: Group, bounds: list[int]) -> Expr:
     result = group.root.results[0]
     attribute = layout.of_result(group.function, 0)
-    return affine.substitute(layout.position_of(attribute, structured.shape_of(result)), graphs.stored_index(group), bounds)
+    return affine.substitute(
+        layout.position_of(attribute, structured.shape_of(result)), graphs.stored_index(group), bounds
+    )
 
 
 def _dims(index: nest.Index) -> frozenset[int]:

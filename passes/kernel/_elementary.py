@@ -56,7 +56,9 @@ def exp(x: ir.Value) -> ir.Value:
     n = math.roundeven(arith.mulf(x, _c(x, 1 / m.log(2))))
     r = math.fma(n, _c(x, -0.693359375), x)
     r = math.fma(n, _c(x, 2.12194440e-4), r)
-    p = _polynomial(r, [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1])
+    p = _polynomial(
+        r, [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]
+    )
     p = arith.addf(math.fma(p, arith.mulf(r, r), r), _c(x, 1.0))
     shifted = arith.shli(arith.fptosi(kind, n), constant(kind, 23))
     scaled = arith.bitcast(x.type, arith.addi(arith.bitcast(kind, p), shifted))

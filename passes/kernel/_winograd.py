@@ -62,7 +62,13 @@ def roles_of(contraction: Contraction) -> Roles | None:
     precision, which the transforms would exhaust."""
     bounds, x = contraction.nest.bounds, contraction.x_position
     pixels = [*contraction.outer_pixels, *(() if contraction.pixel is None else (contraction.pixel,))]
-    if contraction.element_bytes != 4 or contraction.outer_rows or contraction.batches or not contraction.constant_weight or contraction.row is None:
+    if (
+        contraction.element_bytes != 4
+        or contraction.outer_rows
+        or contraction.batches
+        or not contraction.constant_weight
+        or contraction.row is None
+    ):
         return None
     taps = [d for d in contraction.columns if bounds[d] == 3]
     channels = [d for d in contraction.columns if bounds[d] != 3]
@@ -82,7 +88,9 @@ def tile_counts(contraction: Contraction, roles: Roles) -> tuple[int, int]:
     return -(-bounds[roles.rows[0]] // F4.outputs), -(-bounds[roles.columns[0]] // F4.outputs)
 
 
-def choose_winograd(contraction: Contraction, unit: VectorUnit, l1_bytes: int, direct_cycles: float) -> WinogradSchedule | None:
+def choose_winograd(
+    contraction: Contraction, unit: VectorUnit, l1_bytes: int, direct_cycles: float
+) -> WinogradSchedule | None:
     """A schedule where minimal filtering takes clearly fewer cycles than `direct_cycles`, else None."""
     roles = roles_of(contraction)
     if roles is None:
@@ -129,7 +137,13 @@ def _candidates(work: _Work, unit: VectorUnit, l1_bytes: int) -> Iterator[tuple[
                 row_blocks = min(groups, -(-TASKS_WANTED // blocks))
                 products = POINTS * (work.channels + 8) * column * (tiles // pixels) * blocks
                 cycles = products + _other_cycles(work, tiles, blocks, row_blocks, groups)
-                yield cycles * (1 + 0.2 * max(0, TASKS_WANTED - blocks * row_blocks)), vectors, pixels, tiles, row_blocks
+                yield (
+                    cycles * (1 + 0.2 * max(0, TASKS_WANTED - blocks * row_blocks)),
+                    vectors,
+                    pixels,
+                    tiles,
+                    row_blocks,
+                )
 
 
 def _column_cycles(work: _Work, vectors: int, pixels: int, unit: VectorUnit, l1_bytes: int) -> float:
@@ -153,7 +167,12 @@ def _other_cycles(work: _Work, tiles: int, blocks: int, row_blocks: int, groups:
 def winograd_attribute(schedule: WinogradSchedule) -> ir.DictAttr:
     """A schedule as it stands on a function: `kernel.winograd`."""
     i64 = ir.IntegerType.get_signless(64)
-    numbers = {"lanes": schedule.lanes, "pixels": schedule.pixels, "tiles": schedule.tiles, "row_block": schedule.row_block}
+    numbers = {
+        "lanes": schedule.lanes,
+        "pixels": schedule.pixels,
+        "tiles": schedule.tiles,
+        "row_block": schedule.row_block,
+    }
     attributes: dict[str, ir.Attribute] = {k: ir.IntegerAttr.get(i64, v) for k, v in numbers.items()}
     attributes["vectors"] = ir.DenseI64ArrayAttr.get([s.vectors for s in schedule.segments])
     attributes["groups"] = ir.DenseI64ArrayAttr.get([s.groups for s in schedule.segments])

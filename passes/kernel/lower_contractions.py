@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
-from cocomp.dialects.graph import Group
 from cocomp.passes.math import affine
 from cocomp.passes.math.tiles import Segment, TileSchedule
 from cocomp.support.mlir import arith, ir, math, memref, ops_in, scf, vector
@@ -130,7 +129,9 @@ class _Lowering:
         blocks, row_blocks = self._block_counts()
         batch, block, row_block = b.decode(task, [shape.extent(shape.batches), blocks, row_blocks])
         dims: list[Index | None] = [None] * len(shape.nest.bounds)
-        for dim, index in zip(shape.batches, b.decode(batch, [shape.nest.bounds[d] for d in shape.batches]), strict=True):
+        for dim, index in zip(
+            shape.batches, b.decode(batch, [shape.nest.bounds[d] for d in shape.batches]), strict=True
+        ):
             dims[dim] = index
         tiles = shape.extent(shape.outer_pixels) * self._pixel_tiles
         first_tile = b.mul(block, schedule.pixel_block)
@@ -207,12 +208,14 @@ class _Lowering:
         registers = self._registers(segment, is_last)
         self._write(registers, dims, self._multiply(registers, dims, columns))
 
-    def _multiply(self, registers: _Registers, dims: list[Index | None], columns: tuple[Index, Index, Index]) -> list[ir.Value]:
+    def _multiply(
+        self, registers: _Registers, dims: list[Index | None], columns: tuple[Index, Index, Index]
+    ) -> list[ir.Value]:
         """Accumulators [register][scalar] over all columns."""
         shape, lanes = self.shape, self.schedule.lanes
         kind = ir.VectorType.get([lanes], self.element)
         x, w = self._buffer(shape.x_argument), self._buffer(shape.w_argument)
-        zeros = {d: 0 for d in shape.columns}
+        zeros = dict.fromkeys(shape.columns, 0)
         base = b.evaluate(shape.x_position, [zeros.get(i, v) for i, v in enumerate(dims)])
         step = shape.x_position.coefficient(shape.pixel) if shape.pixel is not None else 0
         zero = self.kernel.evaluator.once.get(("zero", str(kind)), lambda: b.zero(kind))
@@ -225,7 +228,9 @@ class _Lowering:
                 vectors, start, scalars, scalar_at, scalar_step = x, place, w, address, 1
             else:
                 vectors, start, scalars, scalar_at, scalar_step = w, address, x, place, step
-            loaded = [self._load(kind, vectors, b.add(start, v * lanes), part) for v, part in enumerate(registers.parts)]
+            loaded = [
+                self._load(kind, vectors, b.add(start, v * lanes), part) for v, part in enumerate(registers.parts)
+            ]
             after = list(totals)
             for s in range(registers.scalars):
                 spread = b.splat(memref.load(scalars, [b.value(b.add(scalar_at, s * scalar_step))]), lanes)
@@ -260,7 +265,7 @@ class _Lowering:
 
             return packed
         position = self.shape.w_position()
-        zeros = {d: 0 for d in self.shape.columns}
+        zeros = dict.fromkeys(self.shape.columns, 0)
         base = b.evaluate(position, [zeros.get(i, v) for i, v in enumerate(dims)])
 
         def direct(column: ir.Value) -> Index:
@@ -349,5 +354,3 @@ def _subtract(a: Index, c: Index) -> Index:
     if isinstance(c, int) and c == 0:
         return a
     return arith.subi(b.value(a), b.value(c))
-
-

@@ -55,7 +55,10 @@ def _element_bytes(group: Group) -> int:
 
 def _is_loops(group: Group) -> bool:
     name = group.root.name
-    return name in ("linalg.generic", "tensor.pad", "sparse.contract", "arith.constant") or structured.view_of(group.root) is not None
+    return (
+        name in ("linalg.generic", "tensor.pad", "sparse.contract", "arith.constant")
+        or structured.view_of(group.root) is not None
+    )
 
 
 @dataclass
@@ -125,7 +128,9 @@ class _Lowering:
     def _compute(self, task: ir.Value) -> None:
         plan = self.schedule
         dims: list[b.Index | None] = [None] * len(self.made.bounds)
-        for dim, index in zip(plan.task_dims, b.decode(task, [plan.task_extent(d) for d in plan.task_dims]), strict=True):
+        for dim, index in zip(
+            plan.task_dims, b.decode(task, [plan.task_extent(d) for d in plan.task_dims]), strict=True
+        ):
             dims[dim] = b.mul(index, plan.task_step(dim))
         base = Point(tuple(dims), tuple(self.made.bounds))
         self._domain_loops(list(plan.loop_dims), base)
@@ -227,7 +232,9 @@ class _Lowering:
         def store(at: Point) -> None:
             self.evaluator.fresh()
             for number, memory in zip(self.group.results, self.kernel.outputs, strict=True):
-                self.evaluator.store(self.evaluator.value(number, self.axes, at), memory, graphs.shifted(self.group, self.axes), at)
+                self.evaluator.store(
+                    self.evaluator.value(number, self.axes, at), memory, graphs.shifted(self.group, self.axes), at
+                )
 
         self._inner_loops([d for d in inner if d != along], along, point, store)
 
@@ -353,7 +360,9 @@ class _Lowering:
         extent = self.made.bounds[along]
         full = extent - extent % self.lanes
         count = max(1, min(4, full // self.lanes))
-        neutral = self.evaluator.once.get(("neutral", combiner.name, str(lanes_kind)), lambda: combiner.neutral(lanes_kind))
+        neutral = self.evaluator.once.get(
+            ("neutral", combiner.name, str(lanes_kind)), lambda: combiner.neutral(lanes_kind)
+        )
 
         def update(at: Point, total: ir.Value) -> ir.Value:
             self.evaluator.fresh()
@@ -367,7 +376,9 @@ class _Lowering:
 
         def row(at: Point, totals: Sequence[ir.Value]) -> list[ir.Value]:
             def block(index: b.Index, *values: ir.Value) -> list[ir.Value]:
-                return [update(self._lanes_at(at, along, b.add(index, i * self.lanes)), v) for i, v in enumerate(values)]
+                return [
+                    update(self._lanes_at(at, along, b.add(index, i * self.lanes)), v) for i, v in enumerate(values)
+                ]
 
             whole = full - full % (count * self.lanes)
             current = b.loop(0, whole, count * self.lanes, block, totals)

@@ -55,7 +55,9 @@ def _lower(group: Group) -> None:
             _copy(init, out)
         operands = [_shaped(m) for m in [*memories[:-n_outs], *kernel.outputs]]
         attributes = {name: root.attributes[name] for name in root.attributes}
-        fresh = ir.Operation.create(root.name, results=[], operands=operands, attributes=attributes, regions=len(root.regions))
+        fresh = ir.Operation.create(
+            root.name, results=[], operands=operands, attributes=attributes, regions=len(root.regions)
+        )
         for old, new in zip(root.regions, fresh.regions, strict=True):
             for block in list(old.blocks):
                 block.append_to(new)

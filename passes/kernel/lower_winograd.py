@@ -99,7 +99,12 @@ class _Lowering:
         task, at = _function.task_loop(self.kernel)
         with at:
             tasks = with_border(
-                group, self.kernel, schedule.lanes, task, blocks * row_blocks, lambda: self._task(task, blocks, row_blocks)
+                group,
+                self.kernel,
+                schedule.lanes,
+                task,
+                blocks * row_blocks,
+                lambda: self._task(task, blocks, row_blocks),
             )
         widths = "+".join(f"{s.vectors}x{schedule.lanes}" for s in schedule.segments)
         tile = f"{widths} rows, {schedule.pixels} of {schedule.tiles} tiles"
@@ -144,7 +149,12 @@ class _Lowering:
         places = []
         for y in rows:
             dims[roles.rows[0]] = y
-            places.append([b.evaluate(self.shape.x_position, [*dims[: roles.columns[0]], x, *dims[roles.columns[0] + 1 :]]) for x in columns])
+            places.append(
+                [
+                    b.evaluate(self.shape.x_position, [*dims[: roles.columns[0]], x, *dims[roles.columns[0] + 1 :]])
+                    for x in columns
+                ]
+            )
         x_buffer = list(self.kernel.body.arguments)[self.shape.x_argument]
         scratch = self.kernel.scratch
         assert scratch is not None
@@ -189,7 +199,9 @@ class _Lowering:
             weights = b.mul(row, POINTS * self.channels)
             self._products(segment, weights)
             is_last = segment is self.schedule.segments[-1]
-            b.loop(0, self.schedule.tiles, 1, lambda t: self._output_tile(segment, row, b.add(first_tile, t), t, is_last))
+            b.loop(
+                0, self.schedule.tiles, 1, lambda t: self._output_tile(segment, row, b.add(first_tile, t), t, is_last)
+            )
 
         b.loop(groups[0], groups[1], 1, group_body)
 
@@ -221,7 +233,9 @@ class _Lowering:
         with ir.InsertionPoint(op.body):
             channel, after = op.induction_variable, list(op.inner_iter_args)
             place = b.add(u_at, b.mul(channel, size))
-            registers = [vector.load(self.kind, u_buffer, [b.value(b.add(place, v * lanes))]) for v in range(segment.vectors)]
+            registers = [
+                vector.load(self.kind, u_buffer, [b.value(b.add(place, v * lanes))]) for v in range(segment.vectors)
+            ]
             source = b.add(v_at, channel)
             for p in range(pixels):
                 scalar = memref.load(self.kernel.scratch, [b.value(b.add(source, p * self.pitch))])
@@ -283,5 +297,3 @@ class _Lowering:
 
 def _nothing(_: object) -> None:
     return None
-
-

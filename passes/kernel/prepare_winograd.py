@@ -100,9 +100,7 @@ def _packed(matrix: np.ndarray, contraction: Contraction, roles: Roles, schedule
     return np.concatenate(parts)
 
 
-def _weights_kernel(
-    module: ir.Module, number: int, channels: int, schedule: WinogradSchedule, element: ir.Type
-) -> str:
+def _weights_kernel(module: ir.Module, number: int, channels: int, schedule: WinogradSchedule, element: ir.Type) -> str:
     """A kernel that transforms the weights of one shape; a task is a channel."""
     name = f"winograd_weights_{number}"
     padded = sum(s.vectors * s.groups for s in schedule.segments) * schedule.lanes

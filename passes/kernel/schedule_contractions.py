@@ -11,7 +11,15 @@ import numpy as np
 
 from cocomp.dialects import graph as graphs
 from cocomp.passes.math.structure import kept_columns
-from cocomp.passes.math.tiles import TileSchedule, VectorUnit, Work, choose_pixel_tiles, choose_tiles, estimate, group_sizes
+from cocomp.passes.math.tiles import (
+    TileSchedule,
+    VectorUnit,
+    Work,
+    choose_pixel_tiles,
+    choose_tiles,
+    estimate,
+    group_sizes,
+)
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 

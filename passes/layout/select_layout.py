@@ -59,7 +59,9 @@ class _Selector:
     functions: dict[str, ir.Operation]
     vector_bytes: int
     layouts: dict[ir.Value, MapAttr] = field(default_factory=dict[ir.Value, MapAttr])
-    parents: dict[ir.Value, tuple[ir.Value, nest.Index]] = field(default_factory=dict[ir.Value, tuple[ir.Value, nest.Index]])
+    parents: dict[ir.Value, tuple[ir.Value, nest.Index]] = field(
+        default_factory=dict[ir.Value, tuple[ir.Value, nest.Index]]
+    )
     """Part of a larger value -> (the larger value, index in it in terms of the part's index)."""
     planar: set[ir.Value] = field(default_factory=set[ir.Value])
     """Values that sparse contractions read or write with registers along pixels."""
@@ -136,7 +138,10 @@ class _Selector:
         number, axis = wanted
         value = call.operands[number]
         shape = structured.shape_of(value)
-        if structured.weight_name(value) is not None or layout.position_of(self.of(value), shape).coefficient(axis) == 1:
+        if (
+            structured.weight_name(value) is not None
+            or layout.position_of(self.of(value), shape).coefficient(axis) == 1
+        ):
             return
         order = [a for a in range(len(shape)) if a != axis] + [axis]
         copied = _insert_copy(call, value, f"relayout_{len(self.functions)}", self.functions)

@@ -299,7 +299,7 @@ def split_points(expr: Expr, cuts: dict[int, set[int]]) -> bool:
         if len(operand.terms) != 1 or operand.constant or not isinstance(operand.terms[0][0], Dim):
             possible = False
             continue
-        (variable, factor), = operand.terms
+        ((variable, factor),) = operand.terms
         outer = inner * atom.divisor
         if factor != 1 or not isinstance(variable, Dim):
             possible = False

@@ -102,10 +102,10 @@ def schedule_loops(
     if across is not None and not tile:
         full = bounds[across] // lanes
         vectors = next((u for u in (4, 2) if full % u == 0 and full >= u), 1) if own else 1
-    task_dims, loop_dims, steps = _tasks(outer, across, tile, bounds, lanes * vectors, _product(bounds, range(len(bounds))))
-    return LoopSchedule(
-        tuple(bounds), across, tuple(inside), task_dims, loop_dims, steps, tile, vectors, unroll, lanes
+    task_dims, loop_dims, steps = _tasks(
+        outer, across, tile, bounds, lanes * vectors, _product(bounds, range(len(bounds)))
     )
+    return LoopSchedule(tuple(bounds), across, tuple(inside), task_dims, loop_dims, steps, tile, vectors, unroll, lanes)
 
 
 def _product(bounds: Sequence[int], dims: Sequence[int] | range) -> int:
@@ -170,12 +170,18 @@ def _choose_across(
     stages = [d for d in inside if d is not None]
     if not stages:
         return best
-    along = sum(min(_cost(d, p, bounds, lanes) for d in stages if d in p.dims()) for p in positions if p.dims() & set(stages))
+    along = sum(
+        min(_cost(d, p, bounds, lanes) for d in stages if d in p.dims()) for p in positions if p.dims() & set(stages)
+    )
     return best if total(best) < along else None
 
 
 def _tile(
-    outer: Sequence[int], across: int | None, positions: Sequence[Expr], bounds: Sequence[int], own: Sequence[Sequence[int]]
+    outer: Sequence[int],
+    across: int | None,
+    positions: Sequence[Expr],
+    bounds: Sequence[int],
+    own: Sequence[Sequence[int]],
 ) -> dict[int, int]:
     """A dimension whose neighbours read overlapping or equal data: windows of depth-wise convolutions and pools."""
     reduced = {d for dims in own for d in dims}

@@ -149,7 +149,9 @@ def _dot(
     scaled: Callable[[Fraction, T, T | None], T],
 ) -> T:
     """One row: begins with a value that needs no multiplication, where there is one."""
-    terms = sorted(((c, v) for c, v in zip(row, values, strict=True) if c), key=lambda term: (term[0] != 1, abs(term[0]) != 1))
+    terms = sorted(
+        ((c, v) for c, v in zip(row, values, strict=True) if c), key=lambda term: (term[0] != 1, abs(term[0]) != 1)
+    )
     (first, value), *rest = terms
     total = value if first == 1 else scaled(first, value, None)
     for factor, value in rest:

@@ -32,7 +32,9 @@ class BuildPlanPass(Pass):
         with ir.InsertionPoint(main), main.location:
             planned = func.FuncOp("main", ir.FunctionType.get([], []))
             planned.attributes["plan.inputs"] = _signature(main, "arg_attrs", "cocomp.input", block.arguments)
-            planned.attributes["plan.outputs"] = _signature(main, "res_attrs", "cocomp.output", ops_in(block)[-1].operands)
+            planned.attributes["plan.outputs"] = _signature(
+                main, "res_attrs", "cocomp.output", ops_in(block)[-1].operands
+            )
         body = planned.add_entry_block()
         buffers: dict[ir.Value, ir.Value] = {}
         with ir.InsertionPoint(body), main.location:

@@ -12,7 +12,6 @@ from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, plan, structured
 from cocomp.passes.kernel._contraction import Contraction, matrix_of, read_contraction, schedule_of
 from cocomp.passes.math import affine
-from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
@@ -72,13 +71,17 @@ class _Packer:
             schedule = schedule_of(function)
             assert schedule is not None
             if contraction.constant_weight:
-                operands[contraction.w_argument], extra, skipped = self._packed(operands[contraction.w_argument], contraction)
+                operands[contraction.w_argument], extra, skipped = self._packed(
+                    operands[contraction.w_argument], contraction
+                )
             else:
                 extra = self._tables(contraction)
         for position, value in enumerate(operands):
             op.operands[position] = value
         if extra:
-            packed = plan.dispatch(op.attributes["kernel"].value, [*operands, *extra], op.attributes["writes"], op.location)
+            packed = plan.dispatch(
+                op.attributes["kernel"].value, [*operands, *extra], op.attributes["writes"], op.location
+            )
             packed.attributes["skipped_flops"] = plan.i64(skipped)
             op.erase()
 
@@ -106,7 +109,11 @@ class _Packer:
         schedule = schedule_of(contraction.group.function)
         assert schedule is not None
         offsets = contraction.offsets()
-        key = (name, str(contraction.group.function.attributes["kernel.schedule"]), tuple(map(str, contraction.w_index)))
+        key = (
+            name,
+            str(contraction.group.function.attributes["kernel.schedule"]),
+            tuple(map(str, contraction.w_index)),
+        )
         packed = pack(matrix_of(name, self.state.weights[name], contraction), offsets, schedule)
         made = self._constant((*key, "values"), f"{name}:packed", packed.values)
         dims = [contraction.batches, contraction.outer_pixels, contraction.pixel]

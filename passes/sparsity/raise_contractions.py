@@ -64,7 +64,9 @@ def _argument_number(value: ir.Value, arguments: list[ir.Value]) -> int | None:
 
 
 def _is_weight(value: ir.Value) -> bool:
-    root, _ = structured.through_views(value, structured.identity(len(structured.shape_of(value))), structured.shape_of(value))
+    root, _ = structured.through_views(
+        value, structured.identity(len(structured.shape_of(value))), structured.shape_of(value)
+    )
     return structured.weight_name(root) is not None
 
 

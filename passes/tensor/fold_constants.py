@@ -135,7 +135,9 @@ def _cut_out(module: ir.Module, frontier: list[ir.Value]) -> tuple[ir.Module, li
     names = [structured.weight_name(a) for a in arguments]
     known = [n for n in names if n is not None]
     main.attributes["sym_visibility"] = ir.StringAttr.get("public")
-    main.attributes["arg_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get({"sparse.name": ir.StringAttr.get(n)}) for n in known])
+    main.attributes["arg_attrs"] = ir.ArrayAttr.get(
+        [ir.DictAttr.get({"sparse.name": ir.StringAttr.get(n)}) for n in known]
+    )
     return cut, known
 
 
@@ -166,7 +168,11 @@ def _replace(main: ir.Operation, value: ir.Value, array: np.ndarray, state: Stat
     value.replace_all_uses_with(argument)
     kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
     main.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get([*kind.inputs, value.type], kind.results))
-    marks = list(main.attributes["arg_attrs"]) if "arg_attrs" in main.attributes else [ir.DictAttr.get({})] * len(kind.inputs)
+    marks = (
+        list(main.attributes["arg_attrs"])
+        if "arg_attrs" in main.attributes
+        else [ir.DictAttr.get({})] * len(kind.inputs)
+    )
     marks.append(ir.DictAttr.get({"sparse.name": ir.StringAttr.get(name)}))
     main.attributes["arg_attrs"] = ir.ArrayAttr.get(marks)
 

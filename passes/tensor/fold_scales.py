@@ -127,9 +127,20 @@ def _degree(op: ir.Operation, operand: int) -> int | None:
         is_left = inner.operands[0] in shifted
         if inner.name not in ("arith.addf", "arith.subf", "arith.mulf", "arith.divf", "arith.negf"):
             return None
-        if inner.name == "arith.mulf" and len(moving) > 1 or inner.name == "arith.divf" and inner.operands[1] in shifted:
+        if (
+            (inner.name == "arith.mulf"
+            and len(moving) > 1)
+            or (inner.name == "arith.divf"
+            and inner.operands[1] in shifted)
+        ):
             return None
-        only_shifts = inner.name == "arith.addf" and len(moving) == 1 or inner.name == "arith.subf" and is_left and len(moving) == 1
+        only_shifts = (
+            (inner.name == "arith.addf"
+            and len(moving) == 1)
+            or (inner.name == "arith.subf"
+            and is_left
+            and len(moving) == 1)
+        )
         shifted[inner.results[0]] = not only_shifts or any(shifted[v] for v in moving)
     return None
 
@@ -205,7 +216,9 @@ def _scaled(contract: ir.Operation, dim: int, scale: ir.Value, place: ir.Locatio
 
     scaled = _generic([weight, scale], maps, shape, element, body)
     affine_maps = [a.value for a in contract.attributes["maps"]]
-    return sparse.contract(contract.operands[0], scaled, affine_maps, list(loops.bounds), contract.results[0].type, place)
+    return sparse.contract(
+        contract.operands[0], scaled, affine_maps, list(loops.bounds), contract.results[0].type, place
+    )
 
 
 def _add_shift(value: ir.Value, shift: ir.Value, axis: int) -> ir.Value:

@@ -18,7 +18,15 @@ NARROW = (
     "arith.cmpf", "arith.select", "math.absf", "linalg.yield",
 )  # fmt: skip
 """Operations that are computed in half precision. Everything else in a body would lose more than a rounding."""
-SELECTIVE = ("arith.maximumf", "arith.minimumf", "arith.maxnumf", "arith.minnumf", "arith.cmpf", "arith.select", "linalg.yield")
+SELECTIVE = (
+    "arith.maximumf",
+    "arith.minimumf",
+    "arith.maxnumf",
+    "arith.minnumf",
+    "arith.cmpf",
+    "arith.select",
+    "linalg.yield",
+)
 """Operations that round nothing: a reduction of these alone gives half precision."""
 FOLLOWING = ("tensor.expand_shape", "tensor.collapse_shape", "tensor.extract_slice", "tensor.pad", "tensor.cast")
 
@@ -81,7 +89,9 @@ class _Narrowing:
             derived = self.state.weights.add(f"{name}:f16", _half(self.state.weights[name]))
             self.state.weights.discard(name)
             old = attributes[number]
-            attributes[number] = ir.DictAttr.get({**{n.name: n.attr for n in old}, "sparse.name": ir.StringAttr.get(derived)})
+            attributes[number] = ir.DictAttr.get(
+                {**{n.name: n.attr for n in old}, "sparse.name": ir.StringAttr.get(derived)}
+            )
             argument.set_type(self._narrowed(argument.type))
         if attributes:
             self.function.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes)
@@ -99,7 +109,9 @@ class _Narrowing:
         shape = structured.shape_of(value)
         maps = [ir.AffineMap.get_identity(len(shape))] * 2
         kinds = [linalg.IteratorType.parallel] * len(shape)
-        return structured.generic([value], tensor.empty(shape, element), maps, kinds, lambda x, _: self._cast(x, element))
+        return structured.generic(
+            [value], tensor.empty(shape, element), maps, kinds, lambda x, _: self._cast(x, element)
+        )
 
     def _cast(self, scalar: ir.Value, element: ir.Type) -> ir.Value:
         if scalar.type == element:

@@ -119,5 +119,3 @@ ERRORS = [
 @pytest.mark.parametrize(("actual", "expected", "error"), ERRORS, ids=range(len(ERRORS)))
 def test_relative_error(actual: list[float], expected: list[float], error: float):
     assert relative_error(np.array(actual), np.array(expected)) == pytest.approx(error)
-
-

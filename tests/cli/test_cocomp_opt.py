@@ -80,7 +80,9 @@ def test_print_after(tool: Capture, matmul: Path):
     done = tool("opt", matmul, "-p", "raise-contractions,canonicalize", "--print-after=raise-contractions")
     assert done.err.startswith("// after raise-contractions (")
     assert "// after canonicalize" not in done.err
-    assert "// after canonicalize" in tool("opt", matmul, "-p", "raise-contractions,canonicalize", "--print-after=all").err
+    assert (
+        "// after canonicalize" in tool("opt", matmul, "-p", "raise-contractions,canonicalize", "--print-after=all").err
+    )
 
 
 def test_debuginfo(tool: Capture, matmul: Path):
@@ -185,7 +187,11 @@ def test_emit_links_a_library(tool: Capture, models: Path, here: Path):
 
 
 WRONG = [
-    (("-p", "raise-contraction"), "'raise-contraction' does not refer to a registered pass", "did you mean 'raise-contractions'?"),
+    (
+        ("-p", "raise-contraction"),
+        "'raise-contraction' does not refer to a registered pass",
+        "did you mean 'raise-contractions'?",
+    ),
     (("-p", "raise-contractions{wide=true}"), "pass 'raise-contractions': expected key=value with a key of (none)", ""),
     (("-p", "canonicalize{wide=true}"), "no such option wide", ""),
     (("-p", "func.func(canonicalize"), "unbalanced bracket in the pipeline", ""),

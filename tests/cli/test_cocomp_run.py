@@ -113,7 +113,11 @@ def arrays(here: Path) -> Path:
 REJECTED = [
     (("--input", "no.npy"), 1, "no.npy: cannot be read: No such file or directory"),
     (("--input", "big.npy"), 1, "input 'x': expected float32 of shape [1, 3, 8, 8], got float32 of shape [1, 3, 9, 9]"),
-    (("--input", "double.npy"), 1, "input 'x': expected float32 of shape [1, 3, 8, 8], got float64 of shape [1, 3, 8, 8]"),
+    (
+        ("--input", "double.npy"),
+        1,
+        "input 'x': expected float32 of shape [1, 3, 8, 8], got float64 of shape [1, 3, 8, 8]",
+    ),
     (("--input", "archive.npz"), 1, "expected one array (.npy), got an archive of several"),
     (("--input", "object.npy"), 1, "cannot be read as an array of numpy"),
     (("--input", "text.npy"), 1, "cannot be read as an array of numpy"),

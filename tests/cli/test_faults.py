@@ -64,7 +64,9 @@ def test_disk_is_full(models: Path, here: Path, size: int):
 
 def test_library_does_not_fit(here: Path):
     """Saving alone meets the limit."""
-    code = "import sys, pathlib; from cocomp.artifact import Artifact; Artifact(b'x' * 10000, 'header', {}).save('out.so')"
+    code = (
+        "import sys, pathlib; from cocomp.artifact import Artifact; Artifact(b'x' * 10000, 'header', {}).save('out.so')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=False, preexec_fn=limited(4096)
     )
@@ -112,7 +114,15 @@ def test_ctrl_c_leaves_nothing(models: Path, here: Path, sign: str):
     work, dump, temporary = here / "work", here / "dump", here / "temporary"
     work.mkdir()
     temporary.mkdir()
-    command = ["env", f"TMPDIR={temporary}", *COMPILE, str(models / "residual.mlir"), "-o", "out.so", f"--dump-ir={dump}"]
+    command = [
+        "env",
+        f"TMPDIR={temporary}",
+        *COMPILE,
+        str(models / "residual.mlir"),
+        "-o",
+        "out.so",
+        f"--dump-ir={dump}",
+    ]
     done = interrupt(command, (dump / sign).exists, work)
     assert done.code == 130
     assert done.err == "cocompc: error: interrupted\n"
@@ -129,7 +139,11 @@ def test_ctrl_c_of_a_benchmark(library: Path, here: Path):
 
 def test_termination_is_like_ctrl_c(models: Path, here: Path):
     process = subprocess.Popen(
-        [*COMPILE, str(models / "residual.mlir"), "-v"], cwd=here, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*COMPILE, str(models / "residual.mlir"), "-v"],
+        cwd=here,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stderr is not None
     process.stderr.readline()  # imported: past the start of Python
@@ -143,7 +157,10 @@ def test_termination_is_like_ctrl_c(models: Path, here: Path):
 def test_reader_that_goes_away(models: Path, here: Path):
     """`cocompc --compile-to=... -o - | head -1`"""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cocomp.cli.opt", "--list-passes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "cocomp.cli.opt", "--list-passes"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
@@ -228,7 +245,11 @@ def test_no_flipped_bit_gets_through(library: Path, here: Path):
     """Every flip is either noticed or lies where nothing is read; nothing crashes."""
     data = bytearray(library.read_bytes())
     chosen = random.Random(5)
-    positions = [*range(64), *range(len(data) - 64 * 30, len(data), 7), *(chosen.randrange(len(data)) for _ in range(400))]
+    positions = [
+        *range(64),
+        *range(len(data) - 64 * 30, len(data), 7),
+        *(chosen.randrange(len(data)) for _ in range(400)),
+    ]
     path = here / "m.so"
     for position in positions:
         bit = 1 << chosen.randrange(8)
@@ -264,7 +285,9 @@ def test_internal_error_leaves_a_reproducer(tool: Capture, models: Path, here: P
     done = tool("cocompc", models / "residual.pt2", "-mcpu=x86-64-v3", "-target=linux-x86-64")
     assert done.code == _shell.INTERNAL == 70
     assert "cocompc: error: internal error: pass 'select-layout' failed: KeyError: 'boom'" in done.err
-    command = shlex.split(next(line for line in done.err.splitlines() if "see it again: " in line).partition("again: ")[2])
+    command = shlex.split(
+        next(line for line in done.err.splitlines() if "see it again: " in line).partition("again: ")[2]
+    )
     assert command[0] == "cocomp-opt"
     assert command[2:] == ["-p", "select-layout", "-target=linux-x86-64", "-mcpu=x86-64-v3"]
     again = tool("opt", *command[1:])
@@ -288,7 +311,9 @@ def test_failing_link_leaves_a_reproducer(tool: Capture, models: Path, here: Pat
     assert "no linker" in done.err
     assert not (here / "out.so").exists()
     monkeypatch.undo()
-    command = shlex.split(next(line for line in done.err.splitlines() if "see it again: " in line).partition("again: ")[2])
+    command = shlex.split(
+        next(line for line in done.err.splitlines() if "see it again: " in line).partition("again: ")[2]
+    )
     assert tool("opt", *command[1:]).code == 0
     (emitted,) = (word.partition("=")[2] for word in command if word.startswith("--emit="))
     assert tool("run", emitted).code == 0
@@ -324,7 +349,9 @@ def test_exceptions_of_the_system(error: BaseException, code: int, message: str,
 
 def test_tools_are_installed_as_commands():
     for name in ("cocompc", "cocomp-opt", "cocomp-run"):
-        done = subprocess.run([Path(sys.executable).with_name(name), "--help"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [Path(sys.executable).with_name(name), "--help"], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0
 
 

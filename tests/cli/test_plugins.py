@@ -58,17 +58,25 @@ def test_they_are_listed(environment: dict[str, str]):
 
 
 def test_target_compiles(environment: dict[str, str], models: Path, tmp_path: Path):
-    done = run_tool("cocompc", models / "residual.mlir", "--target=acme-board", "-o", tmp_path / "m.so", env=environment)
+    done = run_tool(
+        "cocompc", models / "residual.mlir", "--target=acme-board", "-o", tmp_path / "m.so", env=environment
+    )
     assert done.err == ""
     assert run_tool("run", tmp_path / "m.so").out.startswith(f"{tmp_path / 'm.so'}: acme-board (")
 
 
 WRONG = [
     (("-p", "not-there"), "plug-in 'not-there' of broken cannot be loaded (no_such_package:Pass): ModuleNotFoundError"),
-    (("-p", "not-a-pass"), "plug-in 'not-a-pass' of group 'cocomp.passes': expected a subclass of Pass whose name is 'not-a-pass'"),
+    (
+        ("-p", "not-a-pass"),
+        "plug-in 'not-a-pass' of group 'cocomp.passes': expected a subclass of Pass whose name is 'not-a-pass'",
+    ),
     (("-p", "canonical-name"), "expected a subclass of Pass whose name is 'canonical-name'"),
     (("-target=not-a-target",), "plug-in 'not-a-target' of group 'cocomp.targets': expected a CpuTarget, got str"),
-    (("-target=unknown",), "unknown target 'unknown': expected one of host, linux-x86-64, linux-arm64, android-cpu, acme-board"),
+    (
+        ("-target=unknown",),
+        "unknown target 'unknown': expected one of host, linux-x86-64, linux-arm64, android-cpu, acme-board",
+    ),
 ]
 
 

@@ -165,7 +165,9 @@ def test_missing_shapes_are_asked_for(models: Path, spec: str):
 
 
 def test_wrong_shape_in_script_names_the_line(models: Path):
-    with pytest.raises(CompileError, match="does not run on inputs of these shapes: .*expected input.* to have 3 channels") as caught:
+    with pytest.raises(
+        CompileError, match="does not run on inputs of these shapes: .*expected input.* to have 3 channels"
+    ) as caught:
         load(models / "residual.pt", "1x4x8x8xf32")
     assert "small_models.py:" in caught.value.where
 

@@ -43,12 +43,32 @@ def test_scalars_keep_their_shape(tmp_path: Path):
 CASES = [
     ("func.func @main(", None, "expected", "model.mlir:1"),
     (ADD.replace("@main", "@other"), None, "expected a module of one function @main, got @other", "model.mlir"),
-    (ADD + ADD.replace("@main", "@two"), None, "expected a module of one function @main, got @main, @two", "model.mlir"),
+    (
+        ADD + ADD.replace("@main", "@two"),
+        None,
+        "expected a module of one function @main, got @main, @two",
+        "model.mlir",
+    ),
     ("", None, "expected a module of one function @main, got no function", "model.mlir"),
-    (ADD.replace("tensor<4xf32>", "tensor<?xf32>"), None, "expected tensors of static shape in the type of @main", "model.mlir"),
-    (ADD, None, "the module takes 1 weights (arguments with sparse.name), but their file is missing", "model.safetensors"),
+    (
+        ADD.replace("tensor<4xf32>", "tensor<?xf32>"),
+        None,
+        "expected tensors of static shape in the type of @main",
+        "model.mlir",
+    ),
+    (
+        ADD,
+        None,
+        "the module takes 1 weights (arguments with sparse.name), but their file is missing",
+        "model.safetensors",
+    ),
     (ADD, {"v": np.ones(4, np.float32)}, "weight 'w' of model.mlir is missing", "model.safetensors"),
-    (ADD, {"w": np.ones(5, np.float32)}, "weight 'w': expected shape [4] as in model.mlir, got [5]", "model.safetensors"),
+    (
+        ADD,
+        {"w": np.ones(5, np.float32)},
+        "weight 'w': expected shape [4] as in model.mlir, got [5]",
+        "model.safetensors",
+    ),
 ]
 
 
