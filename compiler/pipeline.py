@@ -55,7 +55,10 @@ def cpu_steps(fold: bool = True, precision: str = "f32") -> list[tuple[Phase, li
             phase("rewritten"),
             [
                 Step(CLEAN, "the importer leaves dead and repeated operations"),
-                Step(Upstream(pipeline="func.func(linalg-generalize-named-ops)"), "one form for every loop: the rest sees no names"),
+                Step(
+                    Upstream(pipeline="func.func(linalg-generalize-named-ops)"),
+                    "one form for every loop: the rest sees no names",
+                ),
                 Step(DropCastsPass(), "all shapes are static: casts to dynamic ones only hide it"),
                 Step(CropPadsPass(), "kernels write borders, they do not take any away"),
                 Step(SplitResultsPass(), "a maximum without its position can be computed in any order"),

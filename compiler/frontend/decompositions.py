@@ -86,7 +86,14 @@ def flash_attention_for_cpu(
 
 
 def group_norm(
-    x: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None, n: int, c: int, hxw: int, group: int, eps: float
+    x: torch.Tensor,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    n: int,
+    c: int,
+    hxw: int,
+    group: int,
+    eps: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Group norm with a two-pass variance; mean and variance themselves serve training only."""
     grouped = x.reshape(n, group, c // group * hxw)
@@ -118,7 +125,7 @@ def adaptive_average(x: torch.Tensor, output_size: Sequence[int | None]) -> torc
         x = x.mean(whole, keepdim=True)
     for axis, size in enumerate(output_size, first):
         length = x.size(axis)
-        if size is None or size == length or size == 1:
+        if size is None or size in (1, length):
             continue
         bins, place = torch.arange(size, device=x.device), torch.arange(length, device=x.device)
         low, high = bins * length // size, ((bins + 1) * length + size - 1) // size
@@ -206,8 +213,14 @@ def _depthwise_3d(
     total = None
     for tap in range(taps):
         start = tap * dilation[0]
-        part = x[:, :, start : start + (frames - 1) * stride[0] + 1 : stride[0]].transpose(1, 2).reshape(-1, x.size(1), *x.shape[3:])
-        y = aten.convolution(part, weight[:, :, tap], None, stride[1:], padding[1:], dilation[1:], False, [0, 0], groups)
+        part = (
+            x[:, :, start : start + (frames - 1) * stride[0] + 1 : stride[0]]
+            .transpose(1, 2)
+            .reshape(-1, x.size(1), *x.shape[3:])
+        )
+        y = aten.convolution(
+            part, weight[:, :, tap], None, stride[1:], padding[1:], dilation[1:], False, [0, 0], groups
+        )
         total = y if total is None else total + y
     assert total is not None
     total = total.reshape(x.size(0), frames, *total.shape[1:]).transpose(1, 2)
@@ -220,18 +233,21 @@ def table() -> dict[Any, Callable[..., Any]]:
     from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
     kept = set(KEPT_WHOLE)
-    chosen = {op: rule for op, rule in get_decomposition_table().items() if op._overloadpacket not in kept}
-    chosen.update({
-        aten._native_batch_norm_legit_no_training.default: batch_norm,
-        aten.native_group_norm.default: group_norm,
-        aten.convolution.default: convolution,
-        aten.roll.default: roll,
-        aten.isfinite.default: is_finite,
-        aten.copysign.Tensor: copysign,
-        aten.gelu.default: gelu,
-        aten.scaled_dot_product_attention.default: attention,
-        aten._scaled_dot_product_flash_attention_for_cpu.default: flash_attention_for_cpu,
-    })
+    every: dict[Any, Callable[..., Any]] = get_decomposition_table()
+    chosen = {op: rule for op, rule in every.items() if op._overloadpacket not in kept}
+    chosen.update(
+        {
+            aten._native_batch_norm_legit_no_training.default: batch_norm,
+            aten.native_group_norm.default: group_norm,
+            aten.convolution.default: convolution,
+            aten.roll.default: roll,
+            aten.isfinite.default: is_finite,
+            aten.copysign.Tensor: copysign,
+            aten.gelu.default: gelu,
+            aten.scaled_dot_product_attention.default: attention,
+            aten._scaled_dot_product_flash_attention_for_cpu.default: flash_attention_for_cpu,
+        }
+    )
     pools = (
         aten.adaptive_avg_pool1d, aten.adaptive_avg_pool2d, aten._adaptive_avg_pool2d, aten.adaptive_avg_pool3d,
         aten._adaptive_avg_pool3d,

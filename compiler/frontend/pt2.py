@@ -71,9 +71,8 @@ def _load(path: Path) -> tuple[ExportedProgram, list[np.ndarray]]:
         )
         program._guards_code = []  # Python text that PyTorch would run
         samples = names.SAMPLE_INPUTS_FILENAME_FORMAT.format(name)
-        return program, _example_inputs(
-            archive.read_bytes(samples) if archive.archive_file.has_record(samples) else b""
-        )  # pyright: ignore[reportAttributeAccessIssue]
+        reader: Any = archive.archive_file
+        return program, _example_inputs(archive.read_bytes(samples) if reader.has_record(samples) else b"")
 
 
 def _only_model(records: list[str], path: Path) -> str:

@@ -118,9 +118,7 @@ class Evaluator:
         needed = tuple(e if e is not None else Expr() for e in at)
         return self.body(definition, needed, point)[definition.results.index(number)]
 
-    def body(
-        self, loop: nest.Loop, at: nest.Index, point: Point, carried: Sequence[Val] | None = None
-    ) -> list[Val]:
+    def body(self, loop: nest.Loop, at: nest.Index, point: Point, carried: Sequence[Val] | None = None) -> list[Val]:
         """Results of a loop operation's body at loop point `at`; `carried` are the values of a reduction so far."""
         op = self.graph.operations[loop.results[0]]
         if loop.contraction:
@@ -145,7 +143,9 @@ class Evaluator:
     def _multiply_add(self, loop: nest.Loop, at: nest.Index, point: Point, total: Val) -> Val:
         factors = []
         for number, operand_map in zip(loop.operands, loop.operand_maps, strict=True):
-            factors.append(self.value(number, tuple(affine.substitute(e, at, point.bounds) for e in operand_map), point))
+            factors.append(
+                self.value(number, tuple(affine.substitute(e, at, point.bounds) for e in operand_map), point)
+            )
         is_vector = point.vector_dim is not None
         built = [(self.spread if is_vector else self.scalar)(v, point) for v in (*factors, total)]
         return Val(total.type, math.fma(*built), is_vector)
@@ -208,7 +208,9 @@ class Evaluator:
 
     def _affine_vector(self, val: Val, point: Point) -> ir.Value:
         assert val.expr is not None
-        lanes = [self._cast_index(b.evaluate(val.expr, self._lane(point, i).dims), val.type) for i in range(point.lanes)]
+        lanes = [
+            self._cast_index(b.evaluate(val.expr, self._lane(point, i).dims), val.type) for i in range(point.lanes)
+        ]
         return vector.from_elements(ir.VectorType.get([point.lanes], val.type), lanes)
 
     def _lane(self, point: Point, lane: int) -> Point:
@@ -240,7 +242,9 @@ class Evaluator:
         if folded is not None:
             return folded
         if not op.name.startswith(("arith.", "math.")):
-            raise CompileError(f"operation '{op.name}' is not supported inside an element-wise computation", where=where(op))
+            raise CompileError(
+                f"operation '{op.name}' is not supported inside an element-wise computation", where=where(op)
+            )
         is_vector = any(self._varies(v, point) for v in operands)
         if op.name == "arith.select" and not self._varies(operands[0], point) and is_vector:
             built = [self.scalar(operands[0], point), *(self.spread(v, point) for v in operands[1:])]
@@ -272,10 +276,16 @@ class Evaluator:
             return Val(memory.element, self._from_memory(read, memory.element))
         if step == 1:
             self.statistics.contiguous += 1
-            return Val(memory.element, self._from_memory(self._load_vector(memory, position, point), memory.element), True)
+            return Val(
+                memory.element, self._from_memory(self._load_vector(memory, position, point), memory.element), True
+            )
         if step is not None and 1 < step <= MAX_STEP and point.tail is None:
             self.statistics.strided += 1
-            return Val(memory.element, self._from_memory(self._load_strided(memory, position, point, step), memory.element), True)
+            return Val(
+                memory.element,
+                self._from_memory(self._load_strided(memory, position, point, step), memory.element),
+                True,
+            )
         self.statistics.gathered += 1
         lanes = []
         for lane in range(point.lanes):
@@ -303,7 +313,10 @@ class Evaluator:
         found = loaded[0]
         for number, start in enumerate(starts[1:], 1):
             before = [lane for lane in range(lanes) if lane * step < number * lanes]
-            picks = [(lane if number > 1 else lane * step) if lane in before else lanes + lane * step - start for lane in range(lanes)]
+            picks = [
+                (lane if number > 1 else lane * step) if lane in before else lanes + lane * step - start
+                for lane in range(lanes)
+            ]
             picks = [p if p < 2 * lanes else 0 for p in picks]
             found = vector.shuffle(found, loaded[number], picks)
         return found
@@ -345,7 +358,9 @@ class Evaluator:
         if not _is_bool(memory.element):
             return val
         byte = memory.buffer.type.element_type
-        return arith.extui(ir.VectorType.get(val.type.shape, byte) if isinstance(val.type, ir.VectorType) else byte, val)
+        return arith.extui(
+            ir.VectorType.get(val.type.shape, byte) if isinstance(val.type, ir.VectorType) else byte, val
+        )
 
     def _extract(self, op: ir.Operation, indices: Sequence[Val], point: Point) -> Val:
         """An element at computed indices: each becomes a dimension of its own, kept inside the tensor."""
@@ -364,7 +379,9 @@ class Evaluator:
             exprs.append(affine.dim(len(dims)))
             dims.append(_clamp(built, extent))
             bounds.append(extent)
-        return self.value_at(number, tuple(exprs), replace(point, dims=tuple(dims), bounds=tuple(bounds), varying=frozenset(varying)))
+        return self.value_at(
+            number, tuple(exprs), replace(point, dims=tuple(dims), bounds=tuple(bounds), varying=frozenset(varying))
+        )
 
     def value_at(self, number: int, index: nest.Index, point: Point) -> Val:
         """Like `value`, at a point with dimensions of its own: nothing is remembered."""

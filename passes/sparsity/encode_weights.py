@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from cocomp.dialects import sparse, structured
+from cocomp.passes import _outline
 from cocomp.passes.kernel._mask import weight_mask
 from cocomp.passes.math.structure import Blocks, Dense, KernelGroups, Structure, find_structure
 from cocomp.support import registry
@@ -40,6 +41,7 @@ class EncodeWeightsPass(Pass):
             for op in ops_in(block):
                 if structured.is_contract(op):
                     _read_directly(op)
+            _outline.erase_dead(block)
             for argument in block.arguments:
                 name = structured.weight_name(argument)
                 uses = [use.owner.operation for use in argument.uses]

@@ -127,19 +127,12 @@ def _degree(op: ir.Operation, operand: int) -> int | None:
         is_left = inner.operands[0] in shifted
         if inner.name not in ("arith.addf", "arith.subf", "arith.mulf", "arith.divf", "arith.negf"):
             return None
-        if (
-            (inner.name == "arith.mulf"
-            and len(moving) > 1)
-            or (inner.name == "arith.divf"
-            and inner.operands[1] in shifted)
+        if (inner.name == "arith.mulf" and len(moving) > 1) or (
+            inner.name == "arith.divf" and inner.operands[1] in shifted
         ):
             return None
-        only_shifts = (
-            (inner.name == "arith.addf"
-            and len(moving) == 1)
-            or (inner.name == "arith.subf"
-            and is_left
-            and len(moving) == 1)
+        only_shifts = (inner.name == "arith.addf" and len(moving) == 1) or (
+            inner.name == "arith.subf" and is_left and len(moving) == 1
         )
         shifted[inner.results[0]] = not only_shifts or any(shifted[v] for v in moving)
     return None

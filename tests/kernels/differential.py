@@ -53,7 +53,9 @@ def check(*cases: Case, threads: Sequence[int] = (2,)) -> None:
     for count in threads:
         with artifact.load(threads=count) as model:
             found = iter(model.run(inputs))
-            problems = [p for c, r in zip(cases, expected, strict=True) for e in r if (p := difference(c, next(found), e))]
+            problems = [
+                p for c, r in zip(cases, expected, strict=True) for e in r if (p := difference(c, next(found), e))
+            ]
         assert not problems, f"{count} threads:\n" + "\n".join(problems)
 
 

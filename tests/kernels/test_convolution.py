@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
-
 from differential import Case, check
+from torch import nn
 
 PLAIN = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -85,7 +84,12 @@ def test_minimal_filtering_and_what_is_around_it() -> None:
     """3x3 layers large enough for Winograd, with odd sizes, one row of tiles, batches, and epilogues."""
     torch.manual_seed(3)
     cases = []
-    for channels, filters, size, batch in ((64, 64, (56, 56), 1), (32, 48, (17, 31), 1), (64, 33, (4, 13), 2), (128, 128, (7, 7), 1)):
+    for channels, filters, size, batch in (
+        (64, 64, (56, 56), 1),
+        (32, 48, (17, 31), 1),
+        (64, 33, (4, 13), 2),
+        (128, 128, (7, 7), 1),
+    ):
         layer = nn.Sequential(nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU())
         cases.append(Case(describe(c=channels, f=filters, size=size), layer, (torch.randn(batch, channels, *size),)))
     valid = nn.Conv2d(64, 64, 3)
@@ -113,5 +117,14 @@ class Residual(nn.Module):
 @pytest.mark.parametrize("channels", [3, 16, 33])
 def test_epilogues(channels: int) -> None:
     torch.manual_seed(channels)
-    activations = [nn.ReLU(), nn.ReLU6(), nn.SiLU(), nn.Hardswish(), nn.GELU(), nn.LeakyReLU(0.1), nn.PReLU(channels), nn.Sigmoid()]
+    activations = [
+        nn.ReLU(),
+        nn.ReLU6(),
+        nn.SiLU(),
+        nn.Hardswish(),
+        nn.GELU(),
+        nn.LeakyReLU(0.1),
+        nn.PReLU(channels),
+        nn.Sigmoid(),
+    ]
     check(*(Case(str(a), Residual(channels, a), (torch.randn(1, channels, 9, 11),)) for a in activations))

@@ -6,10 +6,9 @@ import random
 
 import pytest
 import torch
+from differential import Case, check
 from torch import nn
 from torch.nn import functional as F
-
-from differential import Case, check
 
 EXTENTS = (1, 2, 3, 5, 7, 8, 16, 17, 31, 32, 33, 64, 100)
 
@@ -98,7 +97,9 @@ def test_attention() -> None:
         Case("cross", attend, (heads(1, 2, 9, 8), heads(1, 2, 13, 8), heads(1, 2, 13, 24))),
         Case("causal", lambda q, k, v: attend(q, k, v, is_causal=True), (heads(1, 2, 33, 8),) * 3),
         Case("boolean mask", attend, (heads(2, 2, 9, 8), heads(2, 2, 13, 8), heads(2, 2, 13, 8), mask)),
-        Case("added mask", attend, (heads(2, 2, 9, 8), heads(2, 2, 13, 8), heads(2, 2, 13, 8), torch.randn(1, 1, 9, 13))),
+        Case(
+            "added mask", attend, (heads(2, 2, 9, 8), heads(2, 2, 13, 8), heads(2, 2, 13, 8), torch.randn(1, 1, 9, 13))
+        ),
         Case("scale", lambda q, k, v: attend(q, k, v, scale=0.7), (heads(1, 1, 5, 7),) * 3),
         Case("one query", attend, (heads(1, 4, 1, 32), heads(1, 4, 64, 32), heads(1, 4, 64, 32))),
         Case(
@@ -125,7 +126,11 @@ def test_transformer_layers() -> None:
     check(
         Case("multi-head", SelfAttention(48, 4).eval(), (torch.randn(2, 17, 48),)),
         Case("encoder", nn.TransformerEncoderLayer(32, 4, 64, batch_first=True).eval(), (torch.randn(2, 9, 32),)),
-        Case("decoder", nn.TransformerDecoderLayer(32, 4, 64, batch_first=True).eval(), (torch.randn(2, 9, 32), torch.randn(2, 5, 32))),
+        Case(
+            "decoder",
+            nn.TransformerDecoderLayer(32, 4, 64, batch_first=True).eval(),
+            (torch.randn(2, 9, 32), torch.randn(2, 5, 32)),
+        ),
     )
 
 
@@ -146,7 +151,9 @@ def test_recurrent_networks(kind: type[nn.Module]) -> None:
     torch.manual_seed(4)
     check(
         Case("one layer", Recurrent(kind(7, 17)), (torch.randn(5, 1, 7),)),
-        Case("two layers, batch first", Recurrent(kind(8, 16, num_layers=2, batch_first=True)), (torch.randn(3, 4, 8),)),
+        Case(
+            "two layers, batch first", Recurrent(kind(8, 16, num_layers=2, batch_first=True)), (torch.randn(3, 4, 8),)
+        ),
         Case("both directions", Recurrent(kind(5, 6, bidirectional=True)), (torch.randn(3, 2, 5),)),
         Case("no bias", Recurrent(kind(3, 4, bias=False)), (torch.randn(2, 1, 3),)),
     )

@@ -6,10 +6,9 @@ import random
 
 import pytest
 import torch
+from differential import Case, check
 from torch import nn
 from torch.nn import functional as F
-
-from differential import Case, check
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -20,14 +19,23 @@ def test_chains_of_views(seed: int) -> None:
     for number in range(12):
         rng = random.Random(1000 * seed + number)
         shape = [rng.choice((1, 2, 3, 4, 6, 8, 12)) for _ in range(rng.randint(1, 4))]
-        steps = [(rng.choice(("reshape", "permute", "slice", "compute", "reduce", "flip")), rng.random()) for _ in range(rng.randint(2, 5))]
+        steps = [
+            (rng.choice(("reshape", "permute", "slice", "compute", "reduce", "flip")), rng.random())
+            for _ in range(rng.randint(2, 5))
+        ]
 
         def run(x: torch.Tensor, steps: list[tuple[str, float]] = steps) -> torch.Tensor:
             x = x * 2
             for kind, r in steps:
                 axis = int(r * x.dim())
                 if kind == "reshape":
-                    x = x.reshape(-1, x.shape[-1]) if r < 0.3 else x.reshape(x.shape[0], -1) if r < 0.6 else x.unflatten(axis, _factors(x.shape[axis]))
+                    x = (
+                        x.reshape(-1, x.shape[-1])
+                        if r < 0.3
+                        else x.reshape(x.shape[0], -1)
+                        if r < 0.6
+                        else x.unflatten(axis, _factors(x.shape[axis]))
+                    )
                 elif kind == "permute":
                     x = x.permute(*range(1, x.dim()), 0) if r < 0.5 else x.transpose(0, -1)
                 elif kind == "slice":
@@ -179,6 +187,10 @@ def test_resizing() -> None:
         Case("linear 1-D", nn.Upsample(size=13, mode="linear"), (torch.randn(1, 4, 9),)),
         Case("nearest 3-D", nn.Upsample(scale_factor=2), (torch.randn(1, 2, 3, 4, 5),)),
         Case("trilinear", nn.Upsample(scale_factor=2, mode="trilinear"), (torch.randn(1, 2, 3, 4, 5),)),
-        Case("grid_sample", lambda v, g: F.grid_sample(v, g, align_corners=False), (x, torch.rand(2, 4, 5, 2) * 2.2 - 1.1)),
+        Case(
+            "grid_sample",
+            lambda v, g: F.grid_sample(v, g, align_corners=False),
+            (x, torch.rand(2, 4, 5, 2) * 2.2 - 1.1),
+        ),
         threads=(1, 2),
     )

@@ -6,10 +6,9 @@ import math
 
 import pytest
 import torch
+from differential import Case, check
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from differential import Case, check
 
 SHAPES = [(1,), (7,), (3, 5), (2, 3, 17), (1, 31, 33), (2, 3, 5, 7)]
 
@@ -99,7 +98,11 @@ def test_integers(dtype: torch.dtype) -> None:
         Case("abs", torch.abs, (a,)),
         Case("floor divide", lambda x, y: x // y, (a, b)),
         Case("remainder", lambda x, y: x % y, (a, b)),
-        Case("divide by -1", lambda x, y: (torch.div(x, y - y.clamp(max=0) - 2, rounding_mode="trunc"), x % -1), (a, torch.ones_like(a))),
+        Case(
+            "divide by -1",
+            lambda x, y: (torch.div(x, y - y.clamp(max=0) - 2, rounding_mode="trunc"), x % -1),
+            (a, torch.ones_like(a)),
+        ),
         Case("true divide", lambda x, y: x / y, (a, b)),
         Case("and or xor not", lambda x, y: (x & y, x | y, x ^ y, ~x), (a, b)),
         Case("shifts", lambda x, y: (x << 2, x >> 1), (a, b)),
@@ -147,13 +150,22 @@ def test_broadcasting() -> None:
 def test_inputs_in_any_order_in_memory() -> None:
     torch.manual_seed(7)
     base = torch.randn(6, 10, 14)
-    strange = [base.transpose(0, 2), base[::2, 1::3], base.permute(1, 2, 0), base[:, :, 3:9], base.flip(1), base[2].expand(3, 10, 14)]
+    strange = [
+        base.transpose(0, 2),
+        base[::2, 1::3],
+        base.permute(1, 2, 0),
+        base[:, :, 3:9],
+        base.flip(1),
+        base[2].expand(3, 10, 14),
+    ]
     check(*(Case(f"strides {x.stride()}", lambda v: v * 2 + 1, (x,)) for x in strange))
 
 
 def test_special_values_pass_through() -> None:
     inf, nan = math.inf, math.nan
-    x = torch.tensor([0.0, -0.0, 1.0, -1.0, inf, -inf, nan, 1e-42, 3e38, -3e38, 88.8, -88.8, 104.0, -104.0, 0.5, 2.0, 7.0])
+    x = torch.tensor(
+        [0.0, -0.0, 1.0, -1.0, inf, -inf, nan, 1e-42, 3e38, -3e38, 88.8, -88.8, 104.0, -104.0, 0.5, 2.0, 7.0]
+    )
     y = torch.tensor([nan, 0.0, -0.0, inf, inf, inf, 1.0, -1e-42, 3e38, 3e38, 1.0, nan, inf, -inf, 1.0, -inf, 0.0])
 
     def of_one(v: Tensor) -> tuple[Tensor, ...]:

@@ -6,10 +6,9 @@ import random
 
 import pytest
 import torch
+from differential import Case, check
 from torch import nn
 from torch.nn import functional as F
-
-from differential import Case, check
 
 REDUCTIONS = {
     "sum": lambda x, d, k: x.sum(d, keepdim=k), "mean": lambda x, d, k: x.mean(d, keepdim=k), "amax": lambda x, d, k: x.amax(d, keepdim=k),
@@ -32,7 +31,9 @@ def test_reductions_over_any_dimensions(seed: int) -> None:
             name = "sum"
         keep = rng.random() < 0.5
         reduce = REDUCTIONS[name]
-        cases.append(Case(f"{name} {shape} over {dims}", lambda x, r=reduce, d=dims, k=keep: r(x, d, k), (torch.randn(shape),)))
+        cases.append(
+            Case(f"{name} {shape} over {dims}", lambda x, r=reduce, d=dims, k=keep: r(x, d, k), (torch.randn(shape),))
+        )
     check(*cases, threads=(1, 2))
 
 
@@ -55,7 +56,7 @@ def test_reductions_with_positions() -> None:
 def test_norms() -> None:
     torch.manual_seed(4)
     layers: list[tuple[nn.Module, tuple[int, ...]]] = [
-        (nn.LayerNorm(33), (2, 5, 33)), (nn.LayerNorm((5, 33)), (2, 5, 33)), (nn.LayerNorm(768), (1, 3, 768)),
+        (nn.LayerNorm(33), (2, 5, 33)), (nn.LayerNorm([5, 33]), (2, 5, 33)), (nn.LayerNorm(768), (1, 3, 768)),
         (nn.GroupNorm(3, 12), (2, 12, 5, 7)), (nn.GroupNorm(1, 8), (1, 8, 17)), (nn.InstanceNorm2d(6, affine=True), (2, 6, 7, 9)),
         (nn.BatchNorm1d(17), (3, 17, 5)), (nn.BatchNorm1d(17), (3, 17)), (nn.BatchNorm2d(5), (2, 5, 7, 7)), (nn.BatchNorm3d(3), (2, 3, 4, 5, 6)),
         (nn.RMSNorm(48), (2, 7, 48)), (nn.LocalResponseNorm(3), (2, 6, 5, 5)),
@@ -73,7 +74,15 @@ def test_norms() -> None:
 def test_softmax() -> None:
     torch.manual_seed(5)
     cases = []
-    for shape, dim in (((3, 33), 1), ((2, 3, 17), 1), ((1, 4, 9, 31), -1), ((5,), 0), ((2, 1000), 1), ((2, 3, 5, 7), 1), ((4, 1), 1)):
+    for shape, dim in (
+        ((3, 33), 1),
+        ((2, 3, 17), 1),
+        ((1, 4, 9, 31), -1),
+        ((5,), 0),
+        ((2, 1000), 1),
+        ((2, 3, 5, 7), 1),
+        ((4, 1), 1),
+    ):
         x = torch.randn(shape) * 10
         cases += [Case(f"softmax {shape}", nn.Softmax(dim), (x,)), Case(f"log {shape}", nn.LogSoftmax(dim), (x,))]
     masked = torch.randn(3, 9).masked_fill(torch.rand(3, 9) > 0.6, float("-inf"))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Expr
 
+
 @dataclass(frozen=True)
 class Tree:
     """An index computation before any simplification: `dim`, `constant`, `add`, `scale`, `div` or `mod`."""
@@ -71,7 +72,8 @@ boxes = st.lists(st.integers(1, 9), min_size=1, max_size=3)
 def trees(n_dims: int) -> st.SearchStrategy[Tree]:
     """Index computations over `n_dims` dimensions. Small divisors collide, which is where the rules apply."""
     leaves = st.one_of(
-        st.integers(0, n_dims - 1).map(lambda i: Tree("dim", i)), st.integers(-20, 20).map(lambda c: Tree("constant", c))
+        st.integers(0, n_dims - 1).map(lambda i: Tree("dim", i)),
+        st.integers(-20, 20).map(lambda c: Tree("constant", c)),
     )
     factors, divisors = st.sampled_from([-6, -1, 2, 3, 4, 6, 8, 12]), st.sampled_from([1, 2, 3, 4, 6, 8, 12, 24])
     return st.recursive(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from index_trees import Tree, factored_shapes, grid_of, indexed, trees, values_of
 
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Dim, Expr, FloorDiv, Mod
-
-from index_trees import Tree, factored_shapes, grid_of, indexed, trees, values_of
 
 
 @given(indexed())

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from cocomp.passes.math.arena import Lifetime, pack
 
 lifetimes = st.builds(
-    lambda size, first, length: Lifetime(size, first, first + length), st.integers(0, 2000), st.integers(0, 30), st.integers(0, 12)
+    lambda size, first, length: Lifetime(size, first, first + length),
+    st.integers(0, 2000),
+    st.integers(0, 30),
+    st.integers(0, 12),
 )
 buffer_lists = st.lists(lifetimes, max_size=30)
 alignments = st.sampled_from([1, 16, 64])
@@ -32,7 +35,9 @@ def test_offsets_are_aligned_and_memory_is_bounded(buffers: list[Lifetime], alig
     assert all(o % alignment == 0 and o >= 0 for o in offsets)
     rounded = [-(-b.size // alignment) * alignment for b in buffers]
     assert total <= sum(rounded)
-    peak = max((sum(s for s, b in zip(rounded, buffers, strict=True) if b.first <= t <= b.last) for t in range(45)), default=0)
+    peak = max(
+        (sum(s for s, b in zip(rounded, buffers, strict=True) if b.first <= t <= b.last) for t in range(45)), default=0
+    )
     assert total >= peak
 
 

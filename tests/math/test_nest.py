@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from index_trees import grid_of, values_of
 
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.nest import Definition, Leaf, Loop, NestError, View
-from index_trees import grid_of, values_of
 
 Cells = np.ndarray
 """Elements are frozensets of (leaf, row-major position)."""
@@ -53,7 +53,9 @@ class Graph:
         return self.add(View(cells.shape, source, index), cells)
 
     def transpose(self, source: int, order: list[int]) -> int:
-        return self.view(source, lambda a: a.transpose(order), tuple(affine.dim(order.index(i)) for i in range(len(order))))
+        return self.view(
+            source, lambda a: a.transpose(order), tuple(affine.dim(order.index(i)) for i in range(len(order)))
+        )
 
     def reshape(self, source: int, shape: tuple[int, ...]) -> int:
         old = self.cells[source].shape
@@ -75,7 +77,8 @@ class Graph:
         """Element-wise, `b` broadcast where its extent is one."""
         shape = self.cells[a].shape
         maps = tuple(
-            tuple(Expr() if extent == 1 else affine.dim(i) for i, extent in enumerate(self.cells[v].shape)) for v in (a, b)
+            tuple(Expr() if extent == 1 else affine.dim(i) for i, extent in enumerate(self.cells[v].shape))
+            for v in (a, b)
         )
         cells = unite(self.cells[a], np.broadcast_to(self.cells[b], shape))
         number = len(self.values)
@@ -86,7 +89,11 @@ class Graph:
         """Over one axis, which is kept with extent one."""
         shape = self.cells[source].shape
         kept = tuple(Expr() if i == axis else affine.dim(i) for i in range(len(shape)))
-        cells = np.apply_along_axis(lambda row: frozenset().union(*row), axis, self.cells[source]) if self.cells[source].size else None
+        cells = (
+            np.apply_along_axis(lambda row: frozenset().union(*row), axis, self.cells[source])
+            if self.cells[source].size
+            else None
+        )
         out = np.empty(tuple(1 if i == axis else n for i, n in enumerate(shape)), object)
         out[...] = np.expand_dims(cells, axis) if cells is not None else frozenset()
         number = len(self.values)
@@ -120,7 +127,9 @@ def graphs(draw: st.DrawFn) -> tuple[Graph, int]:
     current = graph.leaf(shape)
     for _ in range(draw(st.integers(1, 6))):
         shape = graph.cells[current].shape
-        kind = draw(st.sampled_from(["transpose", "reshape", "slice", "repeat", "fresh", "earlier", "reduce", "contract"]))
+        kind = draw(
+            st.sampled_from(["transpose", "reshape", "slice", "repeat", "fresh", "earlier", "reduce", "contract"])
+        )
         axis = draw(st.integers(0, len(shape) - 1))
         if kind == "transpose":
             current = graph.transpose(current, list(draw(st.permutations(range(len(shape))))))
@@ -134,7 +143,11 @@ def graphs(draw: st.DrawFn) -> tuple[Graph, int]:
             extents = tuple(n if draw(st.booleans()) else 1 for n in shape)
             current = graph.combine(current, graph.leaf(extents))
         elif kind == "earlier":
-            fits = [v for v, c in graph.cells.items() if c.ndim == len(shape) and all(n in (1, m) for n, m in zip(c.shape, shape, strict=True))]
+            fits = [
+                v
+                for v, c in graph.cells.items()
+                if c.ndim == len(shape) and all(n in (1, m) for n, m in zip(c.shape, shape, strict=True))
+            ]
             current = graph.combine(current, draw(st.sampled_from(fits)))
         elif kind == "reduce":
             current = graph.reduce(current, axis)
@@ -146,7 +159,7 @@ def graphs(draw: st.DrawFn) -> tuple[Graph, int]:
 def _regrouped(draw: st.DrawFn, shape: tuple[int, ...]) -> tuple[int, ...]:
     if len(shape) > 1 and draw(st.booleans()):
         return (shape[0] * shape[1], *shape[2:])
-    if shape[-1] == 4:
+    if shape and shape[-1] == 4:
         return (*shape[:-1], 2, 2)
     return (1, *shape)
 
@@ -163,7 +176,7 @@ def cells_of(made: nest.Nest, root_index: tuple[Expr, ...], graph: Graph, shape:
         position = values_of(affine.linearize(index, graph.cells[leaf].shape), bounds)
         inside = [values_of(e, bounds) for e in index]
         for axis, extent in enumerate(graph.cells[leaf].shape):
-            assert 0 <= inside[axis].min() and inside[axis].max() < extent
+            assert inside[axis].min() >= 0 and inside[axis].max() < extent
         for number, cell in enumerate(position.tolist()):
             at = tuple(int(r[number]) for r in roots)
             found[at] = found[at] | {(leaf, cell)}
@@ -228,7 +241,9 @@ def test_each_point_of_the_domain_computes_a_reduction_once(case: tuple[Graph, i
     for need in made.reductions:
         outer = [e for e, parallel in zip(need.point, need.loop.parallel, strict=True) if parallel]
         bounds = [n if d in domain else 1 for d, n in enumerate(made.bounds)] or [1]
-        table = {tuple(int(c[i]) for c in [values_of(e, bounds) for e in outer]) for i in range(len(grid_of(bounds)[0]))}
+        table = {
+            tuple(int(c[i]) for c in [values_of(e, bounds) for e in outer]) for i in range(len(grid_of(bounds)[0]))
+        }
         assert len(table) == points
 
 

@@ -103,6 +103,7 @@ def test_registers_run_along_one_thing(case: tuple[LoopSchedule, frozenset[int]]
 
 def test_contiguous_memory_decides() -> None:
     image = [64, 56, 56]  # channels, rows, columns
+
     def walk(order: list[int]) -> Expr:
         return affine.linearize([affine.dim(d) for d in order], [image[d] for d in order])
 

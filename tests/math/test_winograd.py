@@ -67,7 +67,9 @@ class Counter:
 
 
 matrices = st.integers(1, 6).flatmap(
-    lambda width: st.lists(st.lists(st.integers(-2, 2).map(Fraction), min_size=width, max_size=width), min_size=1, max_size=6)
+    lambda width: st.lists(
+        st.lists(st.integers(-2, 2).map(Fraction), min_size=width, max_size=width), min_size=1, max_size=6
+    )
 )
 
 
