@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cocomp.options import PRECISIONS
+from cocomp.runtime.manifest import ArtifactError
 from cocomp.support.diagnostics import CompileError, InternalError, UsageError
 
 OK, REJECTED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
@@ -22,7 +23,7 @@ def guarded(tool: str, work: Callable[[], int]) -> int:
         code = work()
         sys.stdout.flush()
         return code
-    except CompileError as error:
+    except (CompileError, ArtifactError) as error:
         return complain(tool, str(error), REJECTED)
     except UsageError as error:
         return complain(tool, str(error), USAGE)

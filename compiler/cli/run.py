@@ -65,7 +65,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from cocomp.runtime.loader import InputError, load
-    from cocomp.runtime.manifest import ArtifactError
     from cocomp.runtime.measure import Stopwatch, benchmark, peak_memory
 
     path, files = _model_and_inputs(options)
@@ -89,7 +88,7 @@ def _run(options: argparse.Namespace) -> int:
             if options.profile:
                 measured["kernels"] = _profile(model, inputs)
             measured["peak_bytes"] = {"before_loading": before, "process": peak_memory()}
-    except (ArtifactError, InputError) as error:
+    except InputError as error:
         raise CompileError(str(error)) from None
     _print_measured(measured, options)
     if options.json:

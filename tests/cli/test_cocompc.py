@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -63,6 +65,22 @@ def test_verify_needs_an_original(tool: Capture, models: Path, here: Path):
     assert done.code == 1
     assert "cannot be verified: there is no original to compare with" in done.err
     assert not (here / "m.so").exists()
+
+
+OTHER = "linux-arm64" if platform.machine() == "x86_64" else "linux-x86-64"
+
+
+@pytest.mark.skipif(OTHER != "linux-arm64" or not shutil.which("qemu-aarch64"), reason="needs qemu-aarch64")
+def test_verify_in_an_emulator(tool: Capture, models: Path, here: Path):
+    assert tool("cocompc", models / "residual.pt2", "-target=linux-arm64", "--verify").code == 0
+
+
+def test_verify_asks_for_the_emulator(tool: Capture, models: Path, here: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(here))
+    done = tool("cocompc", models / "residual.pt2", f"-target={OTHER}", "--verify")
+    assert done.code == 1
+    assert "cocompc: error: compiled for" in done.err
+    assert not list(here.iterdir())
 
 
 @pytest.mark.parametrize("flag", ["-target=linux-x86-64", "--target=linux-x86-64", "-target linux-x86-64"])
