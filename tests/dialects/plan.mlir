@@ -1,0 +1,16 @@
+// RUN: cocomp-opt %s | cocomp-opt - | FileCheck %s
+
+// CHECK-LABEL: func.func @main
+//       CHECK: %[[X:.+]] = "plan.input"() {index = 0 : i64} : () -> !plan.buffer
+//       CHECK: %[[W:.+]] = "plan.constant"() {weight = "conv.weight"}
+//       CHECK: %[[A:.+]] = "plan.arena"() {bytes = 64 : i64, offset = -1 : i64}
+//       CHECK: %[[P:.+]] = "plan.persistent"() {bytes = 32 : i64, offset = -1 : i64}
+//       CHECK: "plan.dispatch"(%[[X]], %[[W]], %[[A]]) {kernel = @k
+func.func @main() {
+  %x = "plan.input"() {index = 0} : () -> !plan.buffer
+  %w = "plan.constant"() {weight = "conv.weight"} : () -> !plan.buffer
+  %a = "plan.arena"() {bytes = 64, offset = -1} : () -> !plan.buffer
+  %p = "plan.persistent"() {bytes = 32, offset = -1} : () -> !plan.buffer
+  "plan.dispatch"(%x, %w, %a) {kernel = @k, writes = [], operandSegmentSizes = array<i32: 3>} : (!plan.buffer, !plan.buffer, !plan.buffer) -> ()
+  return
+}

@@ -1,0 +1,17 @@
+// RUN: cocomp-opt %s | cocomp-opt - | FileCheck %s
+
+#x = affine_map<(p, r, c) -> (p, c)>
+#w = affine_map<(p, r, c) -> (r, c)>
+#y = affine_map<(p, r, c) -> (p, r)>
+
+// CHECK-LABEL: func.func @encodings
+//  CHECK-SAME:   tensor<8x4xf32, #sparse.dense>
+//  CHECK-SAME:   tensor<8x4xf32, #sparse.bcr<4 : i64, 2 : i64>>
+//  CHECK-SAME:   tensor<8x4xf32, #sparse.kgs<8 : i64, 4 : i64>>
+//       CHECK: "sparse.contract"(%arg0, %arg2) {bounds = array<i64: 2, 8, 4>, maps = [
+func.func @encodings(%x: tensor<2x4xf32>, %a: tensor<8x4xf32, #sparse.dense>, %b: tensor<8x4xf32, #sparse.bcr<4 : i64, 2 : i64>>,
+                     %c: tensor<8x4xf32, #sparse.kgs<8 : i64, 4 : i64>>) -> tensor<2x8xf32> {
+  %r = "sparse.contract"(%x, %b) {maps = [#x, #w, #y], bounds = array<i64: 2, 8, 4>}
+      : (tensor<2x4xf32>, tensor<8x4xf32, #sparse.bcr<4 : i64, 2 : i64>>) -> tensor<2x8xf32>
+  return %r : tensor<2x8xf32>
+}

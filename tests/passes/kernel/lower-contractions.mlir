@@ -1,0 +1,21 @@
+// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p encode-weights,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights,assign-arena,lower-contractions | FileCheck %s
+
+// The loop over the kept columns: one load of a weight register, and a multiply-add with every pixel of the tile.
+
+#x = affine_map<(p, r, c) -> (p, c)>
+#w = affine_map<(p, r, c) -> (r, c)>
+#y = affine_map<(p, r, c) -> (p, r)>
+
+// CHECK-LABEL: func.func private @group_0(
+//  CHECK-SAME:   memref<768xf32>
+//  CHECK-SAME:   kind = "gather-gemm"
+//       CHECK: scf.for %[[COLUMN:[^ ]+]] = %{{.+}} to %{{.+}} step %{{.+}} iter_args(
+//       CHECK:   memref.load %{{[^ ]+}}[%[[COLUMN]]] : memref<{{.+}}xi32>
+//       CHECK:   %[[W:.+]] = vector.load {{.*}} vector<8xf32>
+//       CHECK:   %[[P:.+]] = vector.broadcast
+//       CHECK:   math.fma %[[P]], %
+//       CHECK: vector.store
+func.func @main(%x: tensor<6x32xf32>, %w: tensor<24x32xf32> {sparse.name = "w"}) -> tensor<6x24xf32> {
+  %y = "sparse.contract"(%x, %w) {maps = [#x, #w, #y], bounds = array<i64: 6, 24, 32>} : (tensor<6x32xf32>, tensor<24x32xf32>) -> tensor<6x24xf32>
+  return %y : tensor<6x24xf32>
+}

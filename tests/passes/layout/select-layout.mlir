@@ -1,0 +1,26 @@
+// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p form-groups,select-layout | FileCheck %s
+
+// Two convolutions: inputs and outputs of the model are row-major, what lies between has its channels contiguous.
+
+#x = affine_map<(n, f, h, w, c) -> (n, c, h, w)>
+#w = affine_map<(n, f, h, w, c) -> (f, c)>
+#y = affine_map<(n, f, h, w, c) -> (n, f, h, w)>
+
+// CHECK-DAG: #[[PLANAR:.+]] = affine_map<(d0, d1, d2, d3) -> (d0 * 1024 + d1 * 64 + d2 * 8 + d3)>
+// CHECK-DAG: #[[CHANNELS:.+]] = affine_map<(d0, d1, d2, d3) -> (d0 * 1024 + d1 + d2 * 128 + d3 * 16)>
+// CHECK-LABEL: func.func @main
+//       CHECK: func.func private @group_0(
+//  CHECK-SAME:   tensor<1x16x8x8xf32> {layout.map = #layout.map<#[[PLANAR]], 1024 : i64, "buffer">}
+//  CHECK-SAME:   sparse.weight
+//  CHECK-SAME:   -> (tensor<1x16x8x8xf32> {layout.map = #layout.map<#[[CHANNELS]], 1024 : i64, "buffer">})
+//       CHECK: func.func private @group_1(
+//  CHECK-SAME:   tensor<1x16x8x8xf32> {layout.map = #layout.map<#[[CHANNELS]], 1024 : i64, "buffer">}
+//  CHECK-SAME:   -> (tensor<1x16x8x8xf32> {layout.map = #layout.map<#[[PLANAR]], 1024 : i64, "buffer">})
+func.func @main(%x: tensor<1x16x8x8xf32>, %v: tensor<16x16xf32> {sparse.name = "v"}, %w: tensor<16x16xf32> {sparse.name = "w"})
+    -> tensor<1x16x8x8xf32> {
+  %a = "sparse.contract"(%x, %v) {maps = [#x, #w, #y], bounds = array<i64: 1, 16, 8, 8, 16>}
+      : (tensor<1x16x8x8xf32>, tensor<16x16xf32>) -> tensor<1x16x8x8xf32>
+  %b = "sparse.contract"(%a, %w) {maps = [#x, #w, #y], bounds = array<i64: 1, 16, 8, 8, 16>}
+      : (tensor<1x16x8x8xf32>, tensor<16x16xf32>) -> tensor<1x16x8x8xf32>
+  return %b : tensor<1x16x8x8xf32>
+}

@@ -1,0 +1,18 @@
+// RUN: cocomp-opt %s -target=linux-arm64 -mcpu=cortex-a76 --random-weights -p narrow-floats | FileCheck %s
+
+// Tensors between kernels and weights are halves; inputs and outputs of the model stay as they are.
+
+#x = affine_map<(r, c) -> (c)>
+#w = affine_map<(r, c) -> (r, c)>
+#y = affine_map<(r, c) -> (r)>
+
+// CHECK-LABEL: func.func @main
+//  CHECK-SAME:   tensor<8xf32>, %{{.+}}: tensor<4x8xf16> {sparse.name = "w
+//  CHECK-SAME:   -> tensor<4xf32>
+//       CHECK:   arith.truncf
+//       CHECK: "sparse.contract"{{.*}} -> tensor<4xf16>
+//       CHECK:   arith.extf
+func.func @main(%x: tensor<8xf32>, %w: tensor<4x8xf32> {sparse.name = "w"}) -> tensor<4xf32> {
+  %c = "sparse.contract"(%x, %w) {maps = [#x, #w, #y], bounds = array<i64: 4, 8>} : (tensor<8xf32>, tensor<4x8xf32>) -> tensor<4xf32>
+  return %c : tensor<4xf32>
+}
