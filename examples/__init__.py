@@ -1,0 +1,1 @@
+"""Programs that show what cocomp does; each runs as `python -m examples.NAME`."""

@@ -1,0 +1,104 @@
+"""ResNet-50 dense and pruned 8 times, compiled for this machine and for an Android phone, run and compared.
+
+    python -m examples.demo
+
+The pruned model keeps 1/8 of the columns in blocks of 16 filters (BCR); the compiler finds the structure in the zeros.
+The Android artefacts run under QEMU where it is installed: right results, no times.
+"""
+
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cocomp
+import numpy as np
+import torch
+from cocomp.runtime import emulator
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.models import MODELS, Example
+
+DIRECTORY = Path("build/demo")
+NAMES = {"resnet50": "ResNet-50 dense", "resnet50_bcr8": "ResNet-50 pruned 8x"}
+TARGETS = ("host", "android-cpu")
+RUNS, WARM_UP = 30, 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One artefact: how it was made, and what running it gave. `error` is max|error| / max|PyTorch|."""
+
+    seconds: float
+    megabytes: float
+    gigaflops: float
+    error: float | None
+    milliseconds: float | None
+
+
+def make_and_run(example: Example, target: str, output: Path) -> Outcome:
+    """Compile, save, run where that is possible."""
+    module, inputs = example
+    start = time.perf_counter()
+    artifact = cocomp.compile(module, inputs, target=target)
+    seconds = time.perf_counter() - start
+    artifact.save(output)
+    with torch.no_grad():
+        expected = module(*inputs).numpy()
+    arrays = [x.numpy() for x in inputs]
+    found, milliseconds = None, None
+    if target == "host":
+        with cocomp.load(output, threads=1) as model:
+            found = model(*arrays)
+            milliseconds = _median_milliseconds(model, arrays)
+    elif emulator.find_emulator("aarch64"):
+        with emulator.opened(artifact.data, artifact.manifest, threads=1) as emulated:
+            found = emulated.run_partly(arrays, len(artifact.manifest["dispatches"]))[1][0]
+    error = None if found is None else float(np.max(np.abs(found - expected)) / np.max(np.abs(expected)))
+    flops = sum(d["executed_flops"] for d in artifact.manifest["dispatches"])
+    return Outcome(seconds, len(artifact.data) / 1e6, flops / 1e9, error, milliseconds)
+
+
+def _median_milliseconds(model: cocomp.Model, arrays: list[np.ndarray]) -> float:
+    times: list[float] = []
+    for _ in range(WARM_UP + RUNS):
+        start = time.perf_counter()
+        model(*arrays)
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times[WARM_UP:])
+
+
+def main() -> int:
+    console = Console()
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    for name, title in NAMES.items():
+        example = MODELS[name].factory()
+        for target in TARGETS:
+            console.print(f"compiling {title} for {target} ...")
+            outcomes[name, target] = make_and_run(example, target, DIRECTORY / f"{name}.{target}.so")
+    console.print(_table(outcomes))
+    dense, pruned = (outcomes[name, "host"].milliseconds for name in NAMES)
+    if dense and pruned:
+        console.print(f"the pruned model is {dense / pruned:.1f} times faster on this machine, one thread")
+    console.print(f"artefacts and their C headers: {DIRECTORY}/")
+    wrong = [key for key, found in outcomes.items() if found.error is not None and found.error > 1e-4]
+    return 1 if wrong else 0
+
+
+def _table(outcomes: dict[tuple[str, str], Outcome]) -> Table:
+    table = Table(title="ResNet-50, one image, single precision", title_justify="left")
+    for column in ("model", "target", "compile s", "artefact MB", "GFLOP", "error", "ms, 1 thread"):
+        table.add_column(column, justify="left" if column in ("model", "target") else "right")
+    for (name, target), found in outcomes.items():
+        error = "not run (no qemu-aarch64)" if found.error is None else f"{found.error:.1e}"
+        latency = "" if found.milliseconds is None else f"{found.milliseconds:.1f}"
+        sizes = (f"{found.seconds:.1f}", f"{found.megabytes:.1f}", f"{found.gigaflops:.2f}")
+        table.add_row(NAMES[name], target, *sizes, error, latency)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
