@@ -22,6 +22,8 @@ class Layout(ext.Dialect, name="layout"):
 
 
 class MapAttr(Layout.Attribute, name="map"):
+    """Index to position, the size of the buffer in elements, and the space that it lies in."""
+
     index: ir.AffineMapAttr
     size: ir.IntegerAttr
     space: ir.StringAttr
@@ -58,6 +60,14 @@ def size_of(attribute: MapAttr) -> int:
 def of_argument(function: ir.Operation, number: int) -> MapAttr:
     """Layout of a group's argument."""
     return function.attributes["arg_attrs"][number]["layout.map"]
+
+
+def set_of_argument(function: ir.Operation, number: int, attribute: MapAttr) -> None:
+    """Change the layout of a group's argument."""
+    attributes = list(function.attributes["arg_attrs"])
+    changed = {named.name: named.attr for named in attributes[number]} | {"layout.map": attribute}
+    attributes[number] = ir.DictAttr.get(changed)
+    function.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes)
 
 
 def of_result(function: ir.Operation, number: int) -> MapAttr:

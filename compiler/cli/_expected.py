@@ -37,6 +37,7 @@ class Expectation:
     is_pattern: bool = False
 
     def matches(self, found: Diagnostic) -> bool:
+        """Whether a diagnostic is the expected one: kind, line, and the text somewhere in its message."""
         if (self.kind, self.line) != (found.kind, found.line):
             return False
         if not self.is_pattern:

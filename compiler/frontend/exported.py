@@ -33,6 +33,7 @@ class TorchReference:
         return [spec.arg.name for spec in self.program.graph_signature.output_specs]
 
     def values(self, inputs: Sequence[np.ndarray], nodes: set[str]) -> dict[str, np.ndarray]:
+        """What the named nodes compute, run by PyTorch."""
         found: dict[str, np.ndarray] = {}
 
         class Recorder(torch.fx.Interpreter):

@@ -50,6 +50,7 @@ class OnnxReference:
         return {tensor: node.name for node in nodes for tensor in node.output}
 
     def values(self, inputs: Sequence[np.ndarray], nodes: set[str]) -> dict[str, np.ndarray]:
+        """What the named nodes compute, run by ONNX's reference evaluator."""
         from onnx.reference import ReferenceEvaluator
 
         wanted = {node.name: node.output[0] for node in self.model.graph.node if node.name in nodes and node.output[0]}

@@ -23,6 +23,7 @@ def value(index: Index) -> ir.Value:
 
 
 def add(a: Index, b: Index) -> Index:
+    """Sum; nothing is emitted for numbers known now or for a zero."""
     if isinstance(a, int) and isinstance(b, int):
         return a + b
     if isinstance(a, int) and a == 0:
@@ -33,6 +34,7 @@ def add(a: Index, b: Index) -> Index:
 
 
 def mul(a: Index, b: Index) -> Index:
+    """Product; nothing is emitted for numbers known now, zero or one."""
     if isinstance(a, int) and isinstance(b, int):
         return a * b
     for x, y in ((a, b), (b, a)):
@@ -56,12 +58,14 @@ def mod(a: Index, divisor: int) -> Index:
 
 
 def minimum(a: Index, b: Index) -> Index:
+    """The smaller one."""
     if isinstance(a, int) and isinstance(b, int):
         return min(a, b)
     return arith.minsi(value(a), value(b))
 
 
 def maximum(a: Index, b: Index) -> Index:
+    """The larger one."""
     if isinstance(a, int) and isinstance(b, int):
         return max(a, b)
     return arith.maxsi(value(a), value(b))

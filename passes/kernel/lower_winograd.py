@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.math import affine
 from cocomp.passes.math.tiles import Segment
-from cocomp.passes.math.winograd import Matrix, apply
-from cocomp.support.mlir import arith, ir, math, memref, ops_in, scf, vector
+from cocomp.support.mlir import ir, math, memref, ops_in, scf, vector
 from cocomp.support.passes import Pass, State
 
 from . import _builder as b
@@ -21,6 +18,7 @@ from ._border import with_border
 from ._builder import Index
 from ._contraction import Contraction, read_contraction
 from ._evaluate import Point, Val
+from ._transform import transform
 from ._winograd import F4, POINTS, Roles, WinogradSchedule, roles_of, tile_counts, winograd_of
 
 N = F4.size
@@ -56,20 +54,6 @@ class LowerWinogradPass(Pass):
                 assert roles is not None
                 with function.location:
                     _Lowering(contraction, roles, schedule).run()
-
-
-def transform(matrix: Matrix, values: list[list[ir.Value]]) -> list[list[ir.Value]]:
-    """matrix @ values @ matrix transposed, on vectors."""
-    down = [_apply(matrix, column) for column in zip(*values, strict=True)]
-    return [_apply(matrix, row) for row in zip(*down, strict=True)]
-
-
-def _apply(matrix: Matrix, values: Sequence[ir.Value]) -> list[ir.Value]:
-    def scaled(factor: Fraction, x: ir.Value, y: ir.Value | None) -> ir.Value:
-        constant = b.constant(x.type, float(factor))
-        return arith.mulf(constant, x) if y is None else math.fma(constant, x, y)
-
-    return apply(matrix, list(values), arith.addf, arith.subf, scaled)
 
 
 @dataclass

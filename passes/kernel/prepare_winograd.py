@@ -16,8 +16,8 @@ from cocomp.support.passes import Pass, State
 from . import _builder as b
 from . import _function
 from ._contraction import Contraction, matrix_of, read_contraction
+from ._transform import transform
 from ._winograd import F4, POINTS, Roles, WinogradSchedule, roles_of, winograd_of
-from .lower_winograd import transform
 
 TAPS = F4.taps**2
 

@@ -60,6 +60,7 @@ class LoopSchedule:
 
     @property
     def tasks(self) -> int:
+        """Number of tasks."""
         total = 1
         for dim in self.task_dims:
             total *= self.task_extent(dim)
