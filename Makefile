@@ -45,4 +45,4 @@ qemu:
 	command -v qemu-aarch64 > /dev/null || ($(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes qemu-user)
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build *.egg-info
