@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +13,8 @@ from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, plan, structured
 from cocomp.passes.kernel._contraction import Contraction, matrix_of, read_contraction, schedule_of
 from cocomp.passes.math import affine
+from cocomp.passes.math.affine import Expr
+from cocomp.passes.math.tiles import TileSchedule
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
@@ -30,7 +33,8 @@ class PackWeightsPass(Pass):
 
     A contraction's weight becomes row groups (`_pack.Packed`); columns that a whole row group does not use are left out
     where the schedule says so. Any other constant is written in its `layout.map`. Needs `build-plan` and
-    `schedule-contractions`; leaves new names in the weight store.
+    `schedule-contractions`; leaves new names in the weight store. A kernel that reads a matrix which a contraction has packed
+    (an embedding that is the output layer too) gets the layout of the packed form, and nothing is stored twice.
     """
 
     name: ClassVar[str] = "pack-weights"
@@ -38,25 +42,32 @@ class PackWeightsPass(Pass):
     def run(self, module: ir.Module, state: State) -> None:
         functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
         main = functions["main"]
-        contractions: dict[str, Contraction] = {}
-        packer = _Packer(state, {})
-        for op in ops_in(main.regions[0].blocks[0]):
-            if op.name != "plan.dispatch" or "once" in op.attributes:
-                continue
+        operations = ops_in(main.regions[0].blocks[0])
+        dispatches = [op for op in operations if op.name == "plan.dispatch" and "once" not in op.attributes]
+        called = {op.attributes["kernel"].value for op in dispatches}
+        contractions = {
+            name: read_contraction(graphs.read_group(functions[name]))
+            for name in called
+            if schedule_of(functions[name]) is not None
+        }
+        packer = _Packer(state, _only_weights(dispatches))
+        # Contractions first: who else reads a weight takes it as they have it.
+        for op in sorted(dispatches, key=lambda op: op.attributes["kernel"].value not in contractions):
             name = op.attributes["kernel"].value
-            function = functions[name]
-            if name not in contractions and schedule_of(function) is not None:
-                contractions[name] = read_contraction(graphs.read_group(function))
             with ir.InsertionPoint(op), op.location:
-                packer.dispatch(op, function, contractions.get(name))
+                packer.dispatch(op, functions[name], contractions.get(name))
         _drop_unused(main.regions[0].blocks[0], state)
 
 
 @dataclass
 class _Packer:
     state: State
-    made: dict[object, str]
+    alone: dict[tuple[str, int], str]
+    """The weight that an argument of a kernel stands for, where it is the same in every dispatch."""
+    made: dict[object, str] = field(default_factory=dict[object, str])
     """What was packed already: two layers that share a weight share its packed form."""
+    packed: dict[str, tuple[str, layout.MapAttr]] = field(default_factory=dict[str, tuple[str, layout.MapAttr]])
+    """Weight -> its packed form and where the weight's elements lie in it, for those that others can read there."""
 
     def dispatch(self, op: ir.Operation, function: ir.Operation, contraction: Contraction | None) -> None:
         operands = list(op.operands)
@@ -92,6 +103,10 @@ class _Packer:
 
     def _in_layout(self, buffer: ir.Value, function: ir.Operation, number: int, shape: tuple[int, ...]) -> ir.Value:
         name = _weight(buffer)
+        if name in self.packed and (function.attributes["sym_name"].value, number) in self.alone:
+            shared, attribute = self.packed[name]
+            layout.set_of_argument(function, number, attribute)
+            return plan.constant(shared)
         attribute = layout.of_argument(function, number)
         position = layout.position_of(attribute, shape)
         if position == affine.linearize(structured.identity(len(shape)), shape):
@@ -116,6 +131,9 @@ class _Packer:
         )
         packed = pack(matrix_of(name, self.state.weights[name], contraction), offsets, schedule)
         made = self._constant((*key, "values"), f"{name}:packed", packed.values)
+        position = _packed_position(contraction, schedule)
+        if position is not None:
+            self.packed[name] = (_weight(made), layout.strided(position, 2, len(packed.values)))
         dims = [contraction.batches, contraction.outer_pixels, contraction.pixel]
         points = math.prod(contraction.extent(d) for d in dims)
         rows, columns = ([*contraction.outer_rows, contraction.row], contraction.columns)
@@ -131,6 +149,30 @@ class _Packer:
         x, w = contraction.offsets(), contraction.w_offsets()
         tables = (("offsets", x.astype(np.int32)), ("steps", w.astype(np.int32)))
         return [self._constant((n, t.tobytes()), f":{n}", t) for n, t in tables]
+
+
+def _only_weights(dispatches: Sequence[ir.Operation]) -> dict[tuple[str, int], str]:
+    """(kernel, argument) -> the one weight that it is in all dispatches."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for op in dispatches:
+        for number, value in enumerate(op.operands):
+            if _is_constant(value):
+                found.setdefault((op.attributes["kernel"].value, number), set()).add(_weight(value))
+    return {key: next(iter(names)) for key, names in found.items() if len(names) == 1}
+
+
+def _packed_position(contraction: Contraction, schedule: TileSchedule) -> Expr | None:
+    """Where element (row, column) of a matrix lies in its packed form, over the weight's dimensions; None where that is no
+    formula. An embedding that is also the output layer is stored once for this."""
+    sizes = {s.vectors * schedule.row_unit for s in schedule.segments}
+    is_matrix = len(contraction.w_index) == 2 and len(contraction.columns) == 1 and not contraction.outer_rows
+    plain = is_matrix and contraction.w_index == (affine.dim(contraction.row or 0), affine.dim(contraction.columns[0]))
+    if not plain or contraction.row is None or len(sizes) != 1 or not schedule.keep_zeros:
+        return None
+    size, bounds = sizes.pop(), (contraction.extent(contraction.row), contraction.extent(contraction.columns))
+    row, column = affine.dim(0), affine.dim(1)
+    group = affine.floordiv(row, size, bounds)
+    return group * (size * bounds[1]) + column * size + affine.mod(row, size, bounds)
 
 
 def _is_constant(buffer: ir.Value) -> bool:
