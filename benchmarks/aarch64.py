@@ -81,7 +81,14 @@ def measure(model: str, precision: str, plugin: Path) -> tuple[Count, list[LoopC
 def tables(counts: Sequence[Count], loops: Sequence[LoopCycles]) -> list[Table]:
     """Instructions by model; for each CPU the share of the bound that the loops reach."""
     rows = [
-        (c.model, c.precision, f"{c.instructions / 1e6:.1f}", f"{c.flops / c.instructions:.2f}", f"{c.error:.1e}", f"{c.bytes / 1e6:.1f}")
+        (
+            c.model,
+            c.precision,
+            f"{c.instructions / 1e6:.1f}",
+            f"{c.flops / c.instructions:.2f}",
+            f"{c.error:.1e}",
+            f"{c.bytes / 1e6:.1f}",
+        )
         for c in counts
     ]
     headers = ("model", "precision", "million instructions", "operations / instruction", "error", "artefact MB")
@@ -110,7 +117,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missing = [t for t in ("llvm-mca", "llvm-objdump") if find_tool(t) is None]
     missing += [] if emulator.find_emulator("aarch64") else ["qemu-aarch64"]
     if missing:
-        print(f"benchmarks.aarch64: {', '.join(missing)} not found; install Debian's qemu-user and llvm-19", file=sys.stderr)
+        print(
+            f"benchmarks.aarch64: {', '.join(missing)} not found; install Debian's qemu-user and llvm-19",
+            file=sys.stderr,
+        )
         return 1
     counts: list[Count] = []
     loops: list[LoopCycles] = []

@@ -46,7 +46,9 @@ def hot_loops(library: Path) -> list[Loop]:
     """The innermost loop with the most multiply-adds of each kernel."""
     objdump = find_tool("llvm-objdump")
     assert objdump is not None
-    text = subprocess.run([objdump, "-d", "--no-show-raw-insn", str(library)], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        [objdump, "-d", "--no-show-raw-insn", str(library)], capture_output=True, text=True, check=True
+    ).stdout
     loops: dict[str, Loop] = {}
     for kernel, instructions in _functions(text).items():
         hot = [loop for loop in _innermost(kernel, instructions) if loop.is_hot]
@@ -76,7 +78,9 @@ def _functions(text: str) -> dict[str, list[tuple[int, str]]]:
         if started := FUNCTION.match(line):
             current = functions.setdefault(started.group(1), [])
         elif instruction := INSTRUCTION.match(line):
-            current.append((int(instruction.group(1), 16), instruction.group(2).split("<")[0].strip().replace("\t", " ")))
+            current.append(
+                (int(instruction.group(1), 16), instruction.group(2).split("<")[0].strip().replace("\t", " "))
+            )
     return functions
 
 

@@ -12,14 +12,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import cocomp
 import numpy as np
 import torch
-from cocomp.runtime import emulator
 from rich.console import Console
 from rich.table import Table
 
+import cocomp
 from benchmarks.models import MODELS, Example
+from cocomp.runtime import emulator
 
 DIRECTORY = Path("build/demo")
 NAMES = {"resnet50": "ResNet-50 dense", "resnet50_bcr8": "ResNet-50 pruned 8x"}
