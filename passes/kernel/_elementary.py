@@ -108,8 +108,8 @@ def log1p(x: ir.Value) -> ir.Value:
     """log(1 + x), corrected for the rounding of 1 + x."""
     u = arith.addf(x, _c(x, 1.0))
     correction = arith.divf(arith.subf(x, arith.subf(u, _c(x, 1.0))), u)
-    finite = arith.cmpf(_OLT, math.absf(u), _c(x, m.inf))
-    return arith.addf(log(u), arith.select(finite, correction, _c(x, 0.0)))
+    usual = arith.andi(arith.cmpf(_OLT, u, _c(x, m.inf)), arith.cmpf(_OGT, u, _c(x, 0.0)))
+    return arith.addf(log(u), arith.select(usual, correction, _c(x, 0.0)))
 
 
 def log2(x: ir.Value) -> ir.Value:
@@ -134,7 +134,7 @@ def tanh(x: ir.Value) -> ir.Value:
     p = _polynomial(z, [-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
                         1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03])  # fmt: skip
     q = _polynomial(z, [1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03])
-    return arith.divf(arith.mulf(c, p), q)
+    return _clamped(arith.divf(arith.mulf(c, p), q), -1.0, 1.0)
 
 
 def erf(x: ir.Value) -> ir.Value:
