@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from differential import Case, check
 from torch import nn
 
 import cocomp
-from differential import Case, check
 
 
 def rows_and_columns(weight: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,127 @@
+"""Register tiles cover every row and pixel, fit the registers, and leave enough to do for a few threads."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from cocomp.passes.math.tiles import (
+    TileSchedule,
+    VectorUnit,
+    Work,
+    choose_pixel_tiles,
+    choose_tiles,
+    estimate,
+    group_sizes,
+    split_rows,
+)
+
+works = st.builds(
+    Work,
+    rows=st.integers(1, 300),
+    outer_rows=st.integers(1, 8),
+    batches=st.integers(1, 4),
+    pixels=st.integers(1, 200),
+    outer_pixels=st.integers(1, 60),
+    columns=st.integers(1, 3000),
+    input_bytes=st.integers(4, 1 << 24),
+    weight_bytes=st.integers(4, 1 << 24),
+    contiguous_rows=st.booleans(),
+    contiguous_pixels=st.booleans(),
+)
+units = st.sampled_from([
+    VectorUnit(4, 32, 256 << 10, False, 8),
+    VectorUnit(8, 16, 512 << 10, False, 16),
+    VectorUnit(16, 32, 1 << 20, True, 32),
+])  # fmt: skip
+
+
+def thinned(work: Work, unit: VectorUnit, share: float) -> Work:
+    """The same work with columns left out: the more, the narrower the row group."""
+    kept = {size: work.columns * min(1.0, share * size) for size in group_sizes(work.rows, unit)}
+    return dataclasses.replace(work, kept=kept)
+
+
+def check_rows(work: Work, schedule: TileSchedule) -> None:
+    """Row groups follow one another and cover the rows, the last one padded to a unit."""
+    end = 0
+    for group in range(schedule.groups):
+        first, size = schedule.rows_of(group)
+        assert first == end and size > 0 and size % schedule.row_unit == 0
+        end = first + size
+    assert work.rows <= end < work.rows + schedule.row_unit
+
+
+def check_blocks(work: Work, schedule: TileSchedule) -> None:
+    """Tasks cover all tiles, and there are several where there is much to do."""
+    tiles = work.outer_pixels * -(-work.pixels // (schedule.pixels * schedule.pixel_unit))
+    groups = schedule.groups * work.outer_rows
+    assert 1 <= schedule.pixel_block <= tiles and 1 <= schedule.row_block <= groups
+    tasks = -(-tiles // schedule.pixel_block) * -(-groups // schedule.row_block) * work.batches
+    assert tasks >= (4 if tiles * groups * work.batches >= 64 else 1)
+
+
+@given(works, units)
+def test_tiles_along_rows(work: Work, unit: VectorUnit) -> None:
+    schedule = choose_tiles(work, unit)
+    assert not schedule.along_pixels and schedule.keep_zeros
+    assert schedule.lanes <= unit.lanes and 1 <= schedule.pixels <= work.pixels
+    for segment in schedule.segments:
+        assert segment.vectors * schedule.pixels + segment.vectors <= unit.registers
+    check_rows(work, schedule)
+    check_blocks(work, schedule)
+
+
+@given(works, units, st.floats(0.001, 0.3))
+def test_tiles_that_leave_columns_out(work: Work, unit: VectorUnit, share: float) -> None:
+    schedule = choose_tiles(thinned(work, unit, share), unit)
+    assert not schedule.keep_zeros
+    for segment in schedule.segments[:1]:
+        assert segment.vectors * schedule.lanes in group_sizes(work.rows, unit) or segment.groups == 1
+    check_rows(work, schedule)
+    check_blocks(work, schedule)
+
+
+@given(works, units)
+def test_tiles_along_pixels(work: Work, unit: VectorUnit) -> None:
+    schedule = choose_pixel_tiles(work, unit)
+    if schedule is None:
+        assert work.pixels <= unit.lanes
+        return
+    assert schedule.along_pixels and schedule.row_unit == 1
+    assert schedule.pixels == 1 or schedule.pixels * schedule.lanes <= work.pixels
+    for segment in schedule.segments:
+        assert segment.vectors * schedule.pixels + schedule.pixels + 1 <= unit.registers
+    check_rows(work, schedule)
+    check_blocks(work, schedule)
+
+
+@given(st.integers(1, 1000), st.integers(1, 8), st.sampled_from([1, 4, 8, 16]))
+def test_rows_are_padded_to_registers_and_no_further(rows: int, vectors: int, lanes: int) -> None:
+    segments = split_rows(rows, vectors, lanes)
+    total = sum(s.vectors * s.groups for s in segments) * lanes
+    assert rows <= total < rows + lanes
+    assert all(1 <= s.vectors <= vectors and s.groups >= 1 for s in segments)
+
+
+@given(works, units)
+def test_the_choice_beats_the_simplest_tile(work: Work, unit: VectorUnit) -> None:
+    schedule = choose_tiles(work, unit)
+    simple = TileSchedule(schedule.lanes, split_rows(work.rows, 1, schedule.lanes), 1, 1, 1)
+    assert estimate(work, schedule, unit) <= estimate(work, simple, unit)
+
+
+@given(works, units)
+def test_more_columns_cost_more(work: Work, unit: VectorUnit) -> None:
+    schedule = choose_tiles(work, unit)
+    more = dataclasses.replace(work, columns=work.columns * 2)
+    assert estimate(more, schedule, unit) > estimate(work, schedule, unit)
+
+
+@given(works, units)
+def test_fewer_kept_columns_cost_less(work: Work, unit: VectorUnit) -> None:
+    assume(work.columns >= 100)
+    some, few = (thinned(work, unit, share) for share in (0.01, 0.001))
+    assert estimate(few, choose_tiles(few, unit), unit) <= estimate(some, choose_tiles(some, unit), unit)
