@@ -16,7 +16,9 @@ from cocomp.support.registry import FOLDERS, PassTable
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"cocomp": "compiler", "cocomp.dialects": "dialects", "cocomp.passes": "passes", "cocomp.runtime": "runtime"}
 """Package -> folder that holds it."""
-SOURCES = sorted(path for folder in PACKAGES.values() for path in (ROOT / folder).rglob("*.py") if not path.is_symlink())
+SOURCES = sorted(
+    path for folder in PACKAGES.values() for path in (ROOT / folder).rglob("*.py") if not path.is_symlink()
+)
 ALLOWED = {
     "support": ("support",),
     "math": ("math",),
@@ -83,7 +85,9 @@ def test_passes_do_not_import_one_another() -> None:
         if is_pass(path):
             others = {name for name, _ in imports_of(path)} & names - {module_of(path)}
             shared = {o for o in others if layer_of(o) == "passes"}
-            assert not shared, f"{path}: shared code belongs into a file of its own, not into {', '.join(sorted(shared))}"
+            assert not shared, (
+                f"{path}: shared code belongs into a file of its own, not into {', '.join(sorted(shared))}"
+            )
 
 
 def test_bindings_are_imported_in_one_place() -> None:
@@ -98,7 +102,12 @@ def test_bindings_are_imported_in_one_place() -> None:
 def test_the_runtime_needs_numpy_only() -> None:
     for path in SOURCES:
         if layer_of(module_of(path)) == "runtime":
-            heavy = {name.split(".")[0] for name, _ in imports_of(path)} & {"torch", "torch_mlir", "llvmlite", "ziglang"}
+            heavy = {name.split(".")[0] for name, _ in imports_of(path)} & {
+                "torch",
+                "torch_mlir",
+                "llvmlite",
+                "ziglang",
+            }
             assert not heavy, f"{path} imports {heavy}"
 
 
@@ -131,7 +140,9 @@ def test_file_argument_class_and_test_share_a_name(path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(passes()))
 def test_a_pass_says_what_it_does(name: str) -> None:
     text = passes()[name].__doc__ or ""
-    assert "-->" in text or "Needs" in text or "%" in text, f"{name}: show before and after, what it needs, what it leaves"
+    assert "-->" in text or "Needs" in text or "%" in text, (
+        f"{name}: show before and after, what it needs, what it leaves"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(passes()))
@@ -149,7 +160,15 @@ def test_pipelines_are_their_text() -> None:
         assert all(step.reason for step in steps), f"{reached.name}: every step has a reason"
         text = ",".join(str(step.what) for step in steps)
         again = parse_pipeline(text, known)
-        flat = [p for step in steps for p in ([Upstream(t) for t in split_pipeline(str(step.what))] if isinstance(step.what, Upstream) else [step.what])]
+        flat = [
+            p
+            for step in steps
+            for p in (
+                [Upstream(t) for t in split_pipeline(str(step.what))]
+                if isinstance(step.what, Upstream)
+                else [step.what]
+            )
+        ]
         assert again == flat
 
 
@@ -191,7 +210,11 @@ def test_file_sizes() -> None:
 def test_messages_are_sentences_in_lower_case() -> None:
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("CompileError", "UsageError") and node.args:
+            if (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", "") in ("CompileError", "UsageError")
+                and node.args
+            ):
                 first = node.args[0]
                 text = first.values[0] if isinstance(first, ast.JoinedStr) else first
                 if isinstance(text, ast.Constant) and isinstance(text.value, str) and text.value:

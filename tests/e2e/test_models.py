@@ -28,7 +28,9 @@ def small_bert() -> Example:
 
     import benchmarks._torchvision  # noqa: F401  (transformers imports torchvision, which may need it)
 
-    config = BertConfig(hidden_size=96, num_hidden_layers=2, num_attention_heads=4, intermediate_size=200, vocab_size=500)
+    config = BertConfig(
+        hidden_size=96, num_hidden_layers=2, num_attention_heads=4, intermediate_size=200, vocab_size=500
+    )
     return networks.FirstTensor(BertModel(config, add_pooling_layer=False)).eval(), (torch.randint(1, 500, (2, 17)),)
 
 

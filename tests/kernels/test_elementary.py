@@ -24,11 +24,16 @@ def every_kind_of_number() -> Array:
     numbers = bits.view(np.float32)
     bend = rng.uniform(-12, 12, LANES // 4).astype(np.float32)
     wide = rng.uniform(-110, 110, LANES // 8).astype(np.float32)
-    near = np.concatenate([1 + rng.uniform(-1e-3, 1e-3, LANES // 16), rng.uniform(-1e-4, 1e-4, LANES // 16)]).astype(np.float32)
+    near = np.concatenate([1 + rng.uniform(-1e-3, 1e-3, LANES // 16), rng.uniform(-1e-4, 1e-4, LANES // 16)]).astype(
+        np.float32
+    )
     return np.concatenate([numbers, bend, wide, near])
 
 
-SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-45, -1e-45, 1.17549435e-38, 3.4028235e38, -3.4028235e38], np.float32)
+SPECIAL = np.array(
+    [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-45, -1e-45, 1.17549435e-38, 3.4028235e38, -3.4028235e38],
+    np.float32,
+)
 FUNCTIONS: dict[str, tuple[Callable, Callable]] = {
     "exp": (torch.exp, np.exp), "expm1": (torch.expm1, np.expm1), "log": (torch.log, np.log), "log1p": (torch.log1p, np.log1p),
     "log2": (torch.log2, np.log2), "log10": (torch.log10, np.log10), "sqrt": (torch.sqrt, np.sqrt), "rsqrt": (torch.rsqrt, lambda x: 1 / np.sqrt(x)),
@@ -110,7 +115,13 @@ def test_functions_stay_within_their_range() -> None:
     """What is built on these bounds must hold for every input: probabilities, logarithms of them."""
     x, results = computed()
     real = ~np.isnan(x)
-    for name, low, high in (("tanh", -1, 1), ("erf", -1, 1), ("sigmoid", 0, 1), ("sin", -1.000001, 1.000001), ("cos", -1.000001, 1.000001)):
+    for name, low, high in (
+        ("tanh", -1, 1),
+        ("erf", -1, 1),
+        ("sigmoid", 0, 1),
+        ("sin", -1.000001, 1.000001),
+        ("cos", -1.000001, 1.000001),
+    ):
         wide = real & (np.abs(x) < 1e4) if name in ("sin", "cos") else real
         values = results[name][wide]
         assert np.nanmin(values) >= low and np.nanmax(values) <= high, name

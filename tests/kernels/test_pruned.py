@@ -45,8 +45,10 @@ PATTERNS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 def pruned(layer: nn.Module, pattern: str) -> nn.Module:
     """The layer with what the pattern does not keep set to zero."""
+    weight = layer.weight
+    assert isinstance(weight, torch.Tensor)
     with torch.no_grad():
-        layer.weight.mul_(PATTERNS[pattern](layer.weight))
+        weight.mul_(PATTERNS[pattern](weight))
     return layer
 
 

@@ -27,7 +27,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "model.so"
 
 
-fuzzed = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def rejected(path: Path, content: bytes, check: bool = True) -> bool:

@@ -80,7 +80,12 @@ def test_sanitizers_find_nothing(kind: str, built: tuple[Path, cocomp.Artifact, 
         cwd=directory, check=True,
     )  # fmt: skip
     done = subprocess.run(
-        [str(program), "in0", "in1", "out0", "out1"], cwd=directory, capture_output=True, text=True, timeout=120, check=False
+        [str(program), "in0", "in1", "out0", "out1"],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     if "unexpected memory mapping" in done.stderr:
         pytest.skip("the thread sanitizer does not run on this kernel")
@@ -107,6 +112,11 @@ def test_the_sanitizers_are_awake(built: tuple[Path, cocomp.Artifact, list[np.nd
         cwd=directory, check=True,
     )  # fmt: skip
     done = subprocess.run(
-        [str(tmp_path / "broken"), "in0", "in1", "out0", "out1"], cwd=directory, capture_output=True, text=True, timeout=120, check=False
+        [str(tmp_path / "broken"), "in0", "in1", "out0", "out1"],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert "AddressSanitizer" in done.stderr
