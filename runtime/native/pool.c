@@ -1,5 +1,6 @@
-/* Work is handed out by an atomic counter, so that a thread that was held up takes less of it. Between kernels the
- * workers spin, because the next kernel follows within microseconds; after a while they sleep on a futex. */
+/* Work is handed out by an atomic counter, so that a thread that was held up takes less of it, and a kernel ends with its
+ * tasks: nobody waits for a worker that has not woken up yet. Between kernels the workers spin, because the next kernel
+ * follows within microseconds; after a while they sleep on a futex. */
 #include "pool.h"
 
 #include <stdatomic.h>
@@ -9,15 +10,18 @@
 
 enum { SPINS = 20000, CHUNKS_PER_THREAD = 8, LINE = 64 };
 
+#define NO_TICKET UINT64_MAX
+
 struct cocomp_pool {
   _Alignas(LINE) _Atomic uint32_t generation; /* counts kernels; workers wait for it to change */
   _Atomic uint32_t sleeping;
-  _Alignas(LINE) _Atomic int64_t next;
-  _Alignas(LINE) _Atomic int32_t busy; /* workers that have not finished the current kernel */
-  _Alignas(LINE) cocomp_work work;
-  const void *context;
-  int64_t tasks;
-  int64_t chunk;
+  _Alignas(LINE) _Atomic uint64_t ticket; /* generation, and in the lower half the next task: who is late takes none */
+  _Alignas(LINE) _Atomic int64_t done;    /* tasks of the current kernel that are finished */
+  /* The kernel. A late worker may read these while the next one is written; its ticket is then refused. */
+  _Alignas(LINE) _Atomic(cocomp_work) work;
+  _Atomic(const void *) context;
+  _Atomic int64_t tasks;
+  _Atomic int64_t chunk;
   _Atomic int stop;
   int threads;
   int started;
@@ -36,12 +40,22 @@ static inline void relax(void) {
 #endif
 }
 
-static void take_tasks(cocomp_pool *pool, int thread) {
+static void take_tasks(cocomp_pool *pool, uint32_t generation, int thread) {
   for (;;) {
-    int64_t first = atomic_fetch_add_explicit(&pool->next, pool->chunk, memory_order_relaxed);
-    if (first >= pool->tasks) return;
-    int64_t last = first + pool->chunk;
-    pool->work(pool->context, first, last < pool->tasks ? last : pool->tasks, thread);
+    uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+    if ((uint32_t)(ticket >> 32) != generation) return;
+    const int64_t tasks = atomic_load_explicit(&pool->tasks, memory_order_acquire);
+    const int64_t chunk = atomic_load_explicit(&pool->chunk, memory_order_relaxed);
+    cocomp_work work = atomic_load_explicit(&pool->work, memory_order_relaxed);
+    const void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
+    const int64_t first = (uint32_t)ticket;
+    if (first >= tasks) return;
+    const int64_t last = first + chunk < tasks ? first + chunk : tasks;
+    if (!atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket + (uint64_t)(last - first),
+                                               memory_order_acq_rel, memory_order_relaxed))
+      continue;
+    work(context, first, last, thread);
+    atomic_fetch_add_explicit(&pool->done, last - first, memory_order_release);
   }
 }
 
@@ -65,8 +79,7 @@ static void *work_until_stopped(void *argument) {
   for (;;) {
     seen = await_change(pool, seen);
     if (atomic_load_explicit(&pool->stop, memory_order_acquire)) return NULL;
-    take_tasks(pool, self->number);
-    atomic_fetch_sub_explicit(&pool->busy, 1, memory_order_release);
+    take_tasks(pool, seen, self->number);
   }
 }
 
@@ -100,16 +113,19 @@ void cocomp_pool_run(cocomp_pool *pool, cocomp_work work, const void *context, i
     work(context, 0, tasks, 0);
     return;
   }
-  pool->work = work;
-  pool->context = context;
-  pool->tasks = tasks;
-  pool->chunk = tasks / ((int64_t)pool->threads * CHUNKS_PER_THREAD);
-  if (pool->chunk < 1) pool->chunk = 1;
-  atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-  atomic_store_explicit(&pool->busy, pool->started, memory_order_relaxed);
+  const uint32_t generation = atomic_load_explicit(&pool->generation, memory_order_relaxed) + 1;
+  const int64_t chunk = tasks / ((int64_t)pool->threads * CHUNKS_PER_THREAD);
+  /* The old ticket goes first: who sees the new number of tasks can no longer draw on it. */
+  atomic_store_explicit(&pool->ticket, NO_TICKET, memory_order_relaxed);
+  atomic_store_explicit(&pool->tasks, tasks, memory_order_release);
+  atomic_store_explicit(&pool->work, work, memory_order_relaxed);
+  atomic_store_explicit(&pool->context, context, memory_order_relaxed);
+  atomic_store_explicit(&pool->chunk, chunk < 1 ? 1 : chunk, memory_order_relaxed);
+  atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
+  atomic_store_explicit(&pool->ticket, (uint64_t)generation << 32, memory_order_release);
   announce(pool);
-  take_tasks(pool, 0);
-  for (int spins = 0; atomic_load_explicit(&pool->busy, memory_order_acquire); spins++) {
+  take_tasks(pool, generation, 0);
+  for (int spins = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != tasks; spins++) {
     relax();
     if (spins > SPINS) cocomp_yield();
   }
