@@ -7,6 +7,8 @@ import re
 from cocomp.support.diagnostics import CompileError
 from cocomp.support.mlir import apply_transform, arith, ir, ops_in, origins, passmanager, run_upstream, source_line
 
+from .not_a_number import keep_not_a_number
+
 TO_LINALG = "torch-backend-to-linalg-on-tensors-backend-pipeline"
 FROM_EXPORT = (
     "func.func(torch-match-quantized-custom-ops),"
@@ -44,6 +46,8 @@ def lower_torch(module: ir.Module, origin: str = FROM_EXPORT) -> ir.Module:
         except ir.MLIRError as error:
             raise _unsupported(error) from error
     _unroll_loops(module)
+    with module.context, ir.Location.unknown():
+        keep_not_a_number(module.body.operations[0].operation)
     return module
 
 
