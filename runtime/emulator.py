@@ -33,11 +33,13 @@ class EmulatedModel:
     library: Path
     manifest: dict[str, Any]
     threads: int
+    cpu: str = "max"
+    """Processor that is emulated, by QEMU's name."""
 
     def run_partly(self, inputs: Sequence[Array], dispatches: int) -> tuple[Array, list[Array]]:
         """Run the first kernels: the arena as bytes, and the outputs."""
         file = self.library.with_name("tensors.bin")
-        self._execute([self.emulator, "-cpu", "max"], file, inputs, dispatches, runs=1)
+        self._execute([self.emulator, "-cpu", self.cpu], file, inputs, dispatches, runs=1)
         data = np.fromfile(file, np.uint8)
         outputs: list[Array] = []
         for tensor in self.manifest["outputs"]:
@@ -47,11 +49,11 @@ class EmulatedModel:
             data = data[size:]
         return data, outputs
 
-    def instructions(self, inputs: Sequence[Array], plugin: Path, cpu: str = "max") -> int:
+    def instructions(self, inputs: Sequence[Array], plugin: Path) -> int:
         """Instructions that one run executes, counted by a QEMU plugin that prints `instructions: N`: the difference of two
         runs and one, so that loading and creating the model do not count."""
         file = self.library.with_name("tensors.bin")
-        prefix = [self.emulator, "-cpu", cpu, "-plugin", str(plugin), "-d", "plugin"]
+        prefix = [self.emulator, "-cpu", self.cpu, "-plugin", str(plugin), "-d", "plugin"]
         counts = [_count(self._execute(prefix, file, inputs, -1, runs)) for runs in (1, 2)]
         return counts[1] - counts[0]
 
@@ -79,8 +81,8 @@ def find_emulator(architecture: str) -> str | None:
 
 
 @contextlib.contextmanager
-def opened(data: bytes, manifest: dict[str, Any], threads: int) -> Iterator[EmulatedModel]:
-    """An artefact ready to run. Raises ArtifactError where the emulator is not installed."""
+def opened(data: bytes, manifest: dict[str, Any], threads: int, cpu: str = "max") -> Iterator[EmulatedModel]:
+    """An artefact ready to run on an emulated `cpu`. Raises ArtifactError where the emulator is not installed."""
     architecture = manifest["triple"].split("-")[0]
     emulator = find_emulator(architecture)
     if emulator is None:
@@ -92,7 +94,7 @@ def opened(data: bytes, manifest: dict[str, Any], threads: int) -> Iterator[Emul
         directory = Path(name)
         (directory / "model.so").write_bytes(data)
         guest = _build_guest(directory, architecture)
-        yield EmulatedModel(emulator, guest, directory / "model.so", manifest, max(1, threads))
+        yield EmulatedModel(emulator, guest, directory / "model.so", manifest, max(1, threads), cpu)
 
 
 def _build_guest(directory: Path, architecture: str) -> Path:

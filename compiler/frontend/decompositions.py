@@ -160,6 +160,18 @@ def roll(x: torch.Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> to
     return aten.roll(x.reshape(-1), shifts, [0]).reshape(x.shape)
 
 
+def batched(pool: Any, rank: int) -> Callable[..., Any]:
+    """A pooling of `rank` dimensions of an input that has no batch: torch-mlir wants one."""
+
+    def rule(x: torch.Tensor, *arguments: Any, **keywords: Any) -> Any:
+        if x.dim() != rank + 1:
+            return NotImplemented
+        found = pool(x.unsqueeze(0), *arguments, **keywords)
+        return tuple(y.squeeze(0) for y in found) if isinstance(found, tuple) else found.squeeze(0)
+
+    return rule
+
+
 def is_finite(x: torch.Tensor) -> torch.Tensor:
     """Neither infinite nor not a number."""
     return x.abs() < math.inf if x.is_floating_point() else torch.ones_like(x, dtype=torch.bool)
@@ -253,4 +265,9 @@ def table() -> dict[Any, Callable[..., Any]]:
         aten._adaptive_avg_pool3d,
     )  # fmt: skip
     chosen.update({pool.default: adaptive_average for pool in pools})
+    windows = {
+        2: (aten.max_pool2d, aten.max_pool2d_with_indices, aten.avg_pool2d, aten.adaptive_max_pool2d),
+        3: (aten.max_pool3d, aten.max_pool3d_with_indices, aten.avg_pool3d, aten.adaptive_max_pool3d),
+    }
+    chosen.update({pool.default: batched(pool.default, rank) for rank, pools in windows.items() for pool in pools})
     return chosen

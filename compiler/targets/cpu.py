@@ -23,7 +23,11 @@ from .blob import write_blob
 from .objects import emit_objects
 
 SOURCES = ("model.c", "pool.c", "system.c")
-EXPORTS = "{ global: cocomp_*; local: *; };\n"
+INTERFACE = (
+    "arena", "create", "destroy", "manifest", "message", "profile", "run", "run_some", "set_profiling",
+)  # fmt: skip
+"""The functions of `cocomp.h`. Nothing else is exported: what is inside cannot clash with a second model's."""
+EXPORTS = f"{{ global: {' '.join(f'cocomp_{name};' for name in INTERFACE)} local: *; }};\n"
 WORTH_A_PROCESS = 400
 """Operations in a kernel module from which on a second process pays."""
 
