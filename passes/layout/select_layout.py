@@ -63,6 +63,8 @@ class _Selector:
         default_factory=dict[ir.Value, tuple[ir.Value, nest.Index]]
     )
     """Part of a larger value -> (the larger value, index in it in terms of the part's index)."""
+    undecided: set[ir.Value] = field(default_factory=set[ir.Value])
+    """Values whose order is being chosen."""
     planar: set[ir.Value] = field(default_factory=set[ir.Value])
     """Values that sparse contractions read or write with registers along pixels."""
 
@@ -164,7 +166,16 @@ class _Selector:
 
     def _own(self, value: ir.Value) -> MapAttr:
         shape = structured.shape_of(value)
-        return self._pitched(shape, self._order(value), _element_bytes(value))
+        self.undecided.add(value)
+        order = self._order(value)
+        self.undecided.remove(value)
+        return self._pitched(shape, order, _element_bytes(value))
+
+    def _is_part_of_undecided(self, value: ir.Value) -> bool:
+        """Whether a value lies in a larger one whose order is being chosen: it cannot tell what that should be."""
+        while value in self.parents:
+            value, _ = self.parents[value]
+        return value in self.undecided
 
     def _order(self, value: ir.Value) -> list[int]:
         """Axes of a value from the outermost to the contiguous one."""
@@ -193,6 +204,8 @@ class _Selector:
         best: tuple[int, Expr] | None = None
         for leaf, index in group.nest.accesses:
             operand = call.operands[ir.BlockArgument(group.graph.values[leaf]).arg_number]
+            if self._is_part_of_undecided(operand):
+                continue
             shape = structured.shape_of(operand)
             position = affine.substitute(layout.position_of(self.of(operand), shape), index, group.nest.bounds)
             if best is None or _elements(operand) > best[0]:
