@@ -107,9 +107,8 @@ def test_every_processor_is_described() -> None:
 @emulated
 @pytest.mark.parametrize("precision", ["f32", "f16"])
 def test_verify(tool: Capture, models: Path, here: Path, precision: str) -> None:
-    done = tool(
-        "cocompc", models / "residual.pt2", "-target=android-cpu", f"--precision={precision}", "--verify", "--report=r.json"
-    )
+    arguments = ("-target=android-cpu", f"--precision={precision}", "--verify", "--report=r.json")
+    done = tool("cocompc", models / "residual.pt2", *arguments)
     assert done.code == 0, done.err
     assert '"structured"' in (here / "r.json").read_text()
 

@@ -118,9 +118,10 @@ def test_a_c_program_uses_a_library(library: Path, here: Path) -> None:
     done = subprocess.run([here / "main"], cwd=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     *scores, message = done.stdout.splitlines()
+    found = np.array([scores], np.float32)
     with cocomp.load(library) as model:
-        np.testing.assert_array_equal(np.float32(scores), model(example[1][0])[0])
-    assert max(errors([np.float32([scores])], [_reference(example)])) <= 1e-5
+        np.testing.assert_array_equal(found, model(example[1][0]))
+    assert max(errors([found], [_reference(example)])) <= 1e-5
     assert message == "a null pointer or a number out of range was passed"
 
 
@@ -131,11 +132,15 @@ def _reference(example: Example) -> np.ndarray:
 
 @pytest.mark.parametrize(("tool", "standard"), [("cc", "c11"), ("c++", "c++17")])
 @pytest.mark.parametrize(("name", "precision"), [("kinds", "f32"), ("tiny", "f16")])
-def test_the_header_is_c_and_cpp(compiled: Compiled, here: Path, tool: str, standard: str, name: str, precision: str) -> None:
+def test_the_header_is_c_and_cpp(
+    compiled: Compiled, here: Path, tool: str, standard: str, name: str, precision: str
+) -> None:
     target = "android-cpu" if precision == "f16" else "linux-arm64"
     (here / "model.h").write_text(compiled(name, target, "", precision).header)
     source = here / ("main.c" if tool == "cc" else "main.cpp")
-    source.write_text('#include "model.h"\n#include "model.h"\nint main(void) { return cocomp_set_profiling(0, 0) == COCOMP_OK; }\n')
+    source.write_text(
+        '#include "model.h"\n#include "model.h"\nint main(void) { return cocomp_set_profiling(0, 0) == COCOMP_OK; }\n'
+    )
     zig(tool, f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-pedantic", "-c", source, cwd=here)
 
 
