@@ -145,9 +145,9 @@ def convolution(
     output_padding: Sequence[int],
     groups: int,
 ) -> torch.Tensor:
-    """The two kinds of convolution that torch-mlir lacks: grouped transposed ones and depth-wise ones in three dimensions."""
-    if transposed and groups > 1:
-        return _grouped_transposed(x, weight, bias, stride, padding, dilation, output_padding, groups)
+    """Transposed convolutions as ordinary ones, and depth-wise ones in three dimensions, which torch-mlir lacks."""
+    if transposed:
+        return _transposed(x, weight, bias, stride, padding, dilation, output_padding, groups)
     if not transposed and weight.dim() == 5 and groups > 1 and weight.size(1) == 1:
         return _depthwise_3d(x, weight, bias, stride, padding, dilation, groups)
     return NotImplemented
@@ -183,7 +183,7 @@ def copysign(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return torch.where(negative, -x.abs(), x.abs())
 
 
-def _grouped_transposed(
+def _transposed(
     x: torch.Tensor,
     weight: torch.Tensor,
     bias: torch.Tensor | None,
@@ -193,20 +193,60 @@ def _grouped_transposed(
     output_padding: Sequence[int],
     groups: int,
 ) -> torch.Tensor:
-    """A convolution of the input with zeros between its elements, by the mirrored filter."""
+    """One output phase a position modulo the stride, each an ordinary convolution; together they are one convolution with
+    a channel for each phase, whose results are interleaved. No zero is put between pixels, and none is multiplied.
+
+    With o + padding = stride * q + r the output is y[o] = sum over t of x[q - t] * w[r + stride * t].
+    """
     rank = len(stride)
-    spread = x.reshape([*x.shape[:2], *(n for size in x.shape[2:] for n in (size, 1))])
-    spread = torch.constant_pad_nd(spread, [n for s in reversed(stride) for n in (0, s - 1, 0, 0)])
-    spread = spread.reshape([*x.shape[:2], *(size * s for size, s in zip(x.shape[2:], stride, strict=True))])
+    weight = _spread(weight, dilation)
+    extents, kernel = x.shape[2:], weight.shape[2:]
+    sizes = [
+        (n - 1) * s - 2 * p + k + more
+        for n, s, p, k, more in zip(extents, stride, padding, kernel, output_padding, strict=True)
+    ]
+    taps = [-(-k // s) for k, s in zip(kernel, stride, strict=True)]
+    first = [p // s for p, s in zip(padding, stride, strict=True)]
+    last = [(p + o - 1) // s for p, o, s in zip(padding, sizes, stride, strict=True)]
+    filters = _phases(weight, stride, taps, groups)
     border: list[int] = []
     for axis in reversed(range(rank)):
-        reach = dilation[axis] * (weight.size(2 + axis) - 1) - padding[axis]
-        border += [reach, reach + output_padding[axis] + 1 - stride[axis]]
-    spread = torch.constant_pad_nd(spread, border)
+        border += [taps[axis] - 1 - first[axis], last[axis] - (extents[axis] - 1)]
+    phases = math.prod(stride)
+    shared = None if bias is None else bias.view(groups, 1, -1).expand(-1, phases, -1).reshape(-1)
+    ones, zeros = [1] * rank, [0] * rank
+    y = aten.convolution(torch.constant_pad_nd(x, border), filters, shared, ones, zeros, ones, False, zeros, groups)
+    counts = [b - a + 1 for a, b in zip(first, last, strict=True)]
+    y = y.reshape([x.size(0), groups, *stride, -1, *counts])
+    y = y.permute([0, 1, 2 + rank, *(axis for a in range(rank) for axis in (3 + rank + a, 2 + a))])
+    y = y.reshape([x.size(0), -1, *(n * s for n, s in zip(counts, stride, strict=True))])
+    for axis in range(rank):
+        y = y.narrow(2 + axis, padding[axis] - stride[axis] * first[axis], sizes[axis])
+    return y
+
+
+def _spread(weight: torch.Tensor, dilation: Sequence[int]) -> torch.Tensor:
+    """The filter with the zeros that its dilation stands for."""
+    for axis, d in enumerate(dilation, 2):
+        if d > 1:
+            length = weight.size(axis)
+            apart = torch.constant_pad_nd(weight.unsqueeze(axis + 1), [0, 0] * (weight.dim() - axis - 1) + [0, d - 1])
+            weight = apart.flatten(axis, axis + 1).narrow(axis, 0, (length - 1) * d + 1)
+    return weight
+
+
+def _phases(weight: torch.Tensor, stride: Sequence[int], taps: Sequence[int], groups: int) -> torch.Tensor:
+    """Filters [inputs, outputs / groups, ..] of a transposed convolution as those of the convolution of its phases,
+    [groups * phases * outputs / groups, inputs / groups, ..]."""
+    rank = len(stride)
     inputs, outputs = weight.shape[:2]
-    filters = weight.flip(list(range(2, 2 + rank))).reshape(groups, inputs // groups, outputs, *weight.shape[2:])
-    filters = filters.transpose(1, 2).reshape(groups * outputs, inputs // groups, *weight.shape[2:])
-    return aten.convolution(spread, filters, bias, [1] * rank, [0] * rank, dilation, False, [0] * rank, groups)
+    missing = [n for axis in reversed(range(rank)) for n in (0, stride[axis] * taps[axis] - weight.size(2 + axis))]
+    cut = torch.constant_pad_nd(weight, missing).reshape(
+        [groups, inputs // groups, outputs, *(n for t, s in zip(taps, stride, strict=True) for n in (t, s))]
+    )
+    tap_axes, phase_axes = [3 + 2 * a for a in range(rank)], [4 + 2 * a for a in range(rank)]
+    cut = cut.flip(tap_axes).permute([0, *phase_axes, 2, 1, *tap_axes])
+    return cut.reshape([groups * outputs * math.prod(stride), inputs // groups, *taps])
 
 
 def _depthwise_3d(
