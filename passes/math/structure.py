@@ -28,7 +28,8 @@ class Dense:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks of `rows` x `columns` of the matrix keep whole rows and whole columns (BCR, GRIM); 1 x 1 is unstructured."""
+    """Blocks of `rows` x `columns` of the matrix keep whole rows and whole columns (BCR, GRIM); with one row, no
+    structure: every row keeps columns of its own."""
 
     rows: int
     columns: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,10 +13,13 @@ from cocomp.passes import _outline
 from cocomp.passes.kernel._mask import weight_mask
 from cocomp.passes.math.structure import Blocks, Dense, KernelGroups, Structure, find_structure
 from cocomp.support import registry
+from cocomp.support.diagnostics import UsageError
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
 Array = np.ndarray
+Finder = Callable[[Array], ir.Attribute | None]
+"""bool[rows, channels, positions] of what is kept -> the name of its structure."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class EncodeWeightsPass(Pass):
     name: ClassVar[str] = "encode-weights"
 
     def run(self, module: ir.Module, state: State) -> None:
-        foreign = [finder for _, finder in sorted(registry.encodings().items())]
+        foreign = registry.encodings()
         for function in ops_in(module.body):
             block = function.regions[0].blocks[0]
             for op in ops_in(block):
@@ -71,12 +74,27 @@ def _is_weight_of(op: ir.Operation, argument: ir.Value) -> bool:
     return structured.is_contract(op) and op.operands[1] == argument and op.operands[0] != argument
 
 
-def _encoding(kept: Array, foreign: Sequence[Callable[[Array], ir.Attribute | None]]) -> ir.Attribute:
-    for find in foreign:
-        found = find(kept)
+def _encoding(kept: Array, foreign: Mapping[str, Finder]) -> ir.Attribute:
+    for name, find in sorted(foreign.items()):
+        found = _ask(name, find, kept)
         if found is not None:
             return found
     return _attribute(find_structure(kept))
+
+
+def _ask(name: str, find: Finder, kept: Array) -> ir.Attribute | None:
+    """What another package says of a mask; its mistakes are reported as its own."""
+    try:
+        found = find(kept)
+    except Exception as error:  # code of another package may raise anything
+        raise UsageError(
+            f"plug-in '{name}' of group '{registry.ENCODINGS}' failed: {type(error).__name__}: {error}"
+        ) from error
+    if found is not None and not isinstance(found, ir.Attribute):
+        raise UsageError(
+            f"plug-in '{name}' of group '{registry.ENCODINGS}': expected an attribute or None, got {type(found).__name__}"
+        )
+    return found
 
 
 def _attribute(structure: Structure) -> ir.Attribute:
