@@ -24,8 +24,9 @@ class FoldScalesPass(Pass):
         %s = linalg.generic { %c * scale }      -->    %c' = "sparse.contract"(%x, %w')
         %y = linalg.generic { %s + shift }             %y  = linalg.generic { %c' + shift }
 
-    Coefficients may differ from output channel to output channel; a whole batch norm in one body is affine too. They are
-    found by evaluating the bodies at 0 and at 1, in double precision. Needs `raise-contractions`.
+    Coefficients may differ from output channel to output channel, and may have been spread over the whole result first, as
+    the bias of a convolution is; a whole batch norm in one body is affine too. They are found by evaluating the bodies at 0
+    and at 1, in double precision. Needs `raise-contractions`.
     """
 
     name: ClassVar[str] = "fold-scales"
@@ -45,6 +46,8 @@ class _Step:
 
     op: ir.Operation
     operand: int
+    others: dict[int, tuple[ir.Value, structured.Map]]
+    """Operand number -> the constant that is read, and where."""
     scales: bool
     """False for a mere shift."""
 
@@ -103,12 +106,25 @@ def _affine_step(op: ir.Operation, value: ir.Value, axis: int, constants: set[ir
     pointwise = structured.identity(len(loops.bounds))
     if loops.reductions or operand >= loops.n_inputs or {loops.maps[operand], loops.output_maps[0]} != {pointwise}:
         return None
-    for position in range(loops.n_inputs):
-        dims = frozenset[int]().union(frozenset(), *(e.dims() for e in loops.maps[position]))
-        if position != operand and not (op.operands[position] in constants and dims <= {axis}):
+    numbers = [n for n in range(loops.n_inputs) if n != operand]
+    others = {n: _unspread(op.operands[n], loops.maps[n], loops.bounds) for n in numbers}
+    for source, index in others.values():
+        moving = {d for e in index for d in e.dims() if loops.bounds[d] > 1}
+        if source not in constants or not moving <= {axis}:
             return None
     degree = _degree(op, operand)
-    return None if degree is None else _Step(op, operand, degree == 1)
+    return None if degree is None else _Step(op, operand, others, degree == 1)
+
+
+def _unspread(value: ir.Value, index: structured.Map, bounds: Sequence[int]) -> tuple[ir.Value, structured.Map]:
+    """What `value[index]` reads, where `value` is a smaller tensor repeated."""
+    while isinstance(value.owner, ir.OpView | ir.Operation) and structured.is_copy(op := value.owner.operation):
+        loops = structured.loops_of(op)
+        if loops.output_maps[0] != structured.identity(len(loops.bounds)):
+            break
+        index = tuple(affine.substitute(e, index, bounds) for e in loops.maps[0])
+        value = op.operands[0]
+    return value, index
 
 
 def _degree(op: ir.Operation, operand: int) -> int | None:
@@ -148,16 +164,16 @@ def _body_at(step: _Step, axis: int, extent: int, x: float) -> ir.Value:
     """The step's body with its operand set to `x`, for every channel."""
     op = step.op
     loops = structured.loops_of(op)
-    others = [i for i in range(loops.n_inputs) if i != step.operand]
     substitution = [affine.dim(0) if d == axis else affine.Expr() for d in range(len(loops.bounds))]
     maps = [
-        structured.affine_map([affine.substitute(e, substitution, [extent]) for e in loops.maps[i]], 1) for i in others
+        structured.affine_map([affine.substitute(e, substitution, [extent]) for e in index], 1)
+        for _, index in step.others.values()
     ]
     f64 = ir.F64Type.get()
 
     def body(*arguments: ir.Value) -> ir.Value:
         block = list(op.regions[0].blocks[0].arguments)
-        values = {block[i]: _widen(a) for i, a in zip(others, arguments, strict=False)}
+        values = {block[i]: _widen(a) for i, a in zip(step.others, arguments, strict=False)}
         values[block[step.operand]] = arith.constant(f64, x)
         for inner in structured.body_ops(op):
             operands = [values[v] if v in values else _widen(v) for v in inner.operands]
@@ -166,7 +182,7 @@ def _body_at(step: _Step, axis: int, extent: int, x: float) -> ir.Value:
             values[inner.results[0]] = _repeat(inner, operands)
         raise AssertionError("a body without linalg.yield")
 
-    return _generic([op.operands[i] for i in others], maps, [extent], f64, body)
+    return _generic([source for source, _ in step.others.values()], maps, [extent], f64, body)
 
 
 def _widen(value: ir.Value) -> ir.Value:

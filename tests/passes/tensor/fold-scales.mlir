@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s --random-weights -p raise-contractions,fold-scales | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file --random-weights -p raise-contractions,fold-scales | FileCheck %s
 
 // What follows the contraction scales its rows: the weight is scaled instead, and an addition remains.
 
@@ -35,4 +35,47 @@ func.func @main(%x: tensor<8xf32>, %w: tensor<4x8xf32> {sparse.name = "w"}, %s: 
     linalg.yield %t : f32
   } -> tensor<4xf32>
   return %y : tensor<4xf32>
+}
+
+// -----
+
+// A bias that is spread over the whole result first, and a scale along a batch of one: both are the rows' all the same.
+
+#x = affine_map<(n, r, p, c) -> (n, c, p)>
+#w = affine_map<(n, r, p, c) -> (r, c)>
+#y = affine_map<(n, r, p, c) -> (n, r, p)>
+#id = affine_map<(n, r, p) -> (n, r, p)>
+#rows = affine_map<(n, r, p) -> (r)>
+#column = affine_map<(n, r, p) -> (n, r, 0)>
+
+// CHECK-LABEL: func.func @main
+//  CHECK-SAME:   %[[X:[^:]+]]: tensor<1x8x5xf32>, %[[W:[^:]+]]: tensor<4x8xf32>
+//       CHECK: %[[SCALED:.+]] = linalg.generic {{.*}} ins(%[[W]], %{{.+}} : tensor<4x8xf32>
+//       CHECK: %[[C:.+]] = "sparse.contract"(%[[X]], %[[SCALED]])
+//       CHECK: linalg.generic {{.*}} ins(%[[C]], %{{.+}} : tensor<1x4x5xf32>, tensor<4xf32>)
+//   CHECK-NOT:   arith.mulf
+//       CHECK:   arith.addf
+//   CHECK-NOT: linalg.generic
+func.func @main(%x: tensor<1x8x5xf32>, %w: tensor<4x8xf32> {sparse.name = "w"}, %b: tensor<4xf32> {sparse.name = "b"},
+                %s: tensor<1x4x1xf32> {sparse.name = "s"}) -> tensor<1x4x5xf32> {
+  %e = tensor.empty() : tensor<1x4x5xf32>
+  %bias = linalg.generic {indexing_maps = [#rows, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%b : tensor<4xf32>) outs(%e : tensor<1x4x5xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  } -> tensor<1x4x5xf32>
+  %c = "sparse.contract"(%x, %w) {maps = [#x, #w, #y], bounds = array<i64: 1, 4, 5, 8>} : (tensor<1x8x5xf32>, tensor<4x8xf32>) -> tensor<1x4x5xf32>
+  %t = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%c, %bias : tensor<1x4x5xf32>, tensor<1x4x5xf32>) outs(%e : tensor<1x4x5xf32>) {
+  ^bb0(%a: f32, %v: f32, %o: f32):
+    %sum = arith.addf %a, %v : f32
+    linalg.yield %sum : f32
+  } -> tensor<1x4x5xf32>
+  %y = linalg.generic {indexing_maps = [#id, #column, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%t, %s : tensor<1x4x5xf32>, tensor<1x4x1xf32>) outs(%e : tensor<1x4x5xf32>) {
+  ^bb0(%a: f32, %v: f32, %o: f32):
+    %product = arith.mulf %a, %v : f32
+    linalg.yield %product : f32
+  } -> tensor<1x4x5xf32>
+  return %y : tensor<1x4x5xf32>
 }
