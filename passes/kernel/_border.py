@@ -9,8 +9,8 @@ from cocomp.dialects.graph import Group
 from cocomp.support.mlir import arith, ir, memref, vector
 
 from . import _builder as b
-from ._evaluate import Memory
 from ._function import Kernel
+from ._values import Memory
 
 
 def with_border(

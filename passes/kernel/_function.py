@@ -12,7 +12,8 @@ from cocomp.support.mlir import func, ir
 
 from . import _builder as b
 from ._builder import Once
-from ._evaluate import Evaluator, Memory
+from ._evaluate import Evaluator
+from ._values import Memory
 
 
 @dataclass

@@ -18,7 +18,7 @@ from . import _function
 from ._border import with_border
 from ._builder import Index
 from ._contraction import Contraction, encoding_of, read_contraction, schedule_of
-from ._evaluate import Point, Val
+from ._values import Point, Val
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from cocomp.support.passes import Pass, State
 from . import _builder as b
 from . import _function
 from ._border import with_border
-from ._evaluate import Kept, Point, Val
+from ._evaluate import Kept
 from ._reduction import Combiner, combiner_of
+from ._values import Point, Val
 
 
 @dataclass(frozen=True)

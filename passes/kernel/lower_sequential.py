@@ -14,7 +14,7 @@ from cocomp.support.passes import Pass, State
 
 from . import _builder as b
 from . import _function
-from ._evaluate import Memory
+from ._values import Memory
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from . import _function
 from ._border import with_border
 from ._builder import Index
 from ._contraction import Contraction, read_contraction
-from ._evaluate import Point, Val
 from ._transform import transform
+from ._values import Point, Val
 from ._winograd import F4, POINTS, Roles, WinogradSchedule, roles_of, tile_counts, winograd_of
 
 N = F4.size
