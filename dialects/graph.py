@@ -157,16 +157,27 @@ def nest_of(
 
     A group that ends in `tensor.pad` computes what is padded: the nest is that of the pad's operand.
     """
-    values = dict(graph.definitions)
-    if members is not None:
-        for number, definition in graph.definitions.items():
-            if isinstance(definition, Loop) and graph.operations[number] not in members:
-                values[number] = Leaf(structured.shape_of(graph.values[number]))
+    values = graph.definitions if members is None else _Inside(graph, members)
     value = computed(root)
     shape = structured.shape_of(value)
     made = nest.demand(graph.numbers[value], structured.identity(len(shape)), shape, values)
     made.accesses = [(leaf, index) for leaf, index in made.accesses if leaf not in graph.constants]
     return nest.split(made)
+
+
+class _Inside(dict[int, Definition]):
+    """Definitions of a graph's values where only `members` are computed; made as they are asked for."""
+
+    def __init__(self, graph: Graph, members: Container[ir.Operation]) -> None:
+        super().__init__()
+        self.graph, self.members = graph, members
+
+    def __missing__(self, number: int) -> Definition:
+        found = self.graph.definitions[number]
+        if isinstance(found, Loop) and self.graph.operations[number] not in self.members:
+            found = Leaf(structured.shape_of(self.graph.values[number]))
+        self[number] = found
+        return found
 
 
 def computed(root: ir.Operation) -> ir.Value:

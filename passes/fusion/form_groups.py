@@ -69,7 +69,7 @@ class _Planner:
         """Decide for one operation, all its users being decided."""
         if op.name in ("func.return", *ALIASES) or op.name == "tensor.empty":
             return
-        if op.results[0] in self._splats() and not self._needs_memory(op.results[0]):
+        if self.is_splat(op.results[0]) and not self._needs_memory(op.results[0]):
             return
         if structured.view_of(op) is not None and not self._must_materialize(op):
             return
@@ -92,8 +92,9 @@ class _Planner:
                     self.group_of[op] = into
                 self.groups.remove(group)
 
-    def _splats(self) -> set[ir.Value]:
-        return {self.graph.values[n] for n in self.graph.constants}
+    def is_splat(self, value: ir.Value) -> bool:
+        """Whether a value is filled with one constant."""
+        return self.graph.numbers[value] in self.graph.constants
 
     def _common_group(self, op: ir.Operation) -> _Group | None:
         """The one group that all uses of the operation's results lie in, through views."""
@@ -219,7 +220,7 @@ def _outline_groups(planner: _Planner, block: ir.Block, functions: ir.Block) -> 
     groups = sorted(planner.groups, key=lambda g: order[g.root])
     roots = {g.root for g in groups}
     views = {op for op in order if _is_view(op) and op not in roots}
-    splats = {op for op in order if op.results and op not in roots and op.results[0] in planner._splats()}
+    splats = {op for op in order if op.results and op not in roots and planner.is_splat(op.results[0])}
     replaced: list[tuple[ir.Value, ir.Value]] = []
     for number, group in enumerate(groups):
         sequential = group.root.name.startswith("tm_tensor.")  # writes all its results, used or not
