@@ -62,6 +62,13 @@ class Contraction:
         """Whether registers can run along the pixels of the input."""
         return self.constant_weight and self.pixel is not None and self.x_position.coefficient(self.pixel) == 1
 
+    @property
+    def writes_along_pixels(self) -> bool:
+        """Whether neighbouring pixels of the result are neighbours in memory, and neighbouring rows are not."""
+        if self.pixel is None or self.row is None:
+            return False
+        return self.out_position.coefficient(self.pixel) == 1 != self.out_position.coefficient(self.row)
+
     def _planes(self) -> int:
         """Planes of the input that a task inside one plane of pixels reads: the kernel's depth in three dimensions."""
         planes = 1
@@ -115,6 +122,7 @@ class Contraction:
             weight_bytes=self.extent(self.row) * self.extent(self.outer_rows) * columns * self.element_bytes,
             contiguous_rows=self.row is None or self.out_position.coefficient(self.row) == 1,
             contiguous_pixels=self.pixel is not None and self.out_position.coefficient(self.pixel) == 1,
+            pixel_step=self.x_position.coefficient(self.pixel) if self.pixel is not None else 0,
         )
 
 

@@ -1,4 +1,4 @@
-"""Whether a sparse contraction wants its registers along pixels: asked before layouts are chosen, which depend on the answer."""
+"""Whether a sparse contraction wants its activations in planes, pixels contiguous: asked before layouts are chosen, which depend on the answer."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ WORTH_IT = 0.9
 """Share of the cycles below which planar activations are asked for: neighbours may have to be written in another order."""
 
 
-def wants_pixels(group: Group, weight: np.ndarray, unit: VectorUnit) -> bool:
-    """Whether registers along pixels take clearly fewer cycles than registers along rows, for `weight`."""
+def wants_planes(group: Group, weight: np.ndarray, unit: VectorUnit) -> bool:
+    """Whether planes take clearly fewer cycles than channels-last activations, for `weight`: a cache line of pixels is
+    used whole, one of channels only where neighbouring channels are kept, and registers can run along pixels."""
     need = group.contraction
     assert need is not None
     loops = structured.loops_of(group.graph.operations[need.loop.results[0]])
@@ -30,12 +31,14 @@ def wants_pixels(group: Group, weight: np.ndarray, unit: VectorUnit) -> bool:
     x, w, y = loops.maps
     in_w = frozenset[int]().union(*(e.dims() for e in w))
     pixels = [e for e in y if e.dims() and not e.dims() & in_w]
-    if not pixels or not _advances_by_one(x[-1], pixels[-1].dims()):
+    step = _step(x[-1], pixels[-1].dims()) if pixels else None
+    if step is None:
         return False
     extents = [loops.bounds[d] for e in pixels for d in e.dims()]
     rows, columns = kept.shape[0], kept.shape[1] * kept.shape[2]
     whole = kept.shape[2] == 1
-    work = Work(
+    matrix = kept.reshape(1, rows, columns)
+    channels_last = Work(
         rows=rows,
         outer_rows=1,
         batches=1,
@@ -44,15 +47,19 @@ def wants_pixels(group: Group, weight: np.ndarray, unit: VectorUnit) -> bool:
         columns=columns,
         input_bytes=4 * kept.shape[1] * prod(extents),
         weight_bytes=4 * rows * columns,
-        contiguous_pixels=True,
+        kept={size: kept_columns(matrix, size) for size in group_sizes(rows, unit)},
+        pixel_step=kept.shape[1] * step,
     )
-    matrix = kept.reshape(1, rows, columns)
-    sparse = dataclasses.replace(work, kept={size: kept_columns(matrix, size) for size in group_sizes(rows, unit)})
-    along_rows = min(estimate(found, choose_tiles(found, unit), unit) for found in (work, sparse))
-    tiles = choose_pixel_tiles(sparse, unit)
-    return tiles is not None and estimate(sparse, tiles, unit) < WORTH_IT * along_rows
+    planar = dataclasses.replace(channels_last, contiguous_rows=False, contiguous_pixels=True, pixel_step=step)
+    everything = dataclasses.replace(channels_last, kept={})
+    along_rows = min(estimate(found, choose_tiles(found, unit), unit) for found in (channels_last, everything))
+    in_planes = [choose_tiles(planar, unit)]
+    if step == 1 and (tiles := choose_pixel_tiles(planar, unit)) is not None:
+        in_planes.append(tiles)
+    return min(estimate(planar, tiles, unit) for tiles in in_planes) < WORTH_IT * along_rows
 
 
-def _advances_by_one(last_axis: structured.Expr, pixel: frozenset[int]) -> bool:
-    """Whether the input's last axis moves one element with each pixel: a stride would spread a register over memory."""
-    return any(isinstance(atom, Dim) and atom.index in pixel and step == 1 for atom, step in last_axis.terms)
+def _step(last_axis: structured.Expr, pixel: frozenset[int]) -> int | None:
+    """How far the input's last axis moves with each pixel; None where it does not."""
+    steps = [step for atom, step in last_axis.terms if isinstance(atom, Dim) and atom.index in pixel]
+    return steps[0] if len(steps) == 1 else None

@@ -18,6 +18,7 @@ from . import _function
 from ._border import with_border
 from ._builder import Index
 from ._contraction import Contraction, encoding_of, read_contraction, schedule_of
+from ._transpose import transpose
 from ._values import Point, Val
 
 
@@ -39,7 +40,7 @@ class LowerContractionsPass(Pass):
             acc[v][p] += values[c][v] * x[base(p) + offsets[c]]
           y[tile] = epilogue(acc)
 
-    With registers along pixels v counts registers of pixels and p rows; operands change places. Tiles at the end of a row of pixels overlap their neighbours instead of having a code of their own. Needs
+    A result with contiguous pixels gets such a tile turned, by shuffles. With registers along pixels v counts registers of pixels and p rows; operands change places. Tiles at the end of a row of pixels overlap their neighbours instead of having a code of their own. Needs
     `schedule-contractions` and the arguments that `pack-weights` passes.
     """
 
@@ -63,6 +64,7 @@ class _Registers:
     """For each register how many elements count, None for all."""
     scalars: int
     """Extent along the other dimension."""
+    along_pixels: bool
 
 
 @dataclass
@@ -100,6 +102,8 @@ class _Lowering:
         else:
             tile = f"{'+'.join(f'{r}x{lanes}' for r in rows)} rows, {pixels} pixels"
         facts = {"kind": "gather-gemm", "vector": f"{lanes} lanes", "tile": tile}
+        if not self.schedule.along_pixels and self.shape.writes_along_pixels:
+            facts["stores"] = "transposed"
         if self.shape.constant_weight:
             encoding = encoding_of(self.shape)
             facts["encoding"] = "dense" if self.schedule.keep_zeros else encoding
@@ -286,11 +290,11 @@ class _Lowering:
         if self.schedule.along_pixels:
             pixels = self.shape.extent(self.shape.pixel)
             parts = (pixels,) if pixels < lanes else (None,) * self.schedule.pixels
-            return _Registers(rows, parts, segment.vectors)
+            return _Registers(rows, parts, segment.vectors, along_pixels=True)
         padded = sum(s.vectors * s.groups for s in self.schedule.segments) * lanes
         missing = padded - self.shape.extent(self.shape.row)
         last = lanes - missing if is_last and missing else None
-        return _Registers(rows, (*(None,) * (segment.vectors - 1), last), self.schedule.pixels)
+        return _Registers(rows, (*(None,) * (segment.vectors - 1), last), self.schedule.pixels, along_pixels=False)
 
     def _write(self, registers: _Registers, dims: list[Index | None], totals: Sequence[ir.Value]) -> None:
         """Evaluate the group's result on the accumulators and store it.
@@ -298,10 +302,12 @@ class _Lowering:
         A dear epilogue runs as a loop over scalars, the accumulators in memory: unrolled, its values would not fit the
         registers beside them.
         """
+        if not registers.along_pixels and self.shape.writes_along_pixels:
+            registers, totals = self._turned(registers, totals)
         scalars, count = registers.scalars, len(registers.parts)
         if scalars == 1 or not any(structured.is_expensive(op) for op in self.shape.group.graph.operations.values()):
             for s in range(scalars):
-                self._write_registers(dims, s, totals[s::scalars], registers.parts)
+                self._write_registers(registers, dims, s, totals[s::scalars])
             return
         lanes = self.schedule.lanes
         kind = ir.MemRefType.get([scalars * count * lanes], self.element)
@@ -314,20 +320,34 @@ class _Lowering:
             at = b.mul(s, count * lanes)
             register = ir.VectorType.get([lanes], self.element)
             loaded = [vector.load(register, spilled, [b.value(b.add(at, v * lanes))]) for v in range(count)]
-            self._write_registers(dims, s, loaded, registers.parts)
+            self._write_registers(registers, dims, s, loaded)
 
         b.loop(0, scalars, 1, one)
 
+    def _turned(self, tile: _Registers, totals: Sequence[ir.Value]) -> tuple[_Registers, list[ir.Value]]:
+        """A tile along rows as one along pixels, for a result whose pixels are contiguous."""
+        lanes, element_bytes = self.schedule.lanes, self.shape.element_bytes
+        nothing = b.zero(ir.VectorType.get([lanes], self.element))
+        starts = range(0, tile.scalars, lanes)
+        turned: list[ir.Value] = []
+        for start in starts:
+            for v, part in enumerate(tile.parts):
+                square = list(totals[v * tile.scalars : (v + 1) * tile.scalars])[start : start + lanes]
+                square += [nothing] * (lanes - len(square))
+                turned += transpose(square, element_bytes)[:part]
+        parts = (*(None for _ in starts[1:]), tile.scalars % lanes or None)
+        return _Registers(tile.rows, parts, len(turned) // len(starts), along_pixels=True), turned
+
     def _write_registers(
-        self, dims: list[Index | None], s: Index, registers: Sequence[ir.Value], parts: Sequence[int | None]
+        self, tile: _Registers, dims: list[Index | None], s: Index, registers: Sequence[ir.Value]
     ) -> None:
         """The result at row or pixel `s` of the tile, for each register along the other dimension."""
         shape, evaluator = self.shape, self.kernel.evaluator
-        along, across = (shape.pixel, shape.row) if self.schedule.along_pixels else (shape.row, shape.pixel)
+        along, across = (shape.pixel, shape.row) if tile.along_pixels else (shape.row, shape.pixel)
         number = shape.need.loop.results[0]
         index = tuple(affine.substitute(e, shape.need.point, shape.nest.bounds) for e in shape.need.loop.result_maps[0])
         root = shape.group.graph.numbers[graphs.computed(shape.group.root)]
-        for v, (register, part) in enumerate(zip(registers, parts, strict=True)):
+        for v, (register, part) in enumerate(zip(registers, tile.parts, strict=True)):
             at = list(dims)
             if across is not None:
                 at[across] = b.add(_known(dims[across]), s)

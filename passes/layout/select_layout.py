@@ -12,7 +12,7 @@ from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
 from cocomp.dialects.layout import MapAttr
-from cocomp.passes.kernel._orientation import wants_pixels
+from cocomp.passes.kernel._orientation import wants_planes
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.tiles import VectorUnit
@@ -34,8 +34,8 @@ class SelectLayoutPass(Pass):
 
     A contraction wants its rows (output channels) contiguous, because they fill the registers; everything else keeps
     the order of its largest operand. So the channels-last layout that convolutions like spreads through the network and
-    no reorder stands between them. A sparse contraction whose neighbouring rows keep different columns wants planar
-    activations, pixels contiguous, before and after it. The model's inputs and outputs are row-major. Operands of a `tensor.concat` are
+    no reorder stands between them. A sparse contraction mostly wants planar activations, pixels contiguous, before and
+    after it: of a cache line of channels it would use only those that are kept. The model's inputs and outputs are row-major. Operands of a `tensor.concat` are
     written where the concatenation has them. A pitch that would put neighbouring pixels on the same cache sets is
     padded. Needs `form-groups`.
     """
@@ -66,10 +66,10 @@ class _Selector:
     undecided: set[ir.Value] = field(default_factory=set[ir.Value])
     """Values whose order is being chosen."""
     planar: set[ir.Value] = field(default_factory=set[ir.Value])
-    """Values that sparse contractions read or write with registers along pixels."""
+    """Values that sparse contractions had better read and write in planes."""
 
     def prefer_planar(self, block: ir.Block, weights: Mapping[str, np.ndarray], unit: VectorUnit) -> None:
-        """Find the contractions that want registers along pixels."""
+        """Find the contractions that want planes."""
         for op in ops_in(block):
             if op.name != "func.call":
                 continue
@@ -78,7 +78,7 @@ class _Selector:
                 continue
             x, w = (_argument(group, group.contraction.loop.operands[i]) for i in (0, 1))
             name = structured.weight_name(op.operands[w]) if w is not None else None
-            if x is not None and name is not None and wants_pixels(group, weights[name], unit):
+            if x is not None and name is not None and wants_planes(group, weights[name], unit):
                 self.planar |= {op.operands[x], *op.results}
         for op in reversed(ops_in(block)):
             self._pass_on(op)

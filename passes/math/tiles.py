@@ -8,6 +8,7 @@ the other role: for row groups too narrow to fill a register, on an input whose 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -28,6 +29,8 @@ MAX_ROWS = 12
 LINE_BYTES = 64
 UNALIGNED = 2
 """Cache lines that a register of pixels touches where kernel positions shift it."""
+MISSED = 0.4
+"""Share of the time that lines take from the L2 cache that nothing else hides."""
 TASKS_WANTED = 16
 
 
@@ -103,8 +106,12 @@ class Work:
     kept: Mapping[int, float] = field(default_factory=dict[int, float])
     """Mean number of columns that row groups of so many rows keep, by size; empty when all are to be kept."""
     contiguous_rows: bool = True
-    """The result's rows are neighbours in memory; otherwise registers along rows are stored element by element."""
+    """The result's rows are neighbours in memory; otherwise registers along rows are turned before they are stored, or,
+    where neither rows nor pixels are contiguous, stored element by element."""
     contiguous_pixels: bool = False
+    """The result's pixels are neighbours in memory."""
+    pixel_step: int = 1 << 20
+    """Distance of neighbouring pixels of the input in memory, in elements."""
 
     def columns_of(self, rows: int) -> float:
         """Columns that row groups of `rows` rows keep on average."""
@@ -229,21 +236,33 @@ def _cycles(work: Work, vectors: int, pixels: int, lanes: int, unit: VectorUnit)
         products = segment.vectors * pixels
         memory = (segment.vectors * lanes + pixels) * unit.element_bytes / L2_BYTES_PER_CYCLE
         arithmetic = products / unit.fma_per_cycle(lanes)
-        lines = pixels * _lines(columns / work.columns) * LINE_BYTES / L2_BYTES_PER_CYCLE if work.kept else 0
+        lines = _lines(work, pixels, columns, unit) * LINE_BYTES / L2_BYTES_PER_CYCLE if work.kept else 0
         embedded = segment.vectors == 1 and unit.broadcast_operand
         instructions = products + segment.vectors + (0 if embedded else pixels)
         column = max(arithmetic, (segment.vectors + pixels) / LOADS_PER_CYCLE, FMA_LATENCY, memory, lines)
-        column += PER_INSTRUCTION * instructions
-        stores = products * (1 if work.contiguous_rows else lanes)
+        column += PER_INSTRUCTION * instructions + MISSED * lines
+        stores = segment.vectors * _stores(work, pixels, lanes)
         total += segment.groups * tiles * (columns * (column + 0.1 * memory) + TILE_OVERHEAD + stores)
     return total
 
 
-def _lines(density: float) -> float:
-    """Cache lines that a column brings in for a pixel, with channels contiguous and columns kept at random: neighbours on a
-    line share it when both are kept."""
-    channels = LINE_BYTES // 4
-    return (1 - (1 - density) ** channels) / (channels * density)
+def _stores(work: Work, pixels: int, lanes: int) -> float:
+    """Instructions that store a register of rows for each of `pixels` pixels."""
+    if work.contiguous_rows:
+        return pixels
+    if work.contiguous_pixels:
+        return -(-pixels // lanes) * lanes * (math.log2(lanes) + 1)
+    return pixels * lanes
+
+
+def _lines(work: Work, pixels: int, columns: float, unit: VectorUnit) -> float:
+    """Cache lines that a column brings in for a tile. Where pixels are far apart, a line holds neighbouring columns, kept at
+    random: they share it when both are kept."""
+    elements = LINE_BYTES // unit.element_bytes
+    if work.pixel_step < elements:
+        return 1 + (pixels - 1) * work.pixel_step / elements
+    density = columns / work.columns
+    return pixels * (1 - (1 - density) ** elements) / (elements * density)
 
 
 def _pixel_cycles(work: Work, rows: int, vectors: int, lanes: int, unit: VectorUnit) -> float:

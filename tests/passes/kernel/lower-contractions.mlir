@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p encode-weights,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights,assign-arena,lower-contractions | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 --random-weights -p encode-weights,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights,assign-arena,lower-contractions | FileCheck %s
 
 // The loop over the kept columns: one load of a weight register, and a multiply-add with every pixel of the tile.
 
@@ -18,4 +18,25 @@
 func.func @main(%x: tensor<6x32xf32>, %w: tensor<24x32xf32> {sparse.name = "w"}) -> tensor<6x24xf32> {
   %y = "sparse.contract"(%x, %w) {maps = [#x, #w, #y], bounds = array<i64: 6, 24, 32>} : (tensor<6x32xf32>, tensor<24x32xf32>) -> tensor<6x24xf32>
   return %y : tensor<6x24xf32>
+}
+
+// -----
+
+// The result's pixels are contiguous: the tile is turned before it is stored, and ends with as many rows as there are.
+
+#x = affine_map<(p, r, c) -> (c, p * 2)>
+#w = affine_map<(p, r, c) -> (r, c)>
+#y = affine_map<(p, r, c) -> (r, p)>
+
+// CHECK-LABEL: func.func private @group_0(
+//  CHECK-SAME:   stores = "transposed"
+//       CHECK: math.fma
+//       CHECK: vector.shuffle %{{.+}}, %{{.+}} [0, 8, 1, 9, 4, 12, 5, 13] : vector<8xf32>, vector<8xf32>
+//       CHECK: vector.shuffle %{{.+}}, %{{.+}} [0, 1, 8, 9, 4, 5, 12, 13] : vector<8xf32>, vector<8xf32>
+//       CHECK: vector.shuffle %{{.+}}, %{{.+}} [0, 1, 2, 3, 8, 9, 10, 11] : vector<8xf32>, vector<8xf32>
+// CHECK-COUNT-7: vector.maskedstore
+//   CHECK-NOT: vector.maskedstore
+func.func @main(%x: tensor<32x9xf32>, %w: tensor<7x32xf32> {sparse.name = "w"}) -> tensor<7x5xf32> {
+  %y = "sparse.contract"(%x, %w) {maps = [#x, #w, #y], bounds = array<i64: 5, 7, 32>} : (tensor<32x9xf32>, tensor<7x32xf32>) -> tensor<7x5xf32>
+  return %y : tensor<7x5xf32>
 }
