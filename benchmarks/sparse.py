@@ -23,7 +23,8 @@ from benchmarks.report import Table, show
 
 PAIRS = {"resnet50_bcr8": "resnet50", "c3d_kgs": "c3d"}
 """Pruned model of the zoo -> the dense one."""
-WARM_UP = 3
+WARM_UP, RUNS = 1, 4
+"""Runs of a turn that are not timed, and that are: the first finds the other model's weights in the caches."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,13 @@ def compare(pruned: str, dense: str, thread_counts: Sequence[int], rounds: int, 
 def _race(libraries: dict[str, Path], arrays: list[np.ndarray], threads: int, rounds: int) -> dict[str, float]:
     models = {name: cocomp.load(path, threads=threads) for name, path in libraries.items()}
     times: dict[str, list[float]] = {name: [] for name in models}
-    for turn in range(WARM_UP + rounds):
+    for _ in range(rounds):
         for name, model in models.items():
-            start = time.perf_counter()
-            model.run(arrays)
-            if turn >= WARM_UP:
-                times[name].append((time.perf_counter() - start) * 1e3)
+            for run in range(WARM_UP + RUNS):
+                start = time.perf_counter()
+                model.run(arrays)
+                if run >= WARM_UP:
+                    times[name].append((time.perf_counter() - start) * 1e3)
     for model in models.values():
         model.close()
     return {name: statistics.median(samples) for name, samples in times.items()}
@@ -118,7 +120,7 @@ def table(found: Sequence[Comparison]) -> Table:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sparse", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2], metavar="1,2")
-    parser.add_argument("--rounds", type=int, default=30, metavar="N")
+    parser.add_argument("--rounds", type=int, default=10, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     found: list[Comparison] = []

@@ -1,6 +1,8 @@
-/* Work is handed out by an atomic counter, so that a thread that was held up takes less of it, and a kernel ends with its
- * tasks: nobody waits for a worker that has not woken up yet. Between kernels the workers spin, because the next kernel
- * follows within microseconds; after a while they sleep on a futex. */
+/* Every thread has a share of the tasks, the same part of every kernel, because what a thread has written is in its cache
+ * when the next kernel reads it. Shares are handed out by atomic counters, and who is done with his own takes from the
+ * others': a thread that was held up does less, and a kernel ends with its tasks, nobody waits for a worker that has not
+ * woken up yet. Between kernels the workers spin, because the next kernel follows within microseconds; after a while they
+ * sleep on a futex. */
 #include "pool.h"
 
 #include <stdatomic.h>
@@ -15,7 +17,6 @@ enum { SPINS = 20000, CHUNKS_PER_THREAD = 8, LINE = 64 };
 struct cocomp_pool {
   _Alignas(LINE) _Atomic uint32_t generation; /* counts kernels; workers wait for it to change */
   _Atomic uint32_t sleeping;
-  _Alignas(LINE) _Atomic uint64_t ticket; /* generation, and in the lower half the next task: who is late takes none */
   _Alignas(LINE) _Atomic int64_t done;    /* tasks of the current kernel that are finished */
   /* The kernel. A late worker may read these while the next one is written; its ticket is then refused. */
   _Alignas(LINE) _Atomic(cocomp_work) work;
@@ -26,6 +27,7 @@ struct cocomp_pool {
   int threads;
   int started;
   struct worker {
+    _Alignas(LINE) _Atomic uint64_t ticket; /* generation, and in the lower half the next task: who is late takes none */
     cocomp_pool *pool;
     cocomp_thread handle;
     int number;
@@ -40,23 +42,33 @@ static inline void relax(void) {
 #endif
 }
 
-static void take_tasks(cocomp_pool *pool, uint32_t generation, int thread) {
+static int64_t share_start(int64_t tasks, int number, int threads) { return tasks * number / threads; }
+
+/* Runs a few tasks of somebody's share; 0 when there are none left. */
+static int take_some(cocomp_pool *pool, uint32_t generation, int owner, int thread) {
+  _Atomic uint64_t *share = &pool->workers[owner].ticket;
+  uint64_t ticket = atomic_load_explicit(share, memory_order_acquire);
   for (;;) {
-    uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
-    if ((uint32_t)(ticket >> 32) != generation) return;
+    if ((uint32_t)(ticket >> 32) != generation) return 0;
     const int64_t tasks = atomic_load_explicit(&pool->tasks, memory_order_acquire);
     const int64_t chunk = atomic_load_explicit(&pool->chunk, memory_order_relaxed);
     cocomp_work work = atomic_load_explicit(&pool->work, memory_order_relaxed);
     const void *context = atomic_load_explicit(&pool->context, memory_order_relaxed);
-    const int64_t first = (uint32_t)ticket;
-    if (first >= tasks) return;
-    const int64_t last = first + chunk < tasks ? first + chunk : tasks;
-    if (!atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket + (uint64_t)(last - first),
-                                               memory_order_acq_rel, memory_order_relaxed))
+    const int64_t first = (uint32_t)ticket, end = share_start(tasks, owner + 1, pool->threads);
+    if (first >= end) return 0;
+    const int64_t last = first + chunk < end ? first + chunk : end;
+    if (!atomic_compare_exchange_weak_explicit(share, &ticket, ticket + (uint64_t)(last - first), memory_order_acq_rel,
+                                               memory_order_acquire))
       continue;
     work(context, first, last, thread);
     atomic_fetch_add_explicit(&pool->done, last - first, memory_order_release);
+    return 1;
   }
+}
+
+static void take_tasks(cocomp_pool *pool, uint32_t generation, int thread) {
+  for (int i = 0; i < pool->threads; i++)
+    while (take_some(pool, generation, (thread + i) % pool->threads, thread)) continue;
 }
 
 static uint32_t await_change(cocomp_pool *pool, uint32_t seen) {
@@ -115,14 +127,18 @@ void cocomp_pool_run(cocomp_pool *pool, cocomp_work work, const void *context, i
   }
   const uint32_t generation = atomic_load_explicit(&pool->generation, memory_order_relaxed) + 1;
   const int64_t chunk = tasks / ((int64_t)pool->threads * CHUNKS_PER_THREAD);
-  /* The old ticket goes first: who sees the new number of tasks can no longer draw on it. */
-  atomic_store_explicit(&pool->ticket, NO_TICKET, memory_order_relaxed);
+  /* The old tickets go first: who sees the new number of tasks can no longer draw on them. */
+  for (int i = 0; i < pool->threads; i++)
+    atomic_store_explicit(&pool->workers[i].ticket, NO_TICKET, memory_order_relaxed);
   atomic_store_explicit(&pool->tasks, tasks, memory_order_release);
   atomic_store_explicit(&pool->work, work, memory_order_relaxed);
   atomic_store_explicit(&pool->context, context, memory_order_relaxed);
   atomic_store_explicit(&pool->chunk, chunk < 1 ? 1 : chunk, memory_order_relaxed);
   atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
-  atomic_store_explicit(&pool->ticket, (uint64_t)generation << 32, memory_order_release);
+  for (int i = 0; i < pool->threads; i++) {
+    const uint64_t first = (uint64_t)share_start(tasks, i, pool->threads);
+    atomic_store_explicit(&pool->workers[i].ticket, (uint64_t)generation << 32 | first, memory_order_release);
+  }
   announce(pool);
   take_tasks(pool, generation, 0);
   for (int spins = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != tasks; spins++) {
