@@ -15,8 +15,9 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from benchmarks import networks, pruning
+from benchmarks import networks
 from benchmarks.inputs import Inputs, calibrate, structured_inputs, vary_constants
+from cocomp import prune
 
 __all__ = ["MODELS", "Example", "Factory", "Model", "calibrate", "structured_inputs"]
 
@@ -25,6 +26,8 @@ Factory = Callable[[], Example]
 
 SEED = 2024
 TOKENS = 128
+C3D_KGS = {"features.3": 0.85, "features.6": 0.80, "features.8": 0.85, "features.13": 0.80}
+"""Share of kernel positions that RT3D's released C3D removes from conv2, conv3a, conv3b and conv4b: 3.57x fewer operations."""
 
 
 @dataclass(frozen=True)
@@ -159,17 +162,25 @@ def unet() -> Example:
 # ---- pruned ----
 
 
+def _pruned(network: nn.Module, encoding: str, rate: float | dict[str, float]) -> nn.Module:
+    """Convolutions pruned by magnitude; the first one stays whole."""
+    first = next(name for name, module in network.named_modules() if isinstance(module, prune.CONVOLUTIONS))
+    layers = [name for name, m in network.named_modules() if isinstance(m, prune.CONVOLUTIONS) and m.groups == 1]
+    prune.project(network, encoding, rate, [name for name in layers if name != first])
+    return prune.finish(network)
+
+
 @_model
 def resnet50_bcr8() -> Example:
     """ResNet-50 pruned 8x: blocks of 16 filters keep 1/8 of their columns, in all convolutions but the first."""
     network, inputs = _torchvision("resnet50", _image())
-    return pruning.prune_convolutions(network, functools.partial(pruning.prune_columns, rate=8)), inputs
+    return _pruned(network, "bcr<16, all>", 8), inputs
 
 
 @_model
 def c3d_kgs() -> Example:
     """C3D at RT3D's 3.57x: groups of 8 filters x 4 channels keep the same kernel positions."""
-    return pruning.prune_layers(networks.C3D(), pruning.C3D_KGS), _clip(112)
+    return _pruned(networks.C3D(), "kgs<8, 4>", {name: 1 / (1 - share) for name, share in C3D_KGS.items()}), _clip(112)
 
 
 # ---- sequences ----

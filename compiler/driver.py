@@ -61,7 +61,7 @@ class Compilation:
 
     def lower(self, state: State, fold: bool = True) -> None:
         """Run the passes of every phase up to the one that the options name."""
-        for number, (reached, steps) in enumerate(cpu_steps(fold, self.options.precision)):
+        for number, (reached, steps) in enumerate(cpu_steps(fold, self.options.precision, self.options.sparsity)):
             start = time.perf_counter()
             run_passes([step.what for step in steps], self.module, state, [*self.instruments, VerifyAfter()])
             verify_phase(self.module, reached)

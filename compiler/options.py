@@ -24,6 +24,9 @@ class Options:
     """Processor, as `-mcpu` names it; empty for the target's default."""
     precision: str = "f32"
     """`f32`, or `f16` for half-precision storage and arithmetic."""
+    sparsity: str = "auto"
+    """Zeros of weights: `auto`, left out where that is faster; `off`; or `force:ENCODING`, left out everywhere, and every
+    weight with zeros has to have that encoding."""
     compile_to: str = "target"
     """Phase to stop after."""
     dump_ir: Path | None = field(default=None, compare=False)
@@ -34,6 +37,13 @@ class Options:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision '{self.precision}': expected one of {', '.join(PRECISIONS)}")
+        if self.sparsity not in ("auto", "off"):
+            from cocomp.passes.math.encodings import parse_sparsity  # needs numpy: not for --help
+
+            try:
+                parse_sparsity(self.sparsity)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
         if self.compile_to not in NAMES:
             raise UsageError(f"unknown phase '{self.compile_to}': expected one of {', '.join(NAMES)}")
 

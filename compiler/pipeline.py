@@ -41,7 +41,7 @@ class Step:
 CLEAN = Upstream(pipeline="canonicalize,cse")
 
 
-def cpu_steps(fold: bool = True, precision: str = "f32") -> list[tuple[Phase, list[Step]]]:
+def cpu_steps(fold: bool = True, precision: str = "f32", sparsity: str = "auto") -> list[tuple[Phase, list[Step]]]:
     """Phases with the steps that lead to them. Without `fold` constants are computed at run time: that is how constants
     themselves are evaluated."""
     folding = [
@@ -70,7 +70,10 @@ def cpu_steps(fold: bool = True, precision: str = "f32") -> list[tuple[Phase, li
                 Step(CLEAN, "drop what folding left behind"),
             ],
         ),
-        (phase("sparse"), [Step(EncodeWeightsPass(), "the zeros of every weight are final: find their structure")]),
+        (
+            phase("sparse"),
+            [Step(EncodeWeightsPass(sparsity), "the zeros of every weight are final: find their structure")],
+        ),
         (phase("fused"), [Step(FormGroupsPass(), "decide kernels while tensors still are values")]),
         (
             phase("laid-out"),
@@ -82,7 +85,10 @@ def cpu_steps(fold: bool = True, precision: str = "f32") -> list[tuple[Phase, li
         (
             phase("kernels"),
             [
-                Step(ScheduleContractionsPass(), "tiles depend on layouts, packing depends on tiles"),
+                Step(
+                    ScheduleContractionsPass(force=sparsity.startswith("force")),
+                    "tiles depend on layouts, packing depends on tiles",
+                ),
                 Step(BuildPlanPass(), "tensors become memory"),
                 Step(PrepareWinogradPass(), "their weights are transformed when the model is created"),
                 Step(PackWeightsPass(), "weights in the order of the tiles"),

@@ -9,39 +9,38 @@ One operation covers convolution of any rank, stride, dilation and grouping, lin
 `bounds` is the extent of each loop dimension. A second operand without an encoding is an activation (attention).
 The encoding of a weight is the encoding attribute of its tensor type:
 
-    #sparse.dense                       every column is kept
-    #sparse.bcr<block_rows, block_cols> block-based column-row: each block keeps whole rows and columns (GRIM)
-    #sparse.kgs<group_rows, group_channels> kernel groups share kept kernel positions (RT3D); block-punched in 2-D
+    #sparse.dense    #sparse.filter    #sparse.channel    #sparse.bcr<16 : i64, 64 : i64>    ...
+
+one attribute for every file of `cocomp.passes.math.encodings`, with its parameters in order.
 """
 # The bindings read the annotations below raw, so this file must not postpone their evaluation; they mean operands and
 # results of an operation, which pyright cannot know.
 # pyright: reportInvalidTypeForm=false
 
+import dataclasses
+import re
+import types
 from typing import Any
 
+from cocomp.passes.math.encodings import ENCODINGS, Encoding
 from cocomp.support.mlir import ext, ir
+
+_TEXT = re.compile(r"#sparse\.(\w+)(?:<(.*)>)?")
+_NUMBER = re.compile(r"(-?\d+) : i64")
 
 
 class Sparse(ext.Dialect, name="sparse"):
     pass
 
 
-class DenseAttr(Sparse.Attribute, name="dense"):
-    """Every column of every row is kept."""
+def _attribute_class(cls: type[Encoding]) -> type[ir.Attribute]:
+    """The attribute of an encoding: its parameters as integers."""
+    members = {"__annotations__": {f.name: ir.IntegerAttr for f in dataclasses.fields(cls)}, "__doc__": cls.__doc__}
+    return types.new_class(f"{cls.__name__}Attr", (Sparse.Attribute,), {"name": cls.name}, lambda n: n.update(members))
 
 
-class BcrAttr(Sparse.Attribute, name="bcr"):
-    """Blocks of `block_rows` x `block_cols` of the weight's matrix keep whole rows and whole columns."""
-
-    block_rows: ir.IntegerAttr
-    block_cols: ir.IntegerAttr
-
-
-class KgsAttr(Sparse.Attribute, name="kgs"):
-    """Groups of `group_rows` filters x `group_channels` channels keep the same kernel positions."""
-
-    group_rows: ir.IntegerAttr
-    group_channels: ir.IntegerAttr
+ATTRIBUTES = {name: _attribute_class(cls) for name, cls in ENCODINGS.items()}
+"""Name of an encoding -> class of its attribute."""
 
 
 class ContractOp(Sparse.Operation, name="contract", traits=[ext.Pure]):
@@ -62,36 +61,40 @@ class ContractOp(Sparse.Operation, name="contract", traits=[ext.Pure]):
 
 
 def _contract_error(op: ir.Operation) -> str:
-    types = [op.operands[0].type, op.operands[1].type, op.results[0].type]
-    if not all(isinstance(t, ir.RankedTensorType) and t.has_static_shape for t in types):
+    kinds = [op.operands[0].type, op.operands[1].type, op.results[0].type]
+    if not all(isinstance(t, ir.RankedTensorType) and t.has_static_shape for t in kinds):
         return "expected ranked tensors of static shape"
     maps = [ir.AffineMap(a.value) if not isinstance(a, ir.AffineMapAttr) else a.value for a in op.attributes["maps"]]
     bounds = list(op.attributes["bounds"])
     if len(maps) != 3:
         return f"expected 3 indexing maps, got {len(maps)}"
-    for what, type_, affine_map in zip(("input", "weight", "result"), types, maps, strict=True):
+    for what, type_, affine_map in zip(("input", "weight", "result"), kinds, maps, strict=True):
         if affine_map.n_dims != len(bounds):
             return f"expected a map of {len(bounds)} dimensions for the {what}, got {affine_map.n_dims}"
         if len(affine_map.results) != type_.rank:
             return f"expected a map with {type_.rank} results for the {what}, got {len(affine_map.results)}"
     if any(b < 1 for b in bounds):
         return f"expected positive bounds, got {bounds}"
+    try:
+        encoding_of(kinds[1].encoding)
+    except ValueError as error:
+        return str(error)
     return ""
 
 
-def dense() -> DenseAttr:
-    """The encoding of a weight that keeps everything."""
-    return DenseAttr.get()
+def attribute_of(encoding: Encoding) -> ir.Attribute:
+    """An encoding as it stands in a type."""
+    numbers = [ir.IntegerAttr.get(ir.IntegerType.get_signless(64), n) for n in dataclasses.astuple(encoding)]
+    return ATTRIBUTES[encoding.name].get(*numbers)
 
 
-def bcr(block_rows: int, block_cols: int) -> BcrAttr:
-    """Block-based column-row encoding."""
-    return BcrAttr.get(_i64(block_rows), _i64(block_cols))
-
-
-def kgs(group_rows: int, group_channels: int) -> KgsAttr:
-    """Kernel-group encoding."""
-    return KgsAttr.get(_i64(group_rows), _i64(group_channels))
+def encoding_of(attribute: ir.Attribute | None) -> Encoding | None:
+    """What stands in a type, None where it is no encoding of ours. Raises ValueError for impossible parameters."""
+    match = _TEXT.fullmatch(str(attribute))
+    cls = ENCODINGS.get(match[1]) if match else None
+    if match is None or cls is None:
+        return None
+    return cls(*(int(number) for number in _NUMBER.findall(match[2] or "")))
 
 
 def contract(
@@ -102,7 +105,3 @@ def contract(
     return ContractOp(
         input=x, weight=weight, maps=attributes, bounds=ir.DenseI64ArrayAttr.get(bounds), out=result, loc=loc
     ).results[0]
-
-
-def _i64(value: int) -> ir.IntegerAttr:
-    return ir.IntegerAttr.get(ir.IntegerType.get_signless(64), value)

@@ -73,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PHASE",
         help=f"stop after a phase and write its IR: {', '.join(NAMES)}",
     )
+    parser.add_argument(
+        "--sparsity", default="auto", metavar="auto|off|force:ENCODING",
+        help="zeros of weights: left out where that is faster (default), never, or everywhere, with all weights that have "
+        "zeros in one encoding, such as bcr or 'bcr<16,64>'",
+    )  # fmt: skip
     parser.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after every phase")
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write what every kernel got, to FILE.json or FILE.html"
@@ -108,6 +113,7 @@ def _compile(options: argparse.Namespace) -> int:
         target=options.target,
         cpu=options.mcpu,
         precision=options.precision,
+        sparsity=options.sparsity.replace(" ", ""),
         compile_to=options.compile_to,
         dump_ir=options.dump_ir,
     )

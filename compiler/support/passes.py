@@ -98,7 +98,7 @@ def split_pipeline(text: str) -> list[str]:
     """Cut at the commas that no bracket encloses."""
     parts, depth, start = [], 0, 0
     for position, character in enumerate(text):
-        depth += (character in "({[") - (character in ")}]")
+        depth += (character in "({[<") - (character in ")}]>")
         if depth < 0:
             raise UsageError(f"unbalanced bracket at position {position} of the pipeline '{text}'")
         if character == "," and depth == 0:

@@ -10,8 +10,16 @@ import numpy as np
 from cocomp.dialects import structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.math.affine import Dim
-from cocomp.passes.math.structure import Dense, find_structure, kept_columns
-from cocomp.passes.math.tiles import VectorUnit, Work, choose_pixel_tiles, choose_tiles, estimate, group_sizes
+from cocomp.passes.math.encodings import NEARLY_DENSE
+from cocomp.passes.math.tiles import (
+    VectorUnit,
+    Work,
+    choose_pixel_tiles,
+    choose_tiles,
+    estimate,
+    group_sizes,
+    kept_columns,
+)
 
 from ._mask import weight_mask
 
@@ -26,7 +34,7 @@ def wants_planes(group: Group, weight: np.ndarray, unit: VectorUnit) -> bool:
     assert need is not None
     loops = structured.loops_of(group.graph.operations[need.loop.results[0]])
     kept = weight_mask(weight, loops)
-    if kept is None or find_structure(kept) == Dense():
+    if kept is None or kept.mean() > NEARLY_DENSE:
         return False
     x, w, y = loops.maps
     in_w = frozenset[int]().union(*(e.dims() for e in w))

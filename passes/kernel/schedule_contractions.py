@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 
 from cocomp.dialects import graph as graphs
-from cocomp.passes.math.structure import kept_columns
 from cocomp.passes.math.tiles import (
     TileSchedule,
     VectorUnit,
@@ -19,6 +18,7 @@ from cocomp.passes.math.tiles import (
     choose_tiles,
     estimate,
     group_sizes,
+    kept_columns,
 )
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
@@ -36,12 +36,13 @@ class ScheduleContractionsPass(Pass):
         func @group_3(..) attributes {kernel.schedule = {lanes = 16, vectors = [2], groups = [8], pixels = 14, ..}}
 
     Counts instructions (`passes.math.tiles`) of several ways and takes the cheapest: registers along rows, or along pixels
-    where they are contiguous; all columns, or for a weight with zeros only those that a row group keeps; minimal filtering, which a 3x3 convolution gets as `kernel.winograd` instead.
+    where they are contiguous; all columns, or for a weight with zeros only those that a row group keeps; minimal filtering, which a 3x3 convolution gets as `kernel.winograd` instead. With `force` zeros are left out wherever there are any.
     Depth-wise contractions get neither: they run as loops over channels. Needs `select-layout` and weights that have an
     encoding. A tuner may overwrite the attributes.
     """
 
     name: ClassVar[str] = "schedule-contractions"
+    force: bool = False
 
     def run(self, module: ir.Module, state: State) -> None:
         functions = ops_in(module.body)
@@ -57,8 +58,10 @@ class ScheduleContractionsPass(Pass):
                 continue
             unit = VectorUnit.of(state.target, contraction.element_bytes)
             names = weights.get((function.attributes["sym_name"].value, contraction.w_argument), [])
-            tiles, cycles = _cheapest(contraction, _works(contraction, names, state, unit), unit)
-            winograd = choose_winograd(contraction, unit, state.target.l1_bytes, cycles)
+            whole, *thinned = _works(contraction, names, state, unit)
+            forced = self.force and bool(thinned)
+            tiles, cycles = _cheapest(contraction, thinned if forced else [whole, *thinned], unit)
+            winograd = None if forced else choose_winograd(contraction, unit, state.target.l1_bytes, cycles)
             if winograd is not None:
                 function.attributes["kernel.winograd"] = winograd_attribute(winograd)
             else:

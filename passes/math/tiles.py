@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+
 FMA_ISSUES = 2
 """Multiply-add instructions that any core of today starts in a cycle when they are narrow enough."""
 MIN_LANES = 4
@@ -217,6 +219,15 @@ def estimate(work: Work, schedule: TileSchedule, unit: VectorUnit) -> float:
     if schedule.along_pixels:
         return _pixel_cycles(work, widest, schedule.pixels, schedule.lanes, unit)
     return _cycles(work, widest, schedule.pixels, schedule.lanes, unit)
+
+
+def kept_columns(kept: np.ndarray, group: int) -> float:
+    """Mean number of columns that groups of `group` neighbouring rows keep; `kept` is bool[outer rows, rows, columns]."""
+    outer, rows, columns = kept.shape
+    count = -(-rows // group)
+    padded = np.zeros((outer, count * group, columns), bool)
+    padded[:, :rows] = kept
+    return float(padded.reshape(outer, count, group, columns).any(axis=2).sum() / (outer * count))
 
 
 def split_rows(rows: int, vectors: int, lanes: int) -> tuple[Segment, ...]:

@@ -14,19 +14,29 @@ import torch
 from torch import Tensor, nn
 
 import cocomp
-from benchmarks.pruning import prune_columns, prune_kernel_groups
+from cocomp.passes.math.encodings import WHOLE, Encoding
+from cocomp.passes.math.encodings.bcr import Bcr
+from cocomp.passes.math.encodings.kgs import Kgs
 from cocomp.targets.cpus import X86_LEVELS, cpu_target
 
 Array = np.ndarray
 Prune = Callable[[Tensor], Tensor]
 
 
+def projected(encoding: Encoding, rate: float) -> Prune:
+    def prune(weight: Tensor) -> Tensor:
+        whole = weight.detach().reshape(*weight.shape[:2], -1).numpy()
+        return weight * torch.from_numpy(encoding.project(whole, rate).reshape(weight.shape))
+
+    return prune
+
+
 def columns(rate: float, rows: int) -> Prune:
-    return lambda weight: prune_columns(weight, rate, rows)
+    return projected(Bcr(rows, WHOLE), rate)
 
 
 def groups(removed: float) -> Prune:
-    return lambda weight: prune_kernel_groups(weight, removed, filters=4, channels=4)
+    return projected(Kgs(4, 4), 1 / (1 - removed))
 
 
 def anywhere(kept: float) -> Prune:
@@ -55,8 +65,8 @@ LAYERS = (
     Layer("rows", nn.Linear(96, 80), (5, 96), columns(4, 8), "bcr<8, 96>", False),
     Layer("one row", nn.Linear(96, 80), (1, 96), columns(4, 16), "bcr<16, 96>", False),
     Layer("grouped", nn.Conv2d(32, 64, 3, groups=2), (1, 32, 12, 12), columns(4, 16), "bcr<16, 144>", False),
-    Layer("anywhere", nn.Conv2d(64, 64, 1), (1, 64, 12, 12), anywhere(0.1), "bcr<1, 64>", along_pixels=True),
-    Layer("in vain", nn.Linear(64, 64), (1, 64), anywhere(0.5), "bcr<1, 64>", False),
+    Layer("anywhere", nn.Conv2d(64, 64, 1), (1, 64, 12, 12), anywhere(0.1), "csr", along_pixels=True),
+    Layer("in vain", nn.Linear(64, 64), (1, 64), anywhere(0.5), "csr", False),
     Layer("whole", nn.Conv2d(8, 16, 3), (1, 8, 12, 12), anywhere(1.0), "dense", False),
 )
 
@@ -157,7 +167,7 @@ def test_zeros_that_do_not_pay_stay(results: Results) -> None:
     """Half of the elements, anywhere: registers of rows would hardly lose a column."""
     dispatch = results.dispatches["in vain"]
     assert dispatch["facts"]["encoding"] == "dense"
-    assert dispatch["facts"]["zeros"] == "kept: leaving out those of bcr<1, 64> would take longer"
+    assert dispatch["facts"]["zeros"] == "kept: leaving out those of csr would take longer"
     assert dispatch["executed_flops"] == dispatch["flops"]
 
 

@@ -53,14 +53,14 @@ def test_an_encoding_of_another_package(install: Install) -> None:
     first, last = (d for d in artifact.manifest["dispatches"] if "encoding" in d["facts"])
     assert first["facts"]["encoding"] == '"acme.stripes<4>"'
     assert first["flops"] - first["executed_flops"] == 2 * 36 * 32 * 12  # 12 of 16 columns
-    assert "bcr" in f"{last['facts']}"  # it has nothing to say of other masks
+    assert "block<16, 8>" in f"{last['facts']}"  # it has nothing to say of other masks
     expected = module(x).detach().numpy()
     assert np.abs(artifact.load()(x) - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 def test_without_it_the_zeros_are_found_all_the_same() -> None:
     first = next(d for d in compiled()[0].manifest["dispatches"] if "encoding" in d["facts"])
-    assert first["facts"]["encoding"] == "bcr<32, 16>"
+    assert first["facts"]["encoding"] == "channel"
     assert first["flops"] - first["executed_flops"] == 2 * 36 * 32 * 12
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.pruning import prune_columns, prune_kernel_groups
+from cocomp import prune
 
 Array = np.ndarray
 Example = tuple[nn.Module, tuple[Tensor, ...]]
@@ -35,9 +35,10 @@ class Kinds(nn.Module):
         self.table = nn.Embedding(9, width)
         self.head = nn.Linear(2 * width, 7)
         with torch.no_grad():
-            self.columns.weight.copy_(prune_columns(self.columns.weight, 4, rows=8))
-            self.positions.weight.copy_(prune_kernel_groups(self.positions.weight, 0.7, filters=4, channels=4))
             self.head.weight.mul_(torch.rand_like(self.head.weight) < 0.3)
+        prune.project(self, "bcr<8, all>", {"columns": 4})
+        prune.project(self, "kgs<4, 4>", {"positions": 3.3})
+        prune.finish(self)
 
     def forward(self, image: Tensor, tokens: Tensor, state: Tensor) -> tuple[Tensor, ...]:
         x = self.stem(image)
@@ -85,8 +86,8 @@ def few() -> Example:
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(4)
         pruned = nn.Conv2d(8, 16, 3)
-        with torch.no_grad():
-            pruned.weight.copy_(prune_kernel_groups(pruned.weight, 0.7))
+        prune.project(pruned, "kgs<8, 4>", 3.3)
+        prune.finish(pruned)
         layers = [
             *(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.SiLU()),
             *(pruned, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64, 10), nn.Softmax(-1)),
