@@ -21,13 +21,23 @@ The JSON object, version `REPORT_FORMAT`:
         kept                        executed_flops / flops
         weight_bytes, written_bytes
         tasks                       independent pieces of work that threads share
+        sparsity                    null where the weight has no zeros worth a look, else
+            zeros, rate             share of zeros; elements for each one that is kept
+            encoding                their arrangement
+            predicted_speed_up      over the best dense kernel, by counted cycles
+            reasons                 why that stays behind the rate, the weightiest first
+            advice                  what would pay, "" where nothing would
+            picture                 per cent that is kept, in the cells of a grid over the weight's matrix
 """
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import math
+import struct
+import zlib
 from string import Template
 from typing import Any
 
@@ -47,8 +57,10 @@ def render(artifact: Artifact, model: str, suffix: str) -> bytes:
 def report_of(artifact: Artifact, model: str) -> dict[str, Any]:
     """The report as the docstring of this module describes it."""
     manifest, facts = artifact.manifest, artifact.facts
-    sizes = facts.get("weights", {"total": 0, "dispatches": [0] * len(manifest["dispatches"])})
-    kernels = [_kernel(d, size) for d, size in zip(manifest["dispatches"], sizes["dispatches"], strict=True)]
+    count = len(manifest["dispatches"])
+    sizes = facts.get("weights", {"total": 0, "dispatches": [0] * count, "packed": [""] * count})
+    described = zip(manifest["dispatches"], sizes["dispatches"], sizes["packed"], strict=True)
+    kernels = [{**_kernel(d, size), "sparsity": _sparsity(name, facts)} for d, size, name in described]
     copied = ("target", "cpu", "triple", "precision", "inputs", "outputs", "arena_bytes", "persistent_bytes")
     return {
         "format": REPORT_FORMAT,
@@ -67,6 +79,12 @@ def report_of(artifact: Artifact, model: str) -> dict[str, Any]:
         },
         "kernels": kernels,
     }
+
+
+def _sparsity(weight: str, facts: dict[str, Any]) -> dict[str, Any] | None:
+    """What is known of the zeros of a weight."""
+    found = facts.get("schedule-contractions", {}).get(weight)
+    return found and {**found, "picture": facts.get("encode-weights", {}).get(weight, [])}
 
 
 def _kernel(dispatch: dict[str, Any], weight_bytes: int) -> dict[str, Any]:
@@ -101,6 +119,7 @@ PAGE = Template("""\
   th { border-bottom: 1px solid #999; position: sticky; top: 0; background: #fff }
   tr:nth-child(even) td { background: #f6f6f6 } .number { text-align: right; font-variant-numeric: tabular-nums }
   .share { background: linear-gradient(#9cd, #9cd) no-repeat left / var(--share) 100% } small { color: #666 }
+  img { image-rendering: pixelated; border: 1px solid #999; max-width: 16em }
 </style>
 <h1>$model</h1>
 <p>$target ($cpu), $precision, cocomp $compiler</p>
@@ -115,6 +134,7 @@ $verification
 <th class=number>weights<th class=number>written<th class=number>tasks</tr>
 $kernels
 </table>
+$sparsity
 </html>
 """)
 
@@ -138,8 +158,38 @@ def page(report: dict[str, Any]) -> str:
         sizes=_pairs(sizes),
         phases=_pairs(phases),
         verification=f"<h2>Verification</h2>\n<table>{_pairs(errors)}</table>" if errors else "",
+        sparsity=_sparsity_table(report["kernels"]),
         kernels="\n".join(_row(k, k["executed_flops"] / most) for k in report["kernels"]),
     )
+
+
+def _sparsity_table(kernels: list[dict[str, Any]]) -> str:
+    """Every weight with zeros: what they bring, why not more, and where they are."""
+    rows = [
+        f"<tr><td>{html.escape(k['layer'])}<td>{html.escape(k['sparsity']['encoding'])}"
+        f"<td class=number>{k['sparsity']['zeros']:.0%}<td class=number>{k['sparsity']['rate']:.2f}x"
+        f"<td class=number>{k['sparsity']['predicted_speed_up']:.2f}x"
+        f"<td>{'<br>'.join(map(html.escape, k['sparsity']['reasons']))}<td>{html.escape(k['sparsity']['advice'])}"
+        f"<td><img alt='what is kept' src='data:image/png;base64,{_png(k['sparsity']['picture'])}'></tr>"
+        for k in kernels
+        if k["sparsity"]
+    ]
+    if not rows:
+        return ""
+    head = (
+        "<tr><th>layer<th>encoding<th class=number>zeros<th class=number>rate<th class=number>predicted speed-up"
+        "<th>why not more<th>what would pay<th>what is kept (dark)</tr>"
+    )
+    return "<h2>Zeros</h2>\n<table>" + "\n".join([head, *rows]) + "</table>"
+
+
+def _png(picture: list[list[int]]) -> str:
+    """Per cents as the grey of a PNG, in base 64."""
+    lines = b"".join(b"\0" + bytes(255 - 255 * cell // 100 for cell in line) for line in picture)
+    size = struct.pack(">IIBBBBB", len(picture[0]) if picture else 0, len(picture), 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", size), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in chunks]
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"".join(parts)).decode()
 
 
 def _pairs(values: dict[str, str]) -> str:

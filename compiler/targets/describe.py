@@ -10,6 +10,9 @@ from cocomp.support.machine import CpuTarget
 from cocomp.support.mlir import ir, ops_in, origins, source_line
 from cocomp.support.weights import WeightStore
 
+PACKED = ":packed"
+"""Behind the name of a weight: its packed form, see `pack-weights`."""
+
 
 def manifest_of(module: ir.Module, target: CpuTarget, precision: str) -> dict[str, Any]:
     """Everything the runtime and the tools want to know about a planned module of kernels."""
@@ -33,15 +36,18 @@ def manifest_of(module: ir.Module, target: CpuTarget, precision: str) -> dict[st
 
 
 def weights_of(module: ir.Module, weights: WeightStore) -> dict[str, Any]:
-    """Bytes of constants: of all together (`total`), and of those that each dispatch of the manifest reads."""
+    """Bytes of constants: of all together (`total`), and of those that each dispatch of the manifest reads; and the weight that
+    a dispatch reads in packed form (`packed`, empty where there is none)."""
     main = next(f for f in ops_in(module.body) if f.attributes["sym_name"].value == "main")
     dispatches: list[int] = []
+    packed: list[str] = []
     for op in ops_in(main.regions[0].blocks[0]):
         if op.name == "plan.dispatch" and "once" not in op.attributes:
             sources = [value.owner.operation for value in op.operands]
             names = [s.attributes["weight"].value for s in sources if s.name == "plan.constant"]
             dispatches.append(sum(weights[name].nbytes for name in names))
-    return {"total": sum(array.nbytes for array in weights.values()), "dispatches": dispatches}
+            packed.append(next((name.partition(PACKED)[0] for name in names if PACKED in name), ""))
+    return {"total": sum(array.nbytes for array in weights.values()), "dispatches": dispatches, "packed": packed}
 
 
 def _tensor(described: ir.DictAttr) -> dict[str, Any]:

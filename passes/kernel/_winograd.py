@@ -57,7 +57,7 @@ class WinogradSchedule:
         return sum(s.groups for s in self.segments)
 
 
-def roles_of(contraction: Contraction) -> Roles | None:
+def roles_of(contraction: Contraction, any_layout: bool = False) -> Roles | None:
     """The roles of the dimensions, None where the contraction is no 3x3 convolution of stride one with dense rows, or in half
     precision, which the transforms would exhaust."""
     bounds, x = contraction.nest.bounds, contraction.x_position
@@ -72,7 +72,9 @@ def roles_of(contraction: Contraction) -> Roles | None:
         return None
     taps = [d for d in contraction.columns if bounds[d] == 3]
     channels = [d for d in contraction.columns if bounds[d] != 3]
-    if len(taps) != 2 or len(channels) != 1 or x.coefficient(channels[0]) != 1 or bounds[channels[0]] < MIN_CHANNELS:
+    if len(taps) != 2 or len(channels) != 1 or bounds[channels[0]] < MIN_CHANNELS:
+        return None
+    if x.coefficient(channels[0]) != 1 and not any_layout:
         return None
     pairs = [(p, k) for k in taps for p in pixels if x.coefficient(p) == x.coefficient(k)]
     if len(pairs) != 2 or pairs[0][0] == pairs[1][0]:
@@ -89,10 +91,11 @@ def tile_counts(contraction: Contraction, roles: Roles) -> tuple[int, int]:
 
 
 def choose_winograd(
-    contraction: Contraction, unit: VectorUnit, l1_bytes: int, direct_cycles: float
-) -> WinogradSchedule | None:
-    """A schedule where minimal filtering takes clearly fewer cycles than `direct_cycles`, else None."""
-    roles = roles_of(contraction)
+    contraction: Contraction, unit: VectorUnit, l1_bytes: int, any_layout: bool = False
+) -> tuple[WinogradSchedule, float] | None:
+    """The best schedule of minimal filtering and its cycles; None where it is not possible. With `any_layout` what would be
+    possible with channels contiguous counts."""
+    roles = roles_of(contraction, any_layout)
     if roles is None:
         return None
     down, across = tile_counts(contraction, roles)
@@ -105,12 +108,12 @@ def choose_winograd(
     if work.rows < work.lanes:
         return None
     found = min((c for c in _candidates(work, unit, l1_bytes)), key=lambda c: c[0], default=None)
-    if found is None or found[0] > WORTH_IT * direct_cycles:
+    if found is None:
         return None
-    _, vectors, pixels, tiles, row_blocks = found
+    cycles, vectors, pixels, tiles, row_blocks = found
     segments = split_rows(work.rows, vectors, work.lanes)
     groups = sum(s.groups for s in segments)
-    return WinogradSchedule(work.lanes, segments, pixels, tiles, -(-groups // row_blocks))
+    return WinogradSchedule(work.lanes, segments, pixels, tiles, -(-groups // row_blocks)), cycles
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cocomp.dialects import graph as graphs
+from cocomp.dialects import sparse
+from cocomp.passes.math.outlook import Costs, Layer, advice, reasons
 from cocomp.passes.math.tiles import (
     TileSchedule,
     VectorUnit,
@@ -24,7 +26,10 @@ from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
 from ._contraction import Contraction, encoding_of, matrix_of, read_contraction, schedule_attribute
-from ._winograd import choose_winograd, winograd_attribute
+from ._winograd import WORTH_IT, choose_winograd, winograd_attribute
+
+ENOUGH = 0.9
+"""Share of the rate from which on a speed-up needs no explanation."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,15 @@ class ScheduleContractionsPass(Pass):
             whole, *thinned = _works(contraction, names, state, unit)
             forced = self.force and bool(thinned)
             tiles, cycles = _cheapest(contraction, thinned if forced else [whole, *thinned], unit)
-            winograd = None if forced else choose_winograd(contraction, unit, state.target.l1_bytes, cycles)
-            if winograd is not None:
-                function.attributes["kernel.winograd"] = winograd_attribute(winograd)
+            filtered = None if forced else choose_winograd(contraction, unit, state.target.l1_bytes)
+            if filtered is not None and filtered[1] < WORTH_IT * cycles:
+                cycles = filtered[1]
+                function.attributes["kernel.winograd"] = winograd_attribute(filtered[0])
             else:
                 function.attributes["kernel.schedule"] = schedule_attribute(tiles)
+            if thinned:
+                found = _outlook(contraction, (whole, thinned[0]), (tiles, cycles), names, state)
+                state.facts.setdefault(self.name, {}).update(dict.fromkeys(names, found))
 
 
 def _works(contraction: Contraction, names: Sequence[str], state: State, unit: VectorUnit) -> list[Work]:
@@ -83,6 +92,46 @@ def _cheapest(contraction: Contraction, works: Sequence[Work], unit: VectorUnit)
         found += [(work, tiles) for work in works if (tiles := choose_pixel_tiles(work, unit)) is not None]
     costs = [(tiles, estimate(work, tiles, unit)) for work, tiles in found]
     return min(costs, key=lambda c: c[1])
+
+
+def _outlook(
+    contraction: Contraction,
+    works: tuple[Work, Work],
+    chosen: tuple[TileSchedule, float],
+    names: Sequence[str],
+    state: State,
+) -> dict[str, Any]:
+    """What the report says of a weight with zeros: shares of 1, cycles, and why it is not faster."""
+    (whole, thinned), (tiles, cycles) = works, chosen
+    unit = VectorUnit.of(state.target, contraction.element_bytes)
+    kept = float(np.mean([np.mean(matrix_of(name, state.weights[name], contraction) != 0) for name in set(names)]))
+    lines = dataclasses.replace(whole, contiguous_rows=True, contiguous_pixels=False)
+    direct = estimate(lines, choose_tiles(lines, unit), unit)
+    filtered = choose_winograd(contraction, unit, state.target.l1_bytes, any_layout=True)
+    dense = filtered[1] if filtered is not None and filtered[1] < WORTH_IT * direct else direct
+    together = tiles.segments[0].vectors * tiles.row_unit
+    layer = Layer(
+        kept=kept,
+        executed=1.0 if tiles.keep_zeros else thinned.columns_of(together) / whole.columns,
+        together=together,
+        costs=Costs(cycles, dense, direct, _cheapest(contraction, [thinned], unit)[1]),
+        keeps_zeros=tiles.keep_zeros,
+    )
+    planes = dataclasses.replace(whole, contiguous_rows=False, contiguous_pixels=True, pixel_step=1)
+    return {
+        "encoding": encoding_of(contraction),
+        "zeros": 1 - kept,
+        "rate": layer.rate,
+        "predicted_speed_up": layer.speed_up,
+        "reasons": reasons(layer) if layer.speed_up < ENOUGH * layer.rate else [],
+        "advice": advice(layer, planes if whole.pixels > 1 else whole, unit, _rows_alike(contraction)),
+    }
+
+
+def _rows_alike(contraction: Contraction) -> int:
+    """Neighbouring rows that keep the same columns, as the encoding says."""
+    encoding = sparse.encoding_of(contraction.group.arguments[contraction.w_argument].type.encoding)
+    return min(getattr(encoding, "rows", 1), contraction.extent(contraction.row))
 
 
 def _kept(contraction: Contraction, names: Sequence[str], state: State, unit: VectorUnit) -> dict[int, float]:

@@ -11,6 +11,7 @@ import numpy as np
 from cocomp.dialects import sparse, structured
 from cocomp.passes import _outline
 from cocomp.passes.kernel._mask import weight_mask
+from cocomp.passes.math.density import picture
 from cocomp.passes.math.encodings import ENCODINGS, Encoding, find_encoding, parse_sparsity, usage
 from cocomp.support import registry
 from cocomp.support.diagnostics import CompileError, UsageError
@@ -59,6 +60,8 @@ class EncodeWeightsPass(Pass):
                 kept = weight_mask(state.weights[name], structured.loops_of(uses[0]))
                 dense = sparse.attribute_of(ENCODINGS["dense"]())
                 encoding = dense if kept is None else encode(kept, name, uses[0])
+                if kept is not None and encoding != dense:
+                    state.facts.setdefault(self.name, {})[name] = picture(kept.reshape(len(kept), -1))
                 kind = argument.type
                 argument.set_type(ir.RankedTensorType.get(kind.shape, kind.element_type, encoding))
             results = [v.type for v in ops_in(block)[-1].operands]

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from torch import nn
 
 import cocomp
 from cocomp import report
@@ -59,3 +66,34 @@ def test_page_has_a_row_for_every_kernel_and_loads_nothing(artifact: cocomp.Arti
     assert parser.rows > len(artifact.manifest["dispatches"])
     assert parser.foreign == []
     assert "<model>" not in render(artifact, "<model>", ".html").decode()
+
+
+@pytest.fixture(scope="module")
+def pruned() -> cocomp.Artifact:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 1), nn.ReLU(), nn.Conv2d(64, 64, 3))
+    cocomp.prune.project(module, "bcr<16, all>", {"2": 4})
+    cocomp.prune.project(module, "csr", {"4": 8})
+    return cocomp.compile(cocomp.prune.finish(module).eval(), (torch.randn(1, 3, 30, 30),))
+
+
+def test_zeros_are_explained(pruned: cocomp.Artifact):
+    kernels = report_of(pruned, "pruned")["kernels"]
+    found = {k["layer"]: k["sparsity"] for k in kernels if k["sparsity"]}
+    assert list(found) == ["2", "4"]
+    assert found["2"]["encoding"] == "bcr<16, 32>" and found["4"]["encoding"] == "csr"
+    assert found["2"]["rate"] == pytest.approx(4) and found["4"]["rate"] == pytest.approx(8, rel=0.01)
+    for sparsity in found.values():
+        gap = sparsity["predicted_speed_up"] < 0.9 * sparsity["rate"]
+        assert bool(sparsity["reasons"]) == gap
+        assert np.mean(sparsity["picture"]) == pytest.approx(100 * (1 - sparsity["zeros"]), abs=1.5)
+
+
+def test_page_shows_where_zeros_are(pruned: cocomp.Artifact):
+    text = render(pruned, "pruned", ".html").decode()
+    pictures = re.findall(r"src='data:image/png;base64,([^']+)'", text)
+    assert len(pictures) == 2
+    for picture in pictures:
+        image = Image.open(io.BytesIO(base64.b64decode(picture)))
+        image.load()
+        assert image.mode == "L" and min(image.size) >= 16
