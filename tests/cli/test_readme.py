@@ -23,7 +23,7 @@ def test_phases_stand_in_order():
 
 
 def test_flags_exist(tool: Capture):
-    known = "".join(tool(name, "--help").out for name in ("cocompc", "run", "opt"))
+    known = "".join(tool(name, "--help").out for name in ("cocompc", "run", "opt", "advise"))
     flags = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", README))
     assert len(flags) > 10
     assert {flag for flag in flags if flag not in known} == set()
