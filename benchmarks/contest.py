@@ -1,5 +1,6 @@
 """One contest: the contenders run one zoo model with one number of threads, checked first, then in rounds."""
 
+import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from benchmarks.timing import Statistics, interleave, relative_error, runs_per_t
 
 TOLERANCE = 1e-2  # a greater error than any rounding: the contender computed something else
 TURN_MILLISECONDS = 500.0
+WARM_UP = 1  # runs of a turn that are not timed: the first finds another contender's weights in the caches
 SLOW_MILLISECONDS = 2000.0  # such a contender is not run more often than it must be
 
 Progress = Callable[[str], None]
@@ -28,6 +30,7 @@ class Entry:
     """A contender that is ready to run a model."""
 
     contender: Contender
+    sources: Sources
     environment: Environment
     artefact: Artefact
 
@@ -36,7 +39,8 @@ class Entry:
 class Result:
     """One cell of the table. Without `milliseconds` the contender did not compete, and `reason` tells why.
 
-    `error` is the greater of max|error|/max|reference| on random and on structured inputs; memory is the peak resident
+    `error` is the greater of max|error|/max|reference| on random and on structured inputs. `digest` is of the bits of both
+    outputs: who computes in the same order gets the same. Memory is the peak resident
     set of the whole process, of which `baseline_bytes` were the interpreter's and numpy's.
     """
 
@@ -46,6 +50,7 @@ class Result:
     milliseconds: Statistics | None = None
     reason: str | None = None
     error: float | None = None
+    digest: str | None = None
     load_milliseconds: float | None = None
     peak_bytes: int | None = None
     baseline_bytes: int | None = None
@@ -61,7 +66,7 @@ def prepare(contenders: list[Contender], sources: Sources, progress: Progress) -
         try:
             environment = contender.environment(progress)
             progress(f"{sources.name}: converting for {contender.title}")
-            ready.append(Entry(contender, environment, contender.artefact(sources, environment)))
+            ready.append(Entry(contender, sources, environment, contender.artefact(sources, environment)))
         except (InstallError, ExportError) as error:
             reasons[contender.name] = str(error)
     return ready, reasons
@@ -73,7 +78,7 @@ class _Competitor:
 
     worker: Worker
     checked: Result
-    runs: int
+    runs: int  # of a turn
     failure: str | None = None
 
     def turn(self, runs: int) -> list[float]:
@@ -82,7 +87,7 @@ class _Competitor:
             return []
         self.worker.resume()
         try:
-            return self.worker.ask("run", runs=runs, warmup=min(1, runs - 1))["milliseconds"]
+            return self.worker.ask("run", runs=runs, warmup=min(WARM_UP, runs - 1))["milliseconds"]
         except WorkerError as error:
             self.failure = f"while it was timed: {error}"
             return []
@@ -102,42 +107,53 @@ class _Competitor:
         )
 
 
-def hold(entries: list[Entry], sources: Sources, threads: int, rounds: int, progress: Progress) -> list[Result]:
-    """Loads and checks every contender, then times those that pass, in interleaved rounds."""
+def hold(
+    entries: list[Entry],
+    threads: int,
+    rounds: int,
+    progress: Progress,
+    tolerance: float = TOLERANCE,
+    least_runs: int = 1,
+) -> list[Result]:
+    """Loads and checks every contender, then times those that pass, in interleaved rounds of at least `least_runs`."""
     results: list[Result] = []
     competitors: dict[str, _Competitor] = {}
     with ExitStack() as stack, TemporaryDirectory() as scratch:
         for entry in entries:
             name = entry.contender.name
-            progress(f"{sources.name}: loading {entry.contender.title}, {threads} thread{'s' * (threads > 1)}")
+            progress(f"{entry.sources.name}: loading {entry.contender.title}, {threads} thread{'s' * (threads > 1)}")
             log = Path(scratch, f"{name}.log")
             worker = stack.enter_context(Worker(entry.environment.python, entry.contender.adapter, threads, log))
             try:
-                checked = _load_and_check(worker, entry, sources, threads, Path(scratch))
+                checked = _load_and_check(worker, entry, threads, Path(scratch), tolerance)
                 estimate = _estimate(worker)
             except WorkerError as error:
-                failed = Result(sources.name, threads, name, reason=str(error), artefact_bytes=entry.artefact.bytes)
+                size = entry.artefact.bytes
+                failed = Result(entry.sources.name, threads, name, reason=str(error), artefact_bytes=size)
                 results.append(failed)
                 worker.close()
                 continue
-            competitors[name] = _Competitor(worker, checked, runs_per_turn(estimate, TURN_MILLISECONDS))
+            runs = max(least_runs, runs_per_turn(estimate, TURN_MILLISECONDS))
+            competitors[name] = _Competitor(worker, checked, runs)
             worker.pause()
-        progress(f"{sources.name}: timing {len(competitors)} contenders, {rounds} rounds")
+        progress(f"timing {len(competitors)} contenders, {rounds} rounds")
         turns = {name: competitor.turn for name, competitor in competitors.items()}
-        runs = {name: competitor.runs for name, competitor in competitors.items()}
-        samples = interleave(turns, runs, rounds)
+        lengths = {name: competitor.runs for name, competitor in competitors.items()}
+        samples = interleave(turns, lengths, rounds)
         return results + [competitor.result(samples[name]) for name, competitor in competitors.items()]
 
 
-def _load_and_check(worker: Worker, entry: Entry, sources: Sources, threads: int, scratch: Path) -> Result:
+def _load_and_check(worker: Worker, entry: Entry, threads: int, scratch: Path, tolerance: float) -> Result:
+    sources = entry.sources
     inputs = str(sources.inputs(INPUTS[0]))
     loaded = worker.ask("load", path=str(entry.artefact.path), threads=threads, inputs=inputs)
-    error = 0.0
+    error, digest = 0.0, hashlib.sha256()
     for kind in INPUTS:
         output = scratch / f"{entry.contender.name}-{kind}.npz"
         worker.ask("output", inputs=str(sources.inputs(kind)), save=str(output))
         error = max(error, compare(output, sources.reference(kind)))
-    if not error <= TOLERANCE:
+        digest.update(read_arrays(output, "output")[0].tobytes())
+    if not error <= tolerance:
         raise WorkerError(f"wrong result: error {error:.2g} of the greatest output")
     forbidden = entry.contender.forbidden_chatter
     if forbidden and forbidden in worker.chatter():
@@ -147,6 +163,7 @@ def _load_and_check(worker: Worker, entry: Entry, sources: Sources, threads: int
         threads,
         entry.contender.name,
         error=error,
+        digest=digest.hexdigest()[:16],
         load_milliseconds=loaded["milliseconds"],
         artefact_bytes=entry.artefact.bytes,
         compile_seconds=entry.artefact.compile_seconds,

@@ -47,7 +47,7 @@ def run(
         entries, reasons = contest.prepare(list(contenders), sources, progress)
         results += _absent(model, thread_counts, reasons)
         for threads in thread_counts:
-            results += contest.hold(entries, sources, threads, rounds, progress)
+            results += contest.hold(entries, threads, rounds, progress)
         ours = [entry.artefact.path for entry in entries if entry.contender is COCOMP]
         kernels += [
             layer for path in ours for threads in thread_counts for layer in layers.measure(model, path, threads)

@@ -1,138 +1,139 @@
-"""Pruned models against the same models dense, both compiled here: how much of the FLOPs rate arrives as speed.
+"""Pruned models against the same networks before pruning, and against engines that skip zeros, on the same weights.
 
-    python -m benchmarks.sparse --threads 1,2 --json result.json
+    python -m benchmarks.sparse --rows 'resnet50-bcr-*,gru*' --threads 1,2 --json result.json
 
-Dense and pruned run in turns, so that whatever else the machine does meets both.
+The rows are those of `benchmarks/pruned.py`. Contenders take turns of several consecutive runs of which the first is not
+timed, so that whatever else the machine does meets all of them; each is checked against PyTorch first.
 """
 
 import argparse
+import fnmatch
 import json
-import statistics
+import os
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
+from benchmarks import contest, machine
+from benchmarks.peers.catalogue import COCOMP, DENSE, SPARSE_PEERS, Contender
+from benchmarks.peers.sources import ExportError, ensure_sources
+from benchmarks.pruned import ROWS, Row
+from benchmarks.report import show
+from benchmarks.sparse_report import Outcome, Run, Sizes, tables
+from cocomp.runtime.manifest import read_manifest
 
-import cocomp
-from benchmarks.models import MODELS
-from benchmarks.report import Table, show
+TOLERANCE = 1e-3  # of the greatest output: no rounding comes near
+RUNS = 4  # at least so many of a turn are timed
+DEFAULT_ROUNDS = 10
 
-PAIRS = {"resnet50_bcr8": "resnet50", "c3d_kgs": "c3d"}
-"""Pruned model of the zoo -> the dense one."""
-WARM_UP, RUNS = 1, 4
-"""Runs of a turn that are not timed, and that are: the first finds the other model's weights in the caches."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Median milliseconds, and operations that are executed (minimal filtering counted as what it replaces)."""
-
-    model: str
-    threads: int
-    dense_milliseconds: float
-    pruned_milliseconds: float
-    dense_flops: int
-    pruned_flops: int
-    dense_bytes: int
-    pruned_bytes: int
-
-    @property
-    def speed_up(self) -> float:
-        return self.dense_milliseconds / self.pruned_milliseconds
-
-    @property
-    def flops_rate(self) -> float:
-        return self.dense_flops / self.pruned_flops
+Progress = Callable[[str], None]
 
 
-def compare(pruned: str, dense: str, thread_counts: Sequence[int], rounds: int, directory: Path) -> list[Comparison]:
-    """Compile both models and time them."""
-    libraries: dict[str, Path] = {}
-    flops: dict[str, int] = {}
-    arrays: list[np.ndarray] = []
-    for name in (dense, pruned):
-        module, inputs = MODELS[name].factory()
-        arrays = [x.numpy() for x in inputs]
-        artifact = cocomp.compile(module, inputs)
-        libraries[name] = artifact.save(directory / f"{name}.so", header=False)
-        flops[name] = sum(d["executed_flops"] for d in artifact.manifest["dispatches"])
-    found: list[Comparison] = []
+def run(rows: Sequence[Row], thread_counts: Sequence[int], rounds: int, progress: Progress) -> Run:
+    """Runs every row with each number of threads; a contender that cannot take part costs a line, not the run."""
+    progress("measuring the machine")
+    ceilings = machine.measure(tuple(thread_counts))
+    dense: dict[str, contest.Entry] = {}
+    outcomes: list[Outcome] = []
+    for row in rows:
+        try:
+            if row.dense not in dense:
+                dense[row.dense] = _prepare_dense(row, progress)
+            outcomes.append(_outcome(row, dense[row.dense], thread_counts, rounds, progress))
+        except ExportError as error:
+            progress(f"{row.name}: {error}")
+            outcomes.append(Outcome(row, None, None, (), {}, {COCOMP.name: str(error)}))
+    for entry in dense.values():
+        entry.artefact.path.unlink(missing_ok=True)  # as large as the weights, and never used again
+    return Run(ceilings, rounds, tuple(thread_counts), tuple(outcomes))
+
+
+def _prepare_dense(row: Row, progress: Progress) -> contest.Entry:
+    progress(f"{row.dense}: exporting")
+    entries, reasons = contest.prepare([DENSE], ensure_sources(row.dense, ()), progress)
+    if not entries:
+        raise ExportError(reasons[DENSE.name])
+    return entries[0]
+
+
+def _outcome(row: Row, dense: contest.Entry, thread_counts: Sequence[int], rounds: int, progress: Progress) -> Outcome:
+    progress(f"{row.name}: pruning and exporting")
+    contenders = [COCOMP, *rivals(row)]
+    sources = ensure_sources(row.name, sorted({c.reads for c in contenders if c.reads}))
+    entries, reasons = contest.prepare(contenders, sources, progress)
+    if COCOMP.name in reasons:
+        raise ExportError(reasons[COCOMP.name])
+    ours = entries[0]
+    results: list[contest.Result] = []
     for threads in thread_counts:
-        medians = _race(libraries, arrays, threads, rounds)
-        sizes = {name: path.stat().st_size for name, path in libraries.items()}
-        found.append(
-            Comparison(
-                pruned,
-                threads,
-                medians[dense],
-                medians[pruned],
-                flops[dense],
-                flops[pruned],
-                sizes[dense],
-                sizes[pruned],
-            )
-        )
-    return found
+        found = contest.hold([ours, dense, *entries[1:]], threads, rounds, progress, TOLERANCE, RUNS)
+        times = [f"{r.contender} {r.milliseconds.median:.3g} ms" for r in found if r.milliseconds]
+        progress(f"{row.name}, {threads} thread{'s' * (threads > 1)}: {', '.join(times)}")
+        results += found
+    skipped = {e.contender.name: c(e.artefact.path) for e in entries if (c := e.contender.sparse_layers)}
+    outcome = Outcome(row, _sizes(dense), _sizes(ours), tuple(results), skipped, reasons)
+    ours.artefact.path.unlink()
+    return outcome
 
 
-def _race(libraries: dict[str, Path], arrays: list[np.ndarray], threads: int, rounds: int) -> dict[str, float]:
-    models = {name: cocomp.load(path, threads=threads) for name, path in libraries.items()}
-    times: dict[str, list[float]] = {name: [] for name in models}
-    for _ in range(rounds):
-        for name, model in models.items():
-            for run in range(WARM_UP + RUNS):
-                start = time.perf_counter()
-                model.run(arrays)
-                if run >= WARM_UP:
-                    times[name].append((time.perf_counter() - start) * 1e3)
-    for model in models.values():
-        model.close()
-    return {name: statistics.median(samples) for name, samples in times.items()}
+def rivals(row: Row) -> list[Contender]:
+    """The peers that a row runs against, each followed by what shows that it skips zeros."""
+    found: dict[str, Contender] = {}
+    for goal in row.goals:
+        if goal.against != DENSE.name:
+            rival = SPARSE_PEERS[goal.against]
+            found[rival.name] = rival
+            if rival.control:
+                found[rival.control] = SPARSE_PEERS[rival.control]
+    return list(found.values())
 
 
-def table(found: Sequence[Comparison]) -> Table:
-    """One row a comparison."""
-    headers = (
-        "model",
-        "threads",
-        "dense ms",
-        "pruned ms",
-        "speed-up",
-        "FLOPs rate",
-        "speed-up / rate",
-        "dense MB",
-        "pruned MB",
-    )
-    rows = tuple(
-        (
-            c.model, str(c.threads), f"{c.dense_milliseconds:.1f}", f"{c.pruned_milliseconds:.1f}", f"{c.speed_up:.2f}",
-            f"{c.flops_rate:.2f}", f"{c.speed_up / c.flops_rate:.2f}", f"{c.dense_bytes / 1e6:.1f}", f"{c.pruned_bytes / 1e6:.1f}",
-        )
-        for c in found
-    )  # fmt: skip
-    return Table("Pruned against dense", headers, rows)
+def _sizes(entry: contest.Entry) -> Sizes:
+    dispatches = read_manifest(entry.artefact.path, check=False).raw["dispatches"]
+    flops = sum(dispatch["executed_flops"] for dispatch in dispatches)
+    return Sizes(flops, entry.sources.facts.kept_flops, entry.artefact.weight_bytes or 0, entry.artefact.bytes)
+
+
+def choose(rows: str | None, models: str | None) -> list[Row]:
+    """Rows by names or shell patterns and by models, both separated by commas. Raises ValueError for what fits none."""
+    for text, known in ((rows, ROWS), (models, {row.model for row in ROWS.values()})):
+        for pattern in text.split(",") if text else []:
+            if not fnmatch.filter(known, pattern):
+                raise ValueError(f"expected some of {', '.join(known)}, got {pattern}")
+    return [row for row in ROWS.values() if _fits(row.name, rows) and _fits(row.model, models)]
+
+
+def _fits(name: str, patterns: str | None) -> bool:
+    return patterns is None or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns.split(","))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sparse", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2], metavar="1,2")
-    parser.add_argument("--rounds", type=int, default=10, metavar="N")
+    parser.add_argument("--rows", metavar="A,B*", help=f"names or patterns: {', '.join(ROWS)}")
+    parser.add_argument("--models", metavar="A,B*", help="only the rows of these models")
+    parser.add_argument("--threads", type=_counts, default=_counts("1,2"), metavar="1,2")
+    parser.add_argument("--rounds", type=int, default=DEFAULT_ROUNDS, metavar="N", help="turns of each contender")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
-    found: list[Comparison] = []
-    with tempfile.TemporaryDirectory() as name:
-        for pruned, dense in PAIRS.items():
-            print(f"benchmarks.sparse: {pruned}", file=sys.stderr)
-            found += compare(pruned, dense, options.threads, options.rounds, Path(name))
-    show([table(found)])
+    try:
+        rows = choose(options.rows, options.models)
+    except ValueError as error:
+        parser.error(str(error))
+    found = run(rows, options.threads, options.rounds, _say)
+    print(machine.describe(found.machine))
+    show(tables(found))
     if options.json:
-        rows = [{**asdict(c), "speed_up": c.speed_up, "flops_rate": c.flops_rate} for c in found]
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        options.json.write_text(json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
     return 0
+
+
+def _say(line: str) -> None:
+    print(f"benchmarks.sparse: {line}", file=sys.stderr)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    """Numbers of threads, as far as there are processors."""
+    return tuple(sorted({min(int(part), len(os.sched_getaffinity(0))) for part in text.split(",")}))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,36 @@
 """Who is measured: each contender's packages, converter and adapter, as data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.cache import versioned_directory
 from benchmarks.peers.environments import Environment, Requirements, ensure_environment
-from benchmarks.peers.export import Artefact, Converter, own_environment, take_onnx, to_cocomp, to_mnn, to_ncnn
-from benchmarks.peers.sources import Sources
+from benchmarks.peers.export import (
+    Artefact,
+    Converter,
+    own_environment,
+    take_onnx,
+    take_weights,
+    to_cocomp,
+    to_mnn,
+    to_ncnn,
+    to_sparse_mnn,
+)
+from benchmarks.peers.mnn_pruning import sparse_layers
+from benchmarks.peers.sources import ONNX, TORCHSCRIPT, WEIGHTS, Sources
 
 NUMPY = "numpy==2.4.6"
 
 
 @dataclass(frozen=True)
 class Contender:
-    """An engine: its title in tables, its pinned packages (None: the harness' own), its converter and adapter."""
+    """An engine: its title in tables, its pinned packages (None: the harness' own), its converter, its adapter, and the
+    format that its converter `reads`.
+
+    `engine` is the contender whose environment it shares. Where zeros are to be skipped, `sparse_layers` counts in the
+    converted file where they will be, and `control` is the contender that runs the same weights without skipping any.
+    """
 
     name: str
     title: str
@@ -22,12 +38,16 @@ class Contender:
     convert: Converter
     adapter: str
     forbidden_chatter: str | None = None  # a line that the engine prints when it does something else than asked
+    reads: str | None = ONNX
+    engine: str | None = None
+    sparse_layers: Callable[[Path], int] | None = None
+    control: str | None = None
 
     def environment(self, progress: Callable[[str], None]) -> Environment:
         """Where its converter and workers run, made on the first call. Raises InstallError."""
         if self.requirements is None:
             return own_environment()
-        return ensure_environment(self.name, self.requirements, progress)
+        return ensure_environment(self.engine or self.name, self.requirements, progress)
 
     def artefact(self, sources: Sources, environment: Environment) -> Artefact:
         """The model in its format, converted on the first call. Raises ExportError."""
@@ -70,8 +90,39 @@ PEERS: dict[str, Contender] = {
             Requirements((NUMPY, "ncnn==1.0.20261020"), alone=("pnnx==20261020",)),
             to_ncnn,
             "benchmarks.peers.ncnn_adapter:Ncnn",
+            reads=TORCHSCRIPT,
         ),
     )
 }
 
-COCOMP = Contender("cocomp", "cocomp", None, to_cocomp, "benchmarks.peers.cocomp_adapter:Cocomp")
+_SPARSE_MNN = replace(PEERS["mnn"], engine="mnn", sparse_layers=sparse_layers, control="mnn")
+
+SPARSE_PEERS: dict[str, Contender] = {
+    peer.name: peer
+    for peer in (
+        PEERS["mnn"],
+        replace(_SPARSE_MNN, name="mnn-random", title="MNN sparse, any zeros", convert=to_sparse_mnn(1)),
+        replace(_SPARSE_MNN, name="mnn-block4", title="MNN sparse, blocks of 4", convert=to_sparse_mnn(4)),
+        Contender(
+            "scipy",
+            "SciPy CSR",
+            Requirements((NUMPY, "scipy==1.17.1")),
+            take_weights,
+            "benchmarks.peers.scipy_adapter:Scipy",
+            reads=WEIGHTS,
+        ),
+        Contender(
+            "torch-csr",
+            "PyTorch CSR (MKL)",
+            None,
+            take_weights,
+            "benchmarks.peers.torch_adapter:TorchCsr",
+            reads=WEIGHTS,
+        ),
+    )
+}
+"""Who skips zeros, and who shows what is gained by it."""
+
+COCOMP = Contender("cocomp", "cocomp", None, to_cocomp, "benchmarks.peers.cocomp_adapter:Cocomp", reads=None)
+DENSE = replace(COCOMP, name="dense", title="cocomp, not pruned")
+"""For the network that a pruned one was made of."""

@@ -1,6 +1,6 @@
 """cocomp as a contender: the adapter for its workers, and the compilation of a zoo model.
 
-python -m benchmarks.peers.cocomp_adapter NAME OUTPUT.so        prints {"compile_seconds": S} last
+python -m benchmarks.peers.cocomp_adapter NAME OUTPUT.so        prints {"compile_seconds": S, "weight_bytes": N} last
 """
 
 # pyright: basic, reportMissingImports=false
@@ -26,12 +26,14 @@ class Cocomp:
 
 
 def main(name: str, output: Path) -> None:
-    from benchmarks.models import MODELS
+    from benchmarks.pruned import find
 
-    module, inputs = MODELS[name].factory()
+    module, inputs = find(name).factory()
     start = time.perf_counter()
-    cocomp.compile(module, inputs, target="host").save(output)
-    print(json.dumps({"compile_seconds": time.perf_counter() - start}))
+    artifact = cocomp.compile(module, inputs, target="host")
+    artifact.save(output)
+    seconds = time.perf_counter() - start
+    print(json.dumps({"compile_seconds": seconds, "weight_bytes": artifact.facts["weights"]["total"]}))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.peers.adapter import read_arrays
 from benchmarks.peers.environments import Environment
+from benchmarks.peers.mnn_pruning import pruning_parameters, sparse_layers
 from benchmarks.peers.process import run_logged
 from benchmarks.peers.sources import ExportError, Sources
 
@@ -21,11 +22,13 @@ MNN_CONVERT = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:
 
 @dataclass(frozen=True)
 class Artefact:
-    """What a worker loads: `path`, the bytes of all its files, and how long its own compiler took if it told."""
+    """What a worker loads: `path`, the bytes of all its files; how long its own compiler took, and the bytes of the weights
+    and indices in it, if it told."""
 
     path: Path
     bytes: int
     compile_seconds: float | None = None
+    weight_bytes: int | None = None
 
 
 Converter = Callable[[Sources, Environment, Path], Artefact]
@@ -36,19 +39,43 @@ def take_onnx(sources: Sources, environment: Environment, directory: Path) -> Ar
     return _artefact(sources.onnx)
 
 
+def take_weights(sources: Sources, environment: Environment, directory: Path) -> Artefact:
+    """The weights alone, by name."""
+    return _artefact(sources.weights)
+
+
 def to_mnn(sources: Sources, environment: Environment, directory: Path) -> Artefact:
     """ONNX to .mnn."""
     output = directory / "model.mnn"
     if not output.exists():
-        partial = directory / "partial.mnn"
-        arguments = ["-f", "ONNX", "--modelFile", str(sources.onnx), "--MNNModel", str(partial), "--bizCode", "zoo"]
-        log = directory / "convert.log"
-        done = run_logged([str(environment.python), "-c", MNN_CONVERT, *arguments], log)
-        if not done.succeeded or not partial.exists():
-            named = [line.strip() for line in log.read_text(errors="replace").splitlines() if "Not Support" in line]
-            raise ExportError(f"mnnconvert failed: {'; '.join(named) or done.reason}")
-        partial.rename(output)
+        _run_mnnconvert(sources, environment, output, [])
     return _artefact(output)
+
+
+def to_sparse_mnn(block: int) -> Converter:
+    """ONNX to .mnn with sparse convolutions: zeros anywhere (1), or in blocks of so many output channels."""
+
+    def convert(sources: Sources, environment: Environment, directory: Path) -> Artefact:
+        output, parameters = directory / "model.mnn", directory / "pruning.bin"
+        if not output.exists():
+            parameters.write_bytes(pruning_parameters(block))
+            options = ["--compressionParamsFile", str(parameters), "--detectSparseSpeedUp"]
+            _run_mnnconvert(sources, environment, output, options)
+        if not sparse_layers(output):
+            raise ExportError("mnnconvert made no convolution sparse")
+        return _artefact(output)
+
+    return convert
+
+
+def _run_mnnconvert(sources: Sources, environment: Environment, output: Path, options: list[str]) -> None:
+    partial, log = output.with_name("partial.mnn"), output.with_name("convert.log")
+    arguments = ["-f", "ONNX", "--modelFile", str(sources.onnx), "--MNNModel", str(partial), "--bizCode", "zoo"]
+    done = run_logged([str(environment.python), "-c", MNN_CONVERT, *arguments, *options], log)
+    if not done.succeeded or not partial.exists():
+        named = [line.strip() for line in log.read_text(errors="replace").splitlines() if "Not Support" in line]
+        raise ExportError(f"mnnconvert failed: {'; '.join(named) or done.reason}")
+    partial.rename(output)
 
 
 def to_ncnn(sources: Sources, environment: Environment, directory: Path) -> Artefact:
@@ -82,14 +109,15 @@ def _run_pnnx(sources: Sources, environment: Environment, output: Path) -> None:
 
 
 def to_cocomp(sources: Sources, environment: Environment, directory: Path) -> Artefact:
-    """The zoo's module to a shared library. Never cached: it is what is being worked on."""
+    """The zoo's module, or a pruned one, to a shared library. Never cached: it is what is being worked on."""
     output, log = directory / "model.so", directory / "convert.log"
     output.unlink(missing_ok=True)
     command = [str(environment.python), "-m", "benchmarks.peers.cocomp_adapter", sources.name, str(output)]
     done = run_logged(command, log, cwd=REPOSITORY)
     if not done.succeeded or not output.exists():
         raise ExportError(f"cocomp failed: {done.reason}")
-    return _artefact(output, compile_seconds=json.loads(log.read_text().splitlines()[-1])["compile_seconds"])
+    told = json.loads(log.read_text().splitlines()[-1])
+    return replace(_artefact(output), compile_seconds=told["compile_seconds"], weight_bytes=told["weight_bytes"])
 
 
 def own_environment() -> Environment:
@@ -97,5 +125,5 @@ def own_environment() -> Environment:
     return Environment(Path(sys.prefix), Path(sys.executable))
 
 
-def _artefact(path: Path, *more: Path, compile_seconds: float | None = None) -> Artefact:
-    return Artefact(path, sum(file.stat().st_size for file in (path, *more)), compile_seconds)
+def _artefact(path: Path, *more: Path) -> Artefact:
+    return Artefact(path, sum(file.stat().st_size for file in (path, *more)))
