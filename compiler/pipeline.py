@@ -24,6 +24,7 @@ from cocomp.passes.tensor.fold_constants import FoldConstantsPass
 from cocomp.passes.tensor.fold_scales import FoldScalesPass
 from cocomp.passes.tensor.narrow_floats import NarrowFloatsPass
 from cocomp.passes.tensor.split_results import SplitResultsPass
+from cocomp.passes.tensor.split_strides import SplitStridesPass
 from cocomp.passes.tensor.trim_padding import TrimPaddingPass
 from cocomp.support.passes import Pass, Upstream
 
@@ -49,6 +50,7 @@ def cpu_steps(fold: bool = True, precision: str = "f32", sparsity: str = "auto")
         Step(FoldConstantsPass(), "what hangs on weights alone is computed now"),
     ]
     narrowing = [Step(NarrowFloatsPass(), "weights are final: they are rounded once")]
+    splitting = [Step(SplitStridesPass(), "weights are final: stride one is what minimal filtering serves")]
     return [
         (phase("imported"), []),
         (
@@ -66,7 +68,7 @@ def cpu_steps(fold: bool = True, precision: str = "f32", sparsity: str = "auto")
                 Step(RaiseContractionsPass(), "every multiply-accumulate becomes one kind of operation"),
                 Step(TrimPaddingPass(), "wide dilations on small images see padding only"),
                 *(folding if fold else []),
-                *(narrowing if precision == "f16" else []),
+                *(narrowing if precision == "f16" else splitting),
                 Step(CLEAN, "drop what folding left behind"),
             ],
         ),

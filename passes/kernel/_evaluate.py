@@ -23,6 +23,7 @@ from . import _builder as b
 from ._builder import Index, Once
 from ._division import DIVISIONS, divide
 from ._elementary import ELEMENTARY
+from ._transpose import transpose
 from ._values import Memory, Point, Val, fold_affine, lane_step
 
 
@@ -301,6 +302,19 @@ class Evaluator:
         for lane in range(point.lanes if point.tail is None else point.tail):
             place = b.evaluate(position, self._lane(point, lane).dims)
             memref.store(vector.extract(lanes, [], [lane]), memory.buffer, [b.value(place)])
+
+    def store_turned(self, vals: Sequence[Val], memory: Memory, index: nest.Index, points: Sequence[Point]) -> None:
+        """Write values at points that are neighbours in memory, a power of two of them: lane by lane, all points at once."""
+        position = affine.substitute(memory.position, index, points[0].bounds)
+        registers = [self._to_memory(self.spread(v, p), memory) for v, p in zip(vals, points, strict=True)]
+        self.statistics.strided += 1
+        size = len(registers)
+        kind = ir.VectorType.get([size], memory.buffer.type.element_type)
+        for first in range(0, points[0].lanes, size):
+            square = [vector.extract_strided_slice(kind, r, [first], [size], [1]) for r in registers]
+            for lane, register in enumerate(transpose(square, structured.bytes_of(memory.element)), first):
+                at = b.evaluate(position, self._lane(points[0], lane).dims)
+                vector.store(register, memory.buffer, [b.value(at)])
 
     def _mask(self, point: Point) -> ir.Value:
         assert point.tail is not None

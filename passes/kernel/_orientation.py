@@ -7,10 +7,10 @@ from math import prod
 
 import numpy as np
 
-from cocomp.dialects import structured
+from cocomp.dialects import sparse, structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.math.affine import Dim
-from cocomp.passes.math.encodings import NEARLY_DENSE
+from cocomp.passes.math.encodings import NEARLY_DENSE, Dense
 from cocomp.passes.math.tiles import (
     VectorUnit,
     Work,
@@ -32,6 +32,9 @@ def wants_planes(group: Group, weight: np.ndarray, unit: VectorUnit) -> bool:
     used whole, one of channels only where neighbouring channels are kept, and registers can run along pixels."""
     need = group.contraction
     assert need is not None
+    encoding = group.graph.values[need.loop.operands[1]].type.encoding
+    if isinstance(sparse.encoding_of(encoding), Dense):
+        return False
     loops = structured.loops_of(group.graph.operations[need.loop.results[0]])
     kept = weight_mask(weight, loops)
     if kept is None or kept.mean() > NEARLY_DENSE:

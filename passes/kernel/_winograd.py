@@ -7,28 +7,37 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cocomp.passes.math.tiles import L2_BYTES_PER_CYCLE, Segment, VectorUnit, split_rows
-from cocomp.passes.math.winograd import filtering
+from cocomp.passes.math.winograd import Filtering, filtering
 from cocomp.support.mlir import ir
 
 from ._contraction import Contraction
 
-F4 = filtering(4, 3, [Fraction(p) for p in ("0", "3/4", "-3/4", "3/2", "-3/2")])
-"""F(4, 3). These points keep single precision within 2e-6; the usual 0, 1, 2 lose another digit."""
-POINTS = F4.size**2
-MIN_CHANNELS = 16
+SIZE = 6
+"""Inputs of a tile along each axis."""
+POINTS = SIZE**2
+PLACES = [Fraction(p) for p in ("0", "3/4", "-3/4", "3/2", "-3/2")]
+"""These points keep single precision within 2e-6; the usual 0, 1, 2 lose another digit."""
+FILTERS = {taps: filtering(SIZE + 1 - taps, taps, PLACES) for taps in (3, 4)}
+"""Taps along an axis -> F(4, 3), F(3, 4)."""
+MIN_CHANNELS = 8
 WORTH_IT = 0.8
 L2_SHARE = 0.65
 """Part of the L2 cache that transformed inputs may take."""
 TASKS_WANTED = 6
 INPUT_CYCLES, OUTPUT_CYCLES = 110, 85
 """Cycles to transform one tile of one register of channels or rows, measured."""
+START_CYCLES = 10
+"""Cycles around the loop over the channels of a register tile."""
 MEMORY_BYTES_PER_CYCLE, CACHE_BYTES_PER_CYCLE = 8, 24
 """Speed at which transformed weights come, the first time and again: they are four times the weights and outgrow caches."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """Dimensions of a 3x3 convolution of stride one, in the contraction's nest."""
+    """Dimensions of a convolution of stride one, in the contraction's nest."""
+
+    filter: Filtering
+    """Along rows and columns alike."""
 
     channel: int
     rows: tuple[int, int]
@@ -58,8 +67,8 @@ class WinogradSchedule:
 
 
 def roles_of(contraction: Contraction, any_layout: bool = False) -> Roles | None:
-    """The roles of the dimensions, None where the contraction is no 3x3 convolution of stride one with dense rows, or in half
-    precision, which the transforms would exhaust."""
+    """The roles of the dimensions, None where the contraction is no convolution of stride one with as many taps down as across
+    and dense rows, or in half precision, which the transforms would exhaust."""
     bounds, x = contraction.nest.bounds, contraction.x_position
     pixels = [*contraction.outer_pixels, *(() if contraction.pixel is None else (contraction.pixel,))]
     if (
@@ -70,9 +79,11 @@ def roles_of(contraction: Contraction, any_layout: bool = False) -> Roles | None
         or contraction.row is None
     ):
         return None
-    taps = [d for d in contraction.columns if bounds[d] == 3]
-    channels = [d for d in contraction.columns if bounds[d] != 3]
+    taps = [d for d in contraction.columns if bounds[d] in FILTERS]
+    channels = [d for d in contraction.columns if bounds[d] not in FILTERS]
     if len(taps) != 2 or len(channels) != 1 or bounds[channels[0]] < MIN_CHANNELS:
+        return None
+    if bounds[taps[0]] != bounds[taps[1]]:
         return None
     if x.coefficient(channels[0]) != 1 and not any_layout:
         return None
@@ -81,13 +92,16 @@ def roles_of(contraction: Contraction, any_layout: bool = False) -> Roles | None
         return None
     pairs.sort(key=lambda pair: -x.coefficient(pair[0]))
     used = {pairs[0][0], pairs[1][0]}
-    return Roles(channels[0], pairs[0], pairs[1], tuple(p for p in pixels if p not in used))
+    outer = tuple(p for p in pixels if p not in used)
+    return Roles(FILTERS[bounds[taps[0]]], channels[0], pairs[0], pairs[1], outer)
 
 
 def tile_counts(contraction: Contraction, roles: Roles) -> tuple[int, int]:
     """Tiles along rows and columns of the output."""
-    bounds = contraction.nest.bounds
-    return -(-bounds[roles.rows[0]] // F4.outputs), -(-bounds[roles.columns[0]] // F4.outputs)
+    outputs = roles.filter.outputs
+    return -(-contraction.nest.bounds[roles.rows[0]] // outputs), -(
+        -contraction.nest.bounds[roles.columns[0]] // outputs
+    )
 
 
 def choose_winograd(
@@ -99,35 +113,40 @@ def choose_winograd(
     if roles is None:
         return None
     down, across = tile_counts(contraction, roles)
-    work = _Work(
-        lanes=unit.lanes,
+    work = FilteringWork(
         rows=contraction.extent(contraction.row),
         channels=contraction.nest.bounds[roles.channel],
         tiles=contraction.extent(roles.outer) * down * across,
     )
-    if work.rows < work.lanes:
-        return None
-    found = min((c for c in _candidates(work, unit, l1_bytes)), key=lambda c: c[0], default=None)
-    if found is None:
-        return None
-    cycles, vectors, pixels, tiles, row_blocks = found
-    segments = split_rows(work.rows, vectors, work.lanes)
-    groups = sum(s.groups for s in segments)
-    return WinogradSchedule(work.lanes, segments, pixels, tiles, -(-groups // row_blocks)), cycles
+    return schedule_filtering(work, unit, l1_bytes)
 
 
 @dataclass(frozen=True)
-class _Work:
-    lanes: int
+class FilteringWork:
+    """What minimal filtering costs depends on these."""
+
     rows: int
     channels: int
     tiles: int
 
 
-def _candidates(work: _Work, unit: VectorUnit, l1_bytes: int) -> Iterator[tuple[float, int, int, int, int]]:
+def schedule_filtering(work: FilteringWork, unit: VectorUnit, l1_bytes: int) -> tuple[WinogradSchedule, float] | None:
+    """The best schedule and its cycles; None where registers or the L2 cache hold none."""
+    if work.rows < unit.lanes:
+        return None
+    found = min((c for c in _candidates(work, unit, l1_bytes)), key=lambda c: c[0], default=None)
+    if found is None:
+        return None
+    cycles, vectors, pixels, tiles, row_blocks = found
+    segments = split_rows(work.rows, vectors, unit.lanes)
+    groups = sum(s.groups for s in segments)
+    return WinogradSchedule(unit.lanes, segments, pixels, tiles, -(-groups // row_blocks)), cycles
+
+
+def _candidates(work: FilteringWork, unit: VectorUnit, l1_bytes: int) -> Iterator[tuple[float, int, int, int, int]]:
     """(cycles, vectors, pixels, tiles of a task, blocks of rows) of every schedule that fits the registers and the L2 cache."""
     for vectors in range(1, 5):
-        segments = split_rows(work.rows, vectors, work.lanes)
+        segments = split_rows(work.rows, vectors, unit.lanes)
         groups = sum(s.groups for s in segments)
         for pixels in range(1, min(28, work.tiles) + 1):
             if vectors * pixels + vectors + 1 > unit.registers:
@@ -138,8 +157,8 @@ def _candidates(work: _Work, unit: VectorUnit, l1_bytes: int) -> Iterator[tuple[
                 tiles = min(count * pixels, work.tiles // pixels * pixels)
                 blocks = -(-work.tiles // tiles)
                 row_blocks = min(groups, -(-TASKS_WANTED // blocks))
-                products = POINTS * (work.channels + 8) * column * (tiles // pixels) * blocks
-                cycles = products + _other_cycles(work, tiles, blocks, row_blocks, groups)
+                products = POINTS * ((work.channels + 4) * column + START_CYCLES * groups) * (tiles // pixels) * blocks
+                cycles = products + _other_cycles(work, unit, tiles, blocks, row_blocks, groups)
                 yield (
                     cycles * (1 + 0.2 * max(0, TASKS_WANTED - blocks * row_blocks)),
                     vectors,
@@ -149,17 +168,19 @@ def _candidates(work: _Work, unit: VectorUnit, l1_bytes: int) -> Iterator[tuple[
                 )
 
 
-def _column_cycles(work: _Work, vectors: int, pixels: int, unit: VectorUnit, l1_bytes: int) -> float:
+def _column_cycles(work: FilteringWork, vectors: int, pixels: int, unit: VectorUnit, l1_bytes: int) -> float:
     """Cycles of one channel in a register tile. Weights are read again for each tile: from the L2 cache when the weights of
     a point do not fit the L1."""
-    memory = vectors * work.lanes * 4 / L2_BYTES_PER_CYCLE
-    fits = work.channels * vectors * work.lanes * 4 < 0.6 * l1_bytes
-    return max(vectors * pixels / unit.fma_per_cycle(work.lanes), (vectors + pixels) / 2, 4, 0 if fits else memory)
+    memory = vectors * unit.lanes * 4 / L2_BYTES_PER_CYCLE
+    fits = work.channels * vectors * unit.lanes * 4 < 0.6 * l1_bytes
+    return max(vectors * pixels / unit.fma_per_cycle(unit.lanes), (vectors + pixels) / 2, 4, 0 if fits else memory)
 
 
-def _other_cycles(work: _Work, tiles: int, blocks: int, row_blocks: int, groups: int) -> float:
+def _other_cycles(
+    work: FilteringWork, unit: VectorUnit, tiles: int, blocks: int, row_blocks: int, groups: int
+) -> float:
     """Transforms, and memory traffic that the products do not hide."""
-    channels, rows = work.channels / work.lanes, work.rows / work.lanes
+    channels, rows = -(-work.channels // unit.lanes), work.rows / unit.lanes
     transforms = tiles * blocks * (INPUT_CYCLES * channels * row_blocks + OUTPUT_CYCLES * rows)
     weights = POINTS * work.channels * work.rows * 4
     traffic = weights / MEMORY_BYTES_PER_CYCLE + weights * (blocks - 1) / CACHE_BYTES_PER_CYCLE

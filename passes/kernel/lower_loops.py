@@ -20,7 +20,7 @@ from . import _function
 from ._border import with_border
 from ._evaluate import Kept
 from ._reduction import Combiner, combiner_of
-from ._values import Point, Val
+from ._values import Point, Val, lane_step
 
 
 @dataclass(frozen=True)
@@ -222,9 +222,32 @@ class _Lowering:
             for results, found in zip(computed, self._reduce(stage, need, points, computed), strict=True):
                 results.update(found)
         inner = [d for d in range(self.made.n_root) if d not in self.outer]
-        for point, results in zip(points, computed, strict=True):
+        turned = 0 if inner else self._write_turned(points, computed)
+        for point, results in list(zip(points, computed, strict=True))[turned:]:
             self.evaluator.computed = results
             self._write(inner, point)
+
+    def _write_turned(self, points: list[Point], computed: list[dict[tuple[int, nest.Index], Val]]) -> int:
+        """Store points that are neighbours in memory, as their lanes are not, by turning squares of their registers; how
+        many of them."""
+        index = graphs.shifted(self.group, self.axes)
+        (number,), (memory,) = self.group.results[:1], self.kernel.outputs[:1]
+        position = self._store_position()
+        neighbours = len(self.schedule.tile) == 1 and position.coefficient(*self.schedule.tile) == 1
+        if not neighbours or len(points) == 1 or len(self.group.results) > 1:
+            return 0
+        if points[0].tail is not None or lane_step(position, points[0]) in (None, 0, 1):
+            return 0
+        count = min(points[0].lanes, 1 << len(points).bit_length() - 1)
+        turned = len(points) - len(points) % count
+        for start in range(0, turned, count):
+            found: list[Val] = []
+            for point, results in zip(points[start : start + count], computed[start : start + count], strict=True):
+                self.evaluator.computed = results
+                self.evaluator.fresh()
+                found.append(self.evaluator.value(number, self.axes, point))
+            self.evaluator.store_turned(found, memory, index, points[start : start + count])
+        return turned
 
     def _write(self, inner: Sequence[int], point: Point) -> None:
         """The group's result at one point of the domain, over its other dimensions."""

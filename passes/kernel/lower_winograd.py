@@ -1,4 +1,4 @@
-"""Dense 3x3 convolutions with a quarter of the multiplications."""
+"""Dense convolutions of stride one with a fraction of the multiplications."""
 
 from __future__ import annotations
 
@@ -19,26 +19,24 @@ from ._builder import Index
 from ._contraction import Contraction, read_contraction
 from ._transform import transform
 from ._values import Point, Val
-from ._winograd import F4, POINTS, Roles, WinogradSchedule, roles_of, tile_counts, winograd_of
-
-N = F4.size
+from ._winograd import POINTS, SIZE, Roles, WinogradSchedule, roles_of, tile_counts, winograd_of
 
 
 @dataclass(frozen=True)
 class LowerWinogradPass(Pass):
-    """Contractions with a `kernel.winograd` become minimal filtering F(4x4, 3x3), epilogue included.
+    """Contractions with a `kernel.winograd` become minimal filtering, epilogue included.
 
         func @group_4(%x: tensor<..>, %w: tensor<..>, %b: tensor<..>) -> tensor<..> { contract, add, max }
       -->
         func @group_4(%x: memref<..>, %u: memref<..>, %b: memref<..>, %y: memref<..>, %scratch: memref<..>,
                       %first: index, %last: index)
 
-    A task takes a block of tiles (6x6 inputs, 4x4 outputs each):
+    A task takes a block of tiles (6x6 inputs each, and 4x4 outputs of a 3x3 kernel, 3x3 of a 4x4 one):
 
         V[point][tile][channel] = B_t d B               (scratch memory, in the L2 cache)
         for group in row groups:
           for point in 36:  M[point][tile][row] = sum over channels of V[point][tile][channel] * U[point][channel][row]
-          y[4x4 of tile][row] = epilogue(A_t M A)
+          y[outputs of tile][row] = epilogue(A_t M A)
 
     %u is the transformed weight that `prepare-winograd` has computed when the model was created.
     """
@@ -72,7 +70,7 @@ class _Lowering:
         self.kind = ir.VectorType.get([schedule.lanes], self.element)
         inputs, products = POINTS * schedule.tiles * self.pitch, POINTS * schedule.tiles * self.width
         self.products_at, self.results_at = inputs, inputs + products
-        size = inputs + products + F4.outputs**2 * self.width
+        size = inputs + products + self.roles.filter.outputs**2 * self.width
         padded = sum(s.vectors * s.groups for s in schedule.segments) * schedule.lanes
         replaced = {shape.w_argument: _function.memory_type(self.element, POINTS * self.channels * padded)}
         self.kernel = _function.begin(group, replaced, scratch=_function.memory_type(self.element, size))
@@ -92,8 +90,12 @@ class _Lowering:
             )
         widths = "+".join(f"{s.vectors}x{schedule.lanes}" for s in schedule.segments)
         tile = f"{widths} rows, {schedule.pixels} of {schedule.tiles} tiles"
+        outputs = self.roles.filter.outputs
         _function.finish(
-            self.kernel, group, tasks, {"kind": "winograd 4x4", "vector": f"{schedule.lanes} lanes", "tile": tile}
+            self.kernel,
+            group,
+            tasks,
+            {"kind": f"winograd {outputs}x{outputs}", "vector": f"{schedule.lanes} lanes", "tile": tile},
         )
 
     def _task(self, task: ir.Value, blocks: int, row_blocks: int) -> None:
@@ -118,16 +120,16 @@ class _Lowering:
         dims: list[Index | None] = [None] * len(shape.nest.bounds)
         for dim, index in zip(roles.outer, outer, strict=True):
             dims[dim] = index
-        return dims, b.mul(ty, F4.outputs), b.mul(tx, F4.outputs)
+        return dims, b.mul(ty, self.roles.filter.outputs), b.mul(tx, self.roles.filter.outputs)
 
     def _input_tile(self, tile: Index, slot: Index) -> None:
         """V[..][slot][..] of one tile. Rows and columns past the input repeat its last: only outputs that are not stored
         depend on them."""
         roles, bounds, lanes = self.roles, self.shape.nest.bounds, self.schedule.lanes
         dims, top, left = self._tile_dims(tile)
-        taps = F4.taps - 1
-        rows = [b.minimum(b.add(top, i), bounds[roles.rows[0]] - 1 + taps) for i in range(N)]
-        columns = [b.minimum(b.add(left, i), bounds[roles.columns[0]] - 1 + taps) for i in range(N)]
+        taps = self.roles.filter.taps - 1
+        rows = [b.minimum(b.add(top, i), bounds[roles.rows[0]] - 1 + taps) for i in range(SIZE)]
+        columns = [b.minimum(b.add(left, i), bounds[roles.columns[0]] - 1 + taps) for i in range(SIZE)]
         for dim in (roles.rows[1], roles.columns[1], roles.channel):
             dims[dim] = 0
         places = []
@@ -145,7 +147,7 @@ class _Lowering:
 
         def channels(c: Index, count: int | None) -> None:
             loaded = [[self._load(x_buffer, b.add(place, c), count) for place in row] for row in places]
-            transformed = transform(F4.input_transform, loaded)
+            transformed = transform(self.roles.filter.input_transform, loaded)
             for point, value in enumerate(v for row in transformed for v in row):
                 at = b.add(b.mul(slot, self.pitch), b.add(c, point * self.schedule.tiles * self.pitch))
                 self._store(value, scratch, at, count)
@@ -233,13 +235,15 @@ class _Lowering:
 
     def _output_tile(self, segment: Segment, row: Index, tile: Index, slot: Index, is_last: bool) -> None:
         """Transform back, apply the epilogue, store the outputs that exist."""
-        lanes, scratch, m = self.schedule.lanes, self.kernel.scratch, F4.outputs
+        lanes, scratch, m = self.schedule.lanes, self.kernel.scratch, self.roles.filter.outputs
         for v in range(segment.vectors):
             points = []
             for i in range(POINTS):
                 place = b.add(b.mul(b.add(slot, i * self.schedule.tiles), self.width), self.products_at + v * lanes)
                 points.append(vector.load(self.kind, scratch, [b.value(place)]))
-            results = transform(F4.output_transform, [points[i * N : (i + 1) * N] for i in range(N)])
+            results = transform(
+                self.roles.filter.output_transform, [points[i * SIZE : (i + 1) * SIZE] for i in range(SIZE)]
+            )
             for i, value in enumerate(v_ for row_ in results for v_ in row_):
                 vector.store(value, scratch, [b.value(self.results_at + i * self.width + v * lanes)])
         dims, top, left = self._tile_dims(tile)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from cocomp.dialects import graph as graphs
-from cocomp.dialects import plan, structured
+from cocomp.dialects import plan
 from cocomp.passes.math.tiles import Segment
 from cocomp.support.mlir import func, ir, ops_in, scf, vector
 from cocomp.support.passes import Pass, State
@@ -17,9 +17,7 @@ from . import _builder as b
 from . import _function
 from ._contraction import Contraction, matrix_of, read_contraction
 from ._transform import transform
-from ._winograd import F4, POINTS, Roles, WinogradSchedule, roles_of, winograd_of
-
-TAPS = F4.taps**2
+from ._winograd import FILTERS, POINTS, Roles, WinogradSchedule, roles_of, winograd_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class PrepareWinogradPass(Pass):
         "plan.dispatch"(%rows, %u) {kernel = @winograd_weights_0, once}        (first in the plan)
         "plan.dispatch"(%x, %u, %y) {kernel = @group_4}
 
-    %u is persistent memory: transformed weights are four times as large, so they are not stored in the artefact. The
+    %u is persistent memory: transformed weights are a few times as large, so they are not stored in the artefact. The
     weight itself is stored in the order in which the transformation reads it, in pages that are given back afterwards.
     Needs `build-plan`.
     """
@@ -46,11 +44,26 @@ class PrepareWinogradPass(Pass):
                 preparer.dispatch(op, functions[op.attributes["kernel"].value], schedule)
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """What a kernel that transforms weights depends on."""
+
+    taps: int
+    channels: int
+    segments: tuple[Segment, ...]
+    lanes: int
+
+    @property
+    def rows(self) -> int:
+        """With those that fill the last registers."""
+        return sum(s.vectors * s.groups for s in self.segments) * self.lanes
+
+
 @dataclass
 class _Preparer:
     module: ir.Module
     state: State
-    kernels: dict[object, str] = field(default_factory=dict[object, str])
+    kernels: dict[_Shape, str] = field(default_factory=dict["_Shape", str])
     weights: dict[object, ir.Value] = field(default_factory=dict[object, ir.Value])
 
     def dispatch(self, op: ir.Operation, function: ir.Operation, schedule: WinogradSchedule) -> None:
@@ -62,19 +75,22 @@ class _Preparer:
         if key not in self.weights:
             self.weights[key] = self._transformed(name, contraction, roles, schedule, op)
         op.operands[contraction.w_argument] = self.weights[key]
+        empty = ~matrix_of(name, self.state.weights[name], contraction).any(axis=(0, 1))
+        pixels = contraction.extent(contraction.outer_pixels) * contraction.extent(contraction.pixel)
+        skipped = 2 * int(empty.sum()) * contraction.extent(contraction.row) * pixels
+        op.attributes["skipped_flops"] = plan.i64(skipped)  # taps that `split-strides` filled a window with
 
     def _transformed(
         self, name: str, contraction: Contraction, roles: Roles, schedule: WinogradSchedule, op: ir.Operation
     ) -> ir.Value:
-        channels = contraction.nest.bounds[roles.channel]
         packed = _packed(matrix_of(name, self.state.weights[name], contraction), contraction, roles, schedule)
         stored = self.state.weights.add(f"{name}:winograd", packed)
-        element = structured.element_of(contraction.group.arguments[contraction.w_argument])
-        shape = (channels, schedule.segments, schedule.lanes, str(element))
+        channels = contraction.nest.bounds[roles.channel]
+        shape = _Shape(roles.filter.taps, channels, schedule.segments, schedule.lanes)
         if shape not in self.kernels:
-            self.kernels[shape] = _weights_kernel(self.module, len(self.kernels), channels, schedule, element)
+            self.kernels[shape] = _weights_kernel(self.module, len(self.kernels), shape)
         block = op.block
-        size = packed.size // TAPS * POINTS * structured.bytes_of(element)
+        size = packed.nbytes // shape.taps**2 * POINTS
         with ir.InsertionPoint.at_block_begin(block), op.location:
             source, target = plan.constant(stored), plan.persistent(size)
             plan.dispatch(self.kernels[shape], [source, target], ir.ArrayAttr.get([]), op.location, once=True)
@@ -87,25 +103,26 @@ def _packed(matrix: np.ndarray, contraction: Contraction, roles: Roles, schedule
     extents = [contraction.nest.bounds[d] for d in contraction.columns]
     order = [contraction.columns.index(d) for d in (roles.rows[1], roles.columns[1], roles.channel)]
     weight = matrix.reshape(rows, *extents).transpose(0, *(1 + i for i in order))
+    taps = roles.filter.taps**2
     parts: list[np.ndarray] = []
     first = 0
     for segment in schedule.segments:
         size = segment.vectors * schedule.lanes
         for _ in range(segment.groups):
-            part = np.zeros((weight.shape[3], TAPS, size), matrix.dtype)
+            part = np.zeros((weight.shape[3], taps, size), matrix.dtype)
             chosen = weight[first : first + size]
-            part[:, :, : len(chosen)] = chosen.reshape(len(chosen), TAPS, -1).transpose(2, 1, 0)
+            part[:, :, : len(chosen)] = chosen.reshape(len(chosen), taps, -1).transpose(2, 1, 0)
             parts.append(part.ravel())
             first += size
     return np.concatenate(parts)
 
 
-def _weights_kernel(module: ir.Module, number: int, channels: int, schedule: WinogradSchedule, element: ir.Type) -> str:
+def _weights_kernel(module: ir.Module, number: int, shape: _Shape) -> str:
     """A kernel that transforms the weights of one shape; a task is a channel."""
     name = f"winograd_weights_{number}"
-    padded = sum(s.vectors * s.groups for s in schedule.segments) * schedule.lanes
     index = ir.IndexType.get()
-    buffers = [_function.memory_type(element, n * channels * padded) for n in (TAPS, POINTS)]
+    sizes = (n * shape.channels * shape.rows for n in (shape.taps**2, POINTS))
+    buffers = [_function.memory_type(ir.F32Type.get(), size) for size in sizes]
     with ir.InsertionPoint(module.body):
         function = func.FuncOp(name, ir.FunctionType.get([*buffers, index, index], []), visibility="private")
     _function.mark_arguments(function, 2)
@@ -115,31 +132,34 @@ def _weights_kernel(module: ir.Module, number: int, channels: int, schedule: Win
         func.ReturnOp([])
     with ir.InsertionPoint(op.body):
         start = 0
-        for segment in schedule.segments:
-            _segment(segment, start, op.induction_variable, channels, schedule.lanes, source, target)
-            start += segment.groups * segment.vectors * schedule.lanes
+        for segment in shape.segments:
+            _segment(shape, segment, start, op.induction_variable, (source, target))
+            start += segment.groups * segment.vectors * shape.lanes
         scf.yield_([])
-    function.attributes["kernel.tasks"] = _function.i64(channels)
+    function.attributes["kernel.tasks"] = _function.i64(shape.channels)
     function.attributes["kernel.flops"] = _function.i64(0)
     function.attributes["kernel.facts"] = ir.DictAttr.get({"kind": ir.StringAttr.get("winograd weights")})
     return name
 
 
-def _segment(
-    segment: Segment, start: int, channel: b.Index, channels: int, lanes: int, source: ir.Value, target: ir.Value
-) -> None:
-    size = segment.vectors * lanes
-    kind = ir.VectorType.get([lanes], source.type.element_type)
+def _segment(shape: _Shape, segment: Segment, start: int, channel: b.Index, buffers: tuple[ir.Value, ir.Value]) -> None:
+    """Transform the weights of one channel for a segment's rows, from the first buffer to the second."""
+    source, target = buffers
+    size, count = segment.vectors * shape.lanes, shape.taps**2
+    kind = ir.VectorType.get([shape.lanes], source.type.element_type)
 
     def group(number: b.Index) -> None:
         row = b.add(b.mul(number, size), start)
-        taps = b.add(b.mul(row, TAPS * channels), b.mul(channel, TAPS * size))
-        points = b.add(b.mul(row, POINTS * channels), b.mul(channel, size))
+        taps = b.add(b.mul(row, count * shape.channels), b.mul(channel, count * size))
+        points = b.add(b.mul(row, POINTS * shape.channels), b.mul(channel, size))
         for v in range(segment.vectors):
-            g = [vector.load(kind, source, [b.value(b.add(taps, i * size + v * lanes))]) for i in range(TAPS)]
-            u = transform(F4.filter_transform, [g[i * F4.taps : (i + 1) * F4.taps] for i in range(F4.taps)])
+            places = [b.value(b.add(taps, i * size + v * shape.lanes)) for i in range(count)]
+            g = [vector.load(kind, source, [place]) for place in places]
+            u = transform(
+                FILTERS[shape.taps].filter_transform, [g[i : i + shape.taps] for i in range(0, count, shape.taps)]
+            )
             for i, value in enumerate(x for row_ in u for x in row_):
-                at = b.add(points, i * channels * size + v * lanes)
+                at = b.add(points, i * shape.channels * size + v * shape.lanes)
                 vector.store(value, target, [b.value(at)])
 
     b.loop(0, segment.groups, 1, group)

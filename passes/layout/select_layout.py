@@ -84,11 +84,12 @@ class _Selector:
             self._pass_on(op)
 
     def _pass_on(self, op: ir.Operation) -> None:
-        """What a planar value is computed from, element by element or by reductions, had better be planar too."""
+        """What a planar value is computed from, element by element, had better be planar too. A reduction (a pool) writes
+        less than it reads, and can turn that."""
         if op.name != "func.call" or not self.planar & set(op.results):
             return
         group = graphs.read_group(self.functions[op.attributes["callee"].value])
-        if group.contraction is None and op.operands:
+        if group.contraction is None and not group.nest.reductions and op.operands:
             largest = max(op.operands, key=_elements)
             if structured.weight_name(largest) is None:
                 self.planar.add(largest)

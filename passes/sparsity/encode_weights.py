@@ -34,7 +34,7 @@ class EncodeWeightsPass(Pass):
         "sparse.contract"(%x, %w) : (tensor<..>, tensor<64x64x3x3xf32, #sparse.kgs<8, 4>>)
 
     Views between a constant that `fold-constants` made and its contraction move into the weight's map first. Reads the
-    weights; changes no value. A weight that is used by anything but contractions stays as it is, which means dense. Needs
+    weights; changes no value. A weight whose type says already how it is encoded keeps that; one that is used by anything but contractions stays as it is, which means dense. Needs
     `raise-contractions`. Whether zeros are worth leaving out is for `schedule-contractions` to decide.
 
     `sparsity` is `auto`; `off`, everything dense; or `force:ENCODING`, where a weight with zeros that has another
@@ -55,7 +55,9 @@ class EncodeWeightsPass(Pass):
             for argument in block.arguments:
                 name = structured.weight_name(argument)
                 uses = [use.owner.operation for use in argument.uses]
-                if name is None or not uses or not all(_is_weight_of(op, argument) for op in uses):
+                if name is None or not uses or argument.type.encoding is not None:
+                    continue
+                if not all(_is_weight_of(op, argument) for op in uses):
                     continue
                 kept = weight_mask(state.weights[name], structured.loops_of(uses[0]))
                 dense = sparse.attribute_of(ENCODINGS["dense"]())

@@ -9,6 +9,7 @@ import numpy as np
 
 from cocomp.dialects import structured
 from cocomp.passes import _outline
+from cocomp.passes._arguments import add_weight
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
@@ -162,19 +163,9 @@ def _constant_operations(frontier: list[ir.Value]) -> set[ir.Operation]:
 def _replace(main: ir.Operation, value: ir.Value, array: np.ndarray, state: State) -> None:
     """A new argument of `main` in place of a value."""
     base = _first_weight(value) or "constant"
-    name = state.weights.add(base if base == "constant" else f"{base}:folded", array)
-    block = main.regions[0].blocks[0]
-    argument = block.add_argument(value.type, value.owner.operation.location)
-    value.replace_all_uses_with(argument)
-    kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
-    main.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get([*kind.inputs, value.type], kind.results))
-    marks = (
-        list(main.attributes["arg_attrs"])
-        if "arg_attrs" in main.attributes
-        else [ir.DictAttr.get({})] * len(kind.inputs)
-    )
-    marks.append(ir.DictAttr.get({"sparse.name": ir.StringAttr.get(name)}))
-    main.attributes["arg_attrs"] = ir.ArrayAttr.get(marks)
+    name = base if base == "constant" else f"{base}:folded"
+    location = value.owner.operation.location
+    value.replace_all_uses_with(add_weight(main, value.type, name, array, state.weights, location))
 
 
 def _first_weight(value: ir.Value) -> str | None:

@@ -9,8 +9,10 @@ from typing import ClassVar
 from cocomp.dialects import sparse, structured
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Expr
-from cocomp.support.mlir import arith, ir, ops_in, tensor
+from cocomp.support.mlir import ir, ops_in, tensor
 from cocomp.support.passes import Pass, State
+
+from ._pads import padded, zero_pad
 
 WORTH_IT = 0.4
 """Share of the work that cutting a contraction into rows has to save."""
@@ -37,22 +39,11 @@ class TrimPaddingPass(Pass):
         for function in ops_in(module.body):
             block = function.regions[0].blocks[0]
             for op in ops_in(block):
-                if structured.is_contract(op) and (pad := _zero_pad(op.operands[0])) is not None:
+                if structured.is_contract(op) and (pad := zero_pad(op.operands[0])) is not None:
                     _cut_rows(op, pad)
             for op in ops_in(block):
-                if structured.is_contract(op) and (pad := _zero_pad(op.operands[0])) is not None:
+                if structured.is_contract(op) and (pad := zero_pad(op.operands[0])) is not None:
                     _trim(op, pad)
-
-
-def _zero_pad(value: ir.Value) -> ir.Operation | None:
-    """The padding with zeros that makes `value`, if one does."""
-    owner = value.owner
-    if isinstance(owner, ir.Block) or owner.operation.name != "tensor.pad":
-        return None
-    yielded = structured.body_ops(owner.operation)[-1].operands[0].owner
-    if isinstance(yielded, ir.Block) or yielded.operation.name != "arith.constant":
-        return None
-    return owner.operation if ir.FloatAttr(yielded.operation.attributes["value"]).value == 0 else None
 
 
 def _trim(op: ir.Operation, pad: ir.Operation) -> None:
@@ -76,7 +67,7 @@ def _trim(op: ir.Operation, pad: ir.Operation) -> None:
         high[axis] = max(0, last - (low[axis] + extents[axis] - 1))
         low[axis] = before
     with ir.InsertionPoint(op), op.location:
-        x = _padded(pad, low, high)
+        x = padded(pad.operands[0], low, high)
         affine_maps = [structured.affine_map(m, len(bounds)) for m in maps]
         trimmed = sparse.contract(x, op.operands[1], affine_maps, bounds, op.results[0].type, op.location)
     op.results[0].replace_all_uses_with(trimmed)
@@ -170,16 +161,3 @@ def _sees_inside(expr: Expr, at: Mapping[int, int], bounds: Sequence[int], low: 
     point = tuple(Expr((), at[d]) if d in at else affine.dim(d) for d in range(len(bounds)))
     first, last = affine.interval(affine.substitute(expr, point, bounds), bounds)
     return last >= low and first < low + extent
-
-
-def _padded(pad: ir.Operation, low: list[int], high: list[int]) -> ir.Value:
-    source = pad.operands[0]
-    if not any(low) and not any(high):
-        return source
-    shape = [before + n + after for before, n, after in zip(low, structured.shape_of(source), high, strict=True)]
-    element = structured.element_of(source)
-    made = tensor.PadOp(ir.RankedTensorType.get(shape, element), source, [], [], low, high)
-    block = made.regions[0].blocks.append(*[ir.IndexType.get()] * len(shape), arg_locs=[pad.location] * len(shape))
-    with ir.InsertionPoint(block):
-        tensor.yield_(arith.constant(element, ir.FloatAttr.get(element, 0.0)))
-    return made.result

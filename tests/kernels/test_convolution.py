@@ -97,6 +97,24 @@ def test_minimal_filtering_and_what_is_around_it() -> None:
     check(*cases, threads=(1, 2))
 
 
+def test_split_strides() -> None:
+    """Strided layers that minimal filtering serves once their places are channels: odd extents, uneven padding, batches."""
+    torch.manual_seed(4)
+    cases = []
+    for kernel, stride, padding, size, batch in (
+        (7, 2, 3, (64, 64), 1),
+        (7, 2, 3, (57, 63), 2),
+        (7, 2, 2, (64, 61), 1),
+        (6, 2, 2, (64, 64), 1),
+        (5, 2, 1, (63, 64), 1),
+        (11, 3, 4, (96, 95), 1),
+        (7, 2, 0, (64, 65), 1),
+    ):
+        layer = nn.Sequential(nn.Conv2d(3, 40, kernel, stride, padding), nn.ReLU())
+        cases.append(Case(describe(k=kernel, s=stride, p=padding, size=size), layer, (torch.randn(batch, 3, *size),)))
+    check(*cases, threads=(1, 2))
+
+
 class Residual(nn.Module):
     """Convolution, batch norm, addition of what went in, activation: one kernel."""
 

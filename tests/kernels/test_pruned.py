@@ -113,3 +113,14 @@ def test_sparse_tensors_of_pytorch() -> None:
     torch.manual_seed(9)
     layer = pruned(nn.Linear(32, 16), "anywhere")
     check(Case("spread", layer, (torch.randn(5, 32),)))
+
+
+@pytest.mark.parametrize("width", [64, 56, 52])
+def test_a_pool_between_channels_last_and_planes(width: int) -> None:
+    """Minimal filtering writes channels last, the pruned layer asks for planes: the pool turns its registers."""
+    torch.manual_seed(width)
+    layers = [nn.Conv2d(3, 32, 7, 2, 3), nn.MaxPool2d(3, 2, 1), pruned(nn.Conv2d(32, 32, 3, padding=1), "anywhere")]
+    model, x = nn.Sequential(*layers).eval(), torch.randn(1, 3, 4 * width, 4 * width)
+    check(Case("pool", model, (x,)), threads=(1, 2))
+    kernels = cocomp.compile(model, (x,)).manifest["dispatches"]
+    assert "gathers" not in next(k["facts"] for k in kernels if k["layer"] == "1")

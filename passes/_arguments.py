@@ -1,0 +1,28 @@
+"""Weights as arguments of the main function."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cocomp.support.mlir import ir
+from cocomp.support.weights import WeightStore
+
+
+def add_weight(
+    main: ir.Operation, kind: ir.Type, name: str, array: np.ndarray, weights: WeightStore, location: ir.Location
+) -> ir.Value:
+    """A new argument of `main` that stands for `array`, stored under `name` or, where that is taken, one like it."""
+    stored = weights.add(name, array)
+    argument = main.regions[0].blocks[0].add_argument(kind, location)
+    signature = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
+    main.attributes["function_type"] = ir.TypeAttr.get(
+        ir.FunctionType.get([*signature.inputs, kind], signature.results)
+    )
+    marks = (
+        list(main.attributes["arg_attrs"])
+        if "arg_attrs" in main.attributes
+        else [ir.DictAttr.get({})] * len(signature.inputs)
+    )
+    marks.append(ir.DictAttr.get({"sparse.name": ir.StringAttr.get(stored)}))
+    main.attributes["arg_attrs"] = ir.ArrayAttr.get(marks)
+    return argument
