@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,6 +34,8 @@ UNALIGNED = 2
 MISSED = 0.4
 """Share of the time that lines take from the L2 cache that nothing else hides."""
 TASKS_WANTED = 16
+OTHER_TASKS = 0.03
+"""What the second best way to cut the work into tasks counts beside the best, and so on: cycles do not tell them apart."""
 
 
 @dataclass(frozen=True)
@@ -165,29 +167,55 @@ class VectorUnit:
         return [lanes >> s for s in range(3) if lanes >> s >= MIN_LANES] if sparse else [lanes]
 
 
+Tile = tuple[float, int, int, int]
+"""(cycles, lanes, units of rows, units of pixels) of a register tile."""
+
+
 def choose_tiles(work: Work, unit: VectorUnit) -> TileSchedule:
     """The tile with the fewest cycles by the count of instructions; among equals the larger one."""
-    best: tuple[float, int, int, int] | None = None
-    for lanes in unit.widths(work.rows, bool(work.kept)):
-        n_vectors = -(-work.rows // lanes)
-        for vectors in range(1, min(MAX_VECTORS, n_vectors) + 1):
-            for pixels in range(1, min(MAX_PIXELS, work.pixels) + 1):
-                spare = 0 if vectors == 1 and unit.broadcast_operand else 1
-                if vectors * pixels + vectors + spare > unit.registers:
-                    break
-                cycles = _cycles(work, vectors, pixels, lanes, unit)
-                if best is None or (cycles, -vectors * pixels) < (best[0], -best[2] * best[3]):
-                    best = (cycles, lanes, vectors, pixels)
-    assert best is not None
-    _, lanes, vectors, pixels = best
-    segments = split_rows(work.rows, vectors, lanes)
-    pixel_block, row_block = _blocks(work, sum(s.groups for s in segments), vectors * lanes, pixels, unit.l2_bytes)
-    return TileSchedule(lanes, segments, pixels, pixel_block, row_block, keep_zeros=not work.kept)
+    return _schedules(work, unit, min(_row_tiles(work, unit), key=_dearness), along_pixels=False)[0]
 
 
 def choose_pixel_tiles(work: Work, unit: VectorUnit) -> TileSchedule | None:
     """The best tile with registers along pixels; None where there are too few of them."""
-    best: tuple[float, int, int, int] | None = None
+    best = min(_pixel_tiles(work, unit), key=_dearness, default=None)
+    return None if best is None else _schedules(work, unit, best, along_pixels=True)[0]
+
+
+def rank_tiles(work: Work, unit: VectorUnit, along_pixels: bool) -> list[tuple[float, TileSchedule]]:
+    """(cycles, schedule) of what is worth measuring, cheapest first: for each width of the registers and height of the tile the
+    two best widths of the tile, each with the best ways to cut the work into tasks. The first is what the functions above
+    choose; the list is empty where registers cannot run so."""
+    heights: dict[tuple[int, int], list[Tile]] = {}
+    for tile in sorted(_pixel_tiles(work, unit) if along_pixels else _row_tiles(work, unit), key=_dearness):
+        heights.setdefault(tile[1:3], []).append(tile)
+    found = [
+        (tile[0] * (1 + OTHER_TASKS * number), schedule)
+        for tiles in heights.values()
+        for tile in tiles[:2]
+        for number, schedule in enumerate(_schedules(work, unit, tile, along_pixels)[:3])
+    ]
+    return sorted(found, key=lambda c: c[0])
+
+
+def _dearness(tile: Tile) -> tuple[float, int]:
+    cycles, _, rows, pixels = tile
+    return cycles, -rows * pixels
+
+
+def _row_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
+    """Every tile with registers along rows that fits the registers."""
+    for lanes in unit.widths(work.rows, bool(work.kept)):
+        for vectors in range(1, min(MAX_VECTORS, -(-work.rows // lanes)) + 1):
+            for pixels in range(1, min(MAX_PIXELS, work.pixels) + 1):
+                spare = 0 if vectors == 1 and unit.broadcast_operand else 1
+                if vectors * pixels + vectors + spare > unit.registers:
+                    break
+                yield _cycles(work, vectors, pixels, lanes, unit), lanes, vectors, pixels
+
+
+def _pixel_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
+    """Every tile with registers along pixels that fits the registers."""
     for lanes in (unit.lanes, unit.lanes // 2):
         if lanes < MIN_LANES or work.pixels <= lanes // 2:
             continue
@@ -195,16 +223,18 @@ def choose_pixel_tiles(work: Work, unit: VectorUnit) -> TileSchedule | None:
             for vectors in range(1, max(1, work.pixels // lanes) + 1):
                 if rows * vectors + vectors + 1 > unit.registers:
                     break
-                cycles = _pixel_cycles(work, rows, vectors, lanes, unit)
-                if best is None or (cycles, -vectors * rows) < (best[0], -best[2] * best[3]):
-                    best = (cycles, lanes, rows, vectors)
-    if best is None:
-        return None
-    _, lanes, rows, vectors = best
-    segments = split_rows(work.rows, rows, 1)
-    tiles = dataclasses.replace(work, pixels=-(-work.pixels // lanes))
-    pixel_block, row_block = _blocks(tiles, sum(s.groups for s in segments), rows, vectors, unit.l2_bytes)
-    return TileSchedule(lanes, segments, vectors, pixel_block, row_block, keep_zeros=not work.kept, along_pixels=True)
+                yield _pixel_cycles(work, rows, vectors, lanes, unit), lanes, rows, vectors
+
+
+def _schedules(work: Work, unit: VectorUnit, tile: Tile, along_pixels: bool) -> list[TileSchedule]:
+    """A tile with every way to cut the work into tasks, the best first."""
+    _, lanes, rows, pixels = tile
+    if along_pixels:
+        work = dataclasses.replace(work, pixels=-(-work.pixels // lanes))
+    row_lanes = 1 if along_pixels else lanes
+    segments = split_rows(work.rows, rows, row_lanes)
+    blocks = _blocks(work, sum(s.groups for s in segments), rows * row_lanes, pixels, unit.l2_bytes)
+    return [TileSchedule(lanes, segments, pixels, *cut, not work.kept, along_pixels) for cut in blocks]
 
 
 def group_sizes(rows: int, unit: VectorUnit) -> list[int]:
@@ -290,9 +320,9 @@ def _pixel_cycles(work: Work, rows: int, vectors: int, lanes: int, unit: VectorU
     return total
 
 
-def _blocks(work: Work, groups: int, size: int, pixels: int, l2_bytes: int) -> tuple[int, int]:
-    """(register tiles of pixels, row groups) of a task: enough tasks, the input of a task in the L2 cache, and the least
-    traffic: every block of pixels reads all weights of its rows, every block of rows all its pixels."""
+def _blocks(work: Work, groups: int, size: int, pixels: int, l2_bytes: int) -> list[tuple[int, int]]:
+    """(register tiles of pixels, row groups) of a task, the best first: enough tasks, the input of a task in the L2 cache, and
+    the least traffic: every block of pixels reads all weights of its rows, every block of rows all its pixels."""
     tiles = work.outer_pixels * -(-work.pixels // pixels)
     all_groups = groups * work.outer_rows
     weight_bytes = work.weight_bytes * work.columns_of(size) / work.columns
@@ -303,5 +333,5 @@ def _blocks(work: Work, groups: int, size: int, pixels: int, l2_bytes: int) -> t
         row_blocks = min(all_groups, -(-TASKS_WANTED // (blocks * work.batches)))
         few = blocks * row_blocks * work.batches < TASKS_WANTED
         candidates.append((few, weight_bytes * blocks + work.input_bytes * row_blocks, blocks, row_blocks))
-    _, _, blocks, row_blocks = min(candidates)
-    return -(-tiles // blocks), -(-all_groups // row_blocks)
+    cuts = ((-(-tiles // blocks), -(-all_groups // row_blocks)) for _, _, blocks, row_blocks in sorted(candidates))
+    return list(dict.fromkeys(cuts))
