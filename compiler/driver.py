@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from cocomp import dialects
-from cocomp.support.diagnostics import CompileError, InternalError
+from cocomp.passes.kernel.tune_contractions import TuneContractionsPass
+from cocomp.support.diagnostics import CompileError, InternalError, UsageError
 from cocomp.support.machine import CpuTarget
 from cocomp.support.mlir import ir
 from cocomp.support.passes import Instrument, State, VerifyAfter, run_passes
@@ -21,10 +22,10 @@ from cocomp.support.weights import WeightStore
 from .artifact import Artifact, write_whole
 from .options import Options
 from .phases import verify_phase
-from .pipeline import cpu_steps
+from .pipeline import FROM_SCHEDULES, cpu_steps
 from .reproduce import Snapshot
 from .targets.cpu import emit
-from .targets.cpus import cpu_target
+from .targets.cpus import cpu_target, runs_here
 from .targets.describe import manifest_of, weights_of
 
 Progress = Callable[[str, float], None]
@@ -44,9 +45,11 @@ class Compilation:
 
     def run(self) -> Artifact | None:
         """Run the phases; the artefact, or None when the options say to stop before there is one."""
-        target = cpu_target(self.options.target, self.options.cpu, self.options.precision)
+        target = target_of(self.options)
         dialects.register(self.module.context)
-        state = State(target, self.weights, evaluate=evaluate_on_host, facts=self.facts)
+        state = State(
+            target, self.weights, evaluate=evaluate_on_host, measure=measure_here, tell=self._tell, facts=self.facts
+        )
         snapshot = Snapshot(self.weights)
         self.instruments = [*self.instruments, snapshot]
         try:
@@ -61,7 +64,9 @@ class Compilation:
 
     def lower(self, state: State, fold: bool = True) -> None:
         """Run the passes of every phase up to the one that the options name."""
-        for number, (reached, steps) in enumerate(cpu_steps(fold, self.options.precision, self.options.sparsity)):
+        chosen = self.options
+        phases = cpu_steps(fold, chosen.precision, chosen.sparsity, _tuner(chosen))
+        for number, (reached, steps) in enumerate(phases):
             start = time.perf_counter()
             run_passes([step.what for step in steps], self.module, state, [*self.instruments, VerifyAfter()])
             verify_phase(self.module, reached)
@@ -85,6 +90,10 @@ class Compilation:
         self.facts.setdefault("phases", {})[name] = seconds
         self.progress(name, seconds)
 
+    def _tell(self, text: str) -> None:
+        for instrument in self.instruments:
+            instrument.news(text)
+
     def _dump(self, number: int, name: str) -> None:
         if self.options.dump_ir is not None:
             directory = self.options.dump_ir
@@ -94,6 +103,25 @@ class Compilation:
                 raise CompileError(f"cannot write: {error.strerror}", where=str(directory)) from error
             text = self.module.operation.get_asm(enable_debug_info=True)
             write_whole({directory / f"{number}_{name}.mlir": text.encode()})
+
+
+def target_of(options: Options) -> CpuTarget:
+    """What the options say to compile for. Raises UsageError where there is no such target, or kernels would have to be timed
+    that this machine cannot run."""
+    target = cpu_target(options.target, options.cpu, options.precision)
+    if options.tune and not runs_here(target):
+        raise UsageError(
+            f"expected no --tune={options.tune:g} with -target={options.target}: code for {target.tune or target.cpu} cannot be "
+            "timed on this machine; tune on one like it, and take its --tune-database with --tune=0"
+        )
+    return target
+
+
+def _tuner(options: Options) -> TuneContractionsPass | None:
+    if options.tune is None:
+        return None
+    file = str(options.tune_database or "")
+    return TuneContractionsPass(options.tune, file, options.threads, options.sparsity.startswith("force"))
 
 
 def evaluate_on_host(module: ir.Module, weights: WeightStore) -> list[np.ndarray]:
@@ -109,3 +137,19 @@ def evaluate_on_host(module: ir.Module, weights: WeightStore) -> list[np.ndarray
         path.write_bytes(artifact.data)
         with Model(path, check=False) as model:
             return model.run([])
+
+
+def measure_here(
+    module: ir.Module, weights: WeightStore, target: CpuTarget, threads: int, seconds: float
+) -> np.ndarray:
+    """Times of the kernels of a scheduled module whose arguments are all weights: nanoseconds[rounds, calls]. In a round each
+    kernel runs once; the rounds take about `seconds`."""
+    from cocomp.runtime.rounds import kernel_times
+
+    inner = Compilation(module, weights, Options())
+    run_passes([step.what for step in FROM_SCHEDULES], module, State(target, weights))
+    artifact = inner.finish(target)
+    with tempfile.TemporaryDirectory(prefix="cocomp-") as name:
+        path = Path(name) / "trial.so"
+        path.write_bytes(artifact.data)
+        return kernel_times(path, threads, seconds)

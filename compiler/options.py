@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +28,15 @@ class Options:
     sparsity: str = "auto"
     """Zeros of weights: `auto`, left out where that is faster; `off`; or `force:ENCODING`, left out everywhere, and every
     weight with zeros has to have that encoding."""
+    tune: float | None = None
+    """Seconds to measure schedules for on this machine; 0 to take those in the database and measure nothing, None to take what
+    the cost model predicts."""
     compile_to: str = "target"
     """Phase to stop after."""
+    tune_database: Path | None = field(default=None, compare=False)
+    """File with what was measured; None for one in the user's cache."""
+    threads: int = field(default=0, compare=False)
+    """Threads that schedules are measured with; 0 for all processors."""
     dump_ir: Path | None = field(default=None, compare=False)
     """Directory for the IR after every phase."""
     workers: int = field(default=0, compare=False)
@@ -44,18 +52,22 @@ class Options:
                 parse_sparsity(self.sparsity)
             except ValueError as error:
                 raise UsageError(str(error)) from None
+        if self.tune is not None and not 0 <= self.tune < math.inf:
+            raise UsageError(f"expected a number of seconds from 0 to tune for, got {self.tune:g}")
+        if self.tune is None and self.tune_database is not None:
+            raise UsageError("expected --tune=SECONDS with --tune-database; --tune=0 takes what is in it")
         if self.compile_to not in NAMES:
             raise UsageError(f"unknown phase '{self.compile_to}': expected one of {', '.join(NAMES)}")
 
     def __str__(self) -> str:
         chosen = [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.compare]
-        return " ".join(f"{name.replace('_', '-')}={value}" for name, value in chosen if value != "")
+        return " ".join(f"{name.replace('_', '-')}={value}" for name, value in chosen if value not in ("", None))
 
     @classmethod
     def parse(cls, text: str) -> Options:
         """The options whose text form is `text`."""
         known = {f.name for f in dataclasses.fields(cls) if f.compare}
-        values: dict[str, str] = {}
+        values: dict[str, str | float] = {}
         for item in text.split():
             key, separator, value = item.partition("=")
             name = key.replace("-", "_")
@@ -63,7 +75,7 @@ class Options:
                 raise UsageError(
                     f"unknown option '{item}': expected key=value with a key of {', '.join(sorted(known))}"
                 )
-            values[name] = value
+            values[name] = _seconds(value) if name == "tune" else value
         return cls(**values)  # pyright: ignore[reportArgumentType]
 
     @property
@@ -75,3 +87,10 @@ class Options:
     def processes(self) -> int:
         """Processes to generate code with."""
         return self.workers or len(os.sched_getaffinity(0))
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"expected a number of seconds from 0 to tune for, got '{text}'") from None

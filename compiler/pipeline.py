@@ -11,6 +11,7 @@ from cocomp.passes.kernel.lower_sequential import LowerSequentialPass
 from cocomp.passes.kernel.lower_winograd import LowerWinogradPass
 from cocomp.passes.kernel.prepare_winograd import PrepareWinogradPass
 from cocomp.passes.kernel.schedule_contractions import ScheduleContractionsPass
+from cocomp.passes.kernel.tune_contractions import TuneContractionsPass
 from cocomp.passes.layout.select_layout import SelectLayoutPass
 from cocomp.passes.plan.assign_arena import AssignArenaPass
 from cocomp.passes.plan.build_plan import BuildPlanPass
@@ -40,11 +41,24 @@ class Step:
 
 
 CLEAN = Upstream(pipeline="canonicalize,cse")
+FROM_SCHEDULES = [
+    Step(BuildPlanPass(), "tensors become memory"),
+    Step(PrepareWinogradPass(), "their weights are transformed when the model is created"),
+    Step(PackWeightsPass(), "weights in the order of the tiles"),
+    Step(AssignArenaPass(), "all buffers are known"),
+    Step(LowerContractionsPass(), "gather-GEMM with its epilogue"),
+    Step(LowerWinogradPass(), "minimal filtering with its epilogue"),
+    Step(LowerLoopsPass(), "everything else that is a loop"),
+    Step(LowerSequentialPass(), "scans and sorts, which are not"),
+]
+"""From schedules to kernels: what the tuner does to a kernel that it measures, too."""
 
 
-def cpu_steps(fold: bool = True, precision: str = "f32", sparsity: str = "auto") -> list[tuple[Phase, list[Step]]]:
+def cpu_steps(
+    fold: bool = True, precision: str = "f32", sparsity: str = "auto", tuner: TuneContractionsPass | None = None
+) -> list[tuple[Phase, list[Step]]]:
     """Phases with the steps that lead to them. Without `fold` constants are computed at run time: that is how constants
-    themselves are evaluated."""
+    themselves are evaluated. Without `tuner` schedules are those that the cost model predicts to be best."""
     folding = [
         Step(FoldScalesPass(), "batch norm becomes part of the weights that precede it"),
         Step(FoldConstantsPass(), "what hangs on weights alone is computed now"),
@@ -91,14 +105,8 @@ def cpu_steps(fold: bool = True, precision: str = "f32", sparsity: str = "auto")
                     ScheduleContractionsPass(force=sparsity.startswith("force")),
                     "tiles depend on layouts, packing depends on tiles",
                 ),
-                Step(BuildPlanPass(), "tensors become memory"),
-                Step(PrepareWinogradPass(), "their weights are transformed when the model is created"),
-                Step(PackWeightsPass(), "weights in the order of the tiles"),
-                Step(AssignArenaPass(), "all buffers are known"),
-                Step(LowerContractionsPass(), "gather-GEMM with its epilogue"),
-                Step(LowerWinogradPass(), "minimal filtering with its epilogue"),
-                Step(LowerLoopsPass(), "everything else that is a loop"),
-                Step(LowerSequentialPass(), "scans and sorts, which are not"),
+                *([Step(tuner, "measuring knows what counting cannot")] if tuner else []),
+                *FROM_SCHEDULES,
             ],
         ),
     ]

@@ -78,14 +78,18 @@ class Model:
     def profile(self, inputs: Sequence[Any], runs: int = 10) -> list[KernelTime]:
         """Time of each kernel, the median of `runs` runs."""
         kernels = self.manifest.raw["dispatches"]
-        times = np.zeros((runs, len(kernels)), np.int64)
+        medians = np.median(self.kernel_times(inputs, runs), axis=0) / 1e3
+        return [KernelTime(k["kernel"], k["layer"], float(t)) for k, t in zip(kernels, medians, strict=True)]
+
+    def kernel_times(self, inputs: Sequence[Any], runs: int) -> np.ndarray:
+        """Nanoseconds that each kernel took in each run, int64[runs, kernels]."""
+        times = np.zeros((runs, len(self.manifest.raw["dispatches"])), np.int64)
         self._library.cocomp_set_profiling(self._handle, 1)
         for row in times:
             self.run(inputs)
             self._library.cocomp_profile(self._handle, row.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)), len(row))
         self._library.cocomp_set_profiling(self._handle, 0)
-        medians = np.median(times, axis=0) / 1e3
-        return [KernelTime(k["kernel"], k["layer"], float(t)) for k, t in zip(kernels, medians, strict=True)]
+        return times
 
     def close(self) -> None:
         """Stop the model's threads and free its memory."""

@@ -50,13 +50,16 @@ class ProgressLines:
         else:
             print(line, file=sys.stderr)
 
+    def news(self, text: str) -> None:
+        """Say on a terminal what a pass is doing."""
+        if self.terminal:
+            self._status.update(text)
+
     def instruments(self) -> list[Instrument]:
         """What has to watch the passes: with -v they are listed."""
-        if not self.verbose:
-            return []
-        from cocomp.support.instrument import TellTimes
+        from cocomp.support.instrument import TellNews, TellTimes
 
-        return [TellTimes(self.pass_done)]
+        return [TellNews(self.news), *([TellTimes(self.pass_done)] if self.verbose else [])]
 
 
 def following(name: str) -> str:

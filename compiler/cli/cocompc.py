@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         help="shape and type of an input, where the model does not fix them; in order, or by name",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=_shell.count, default=0, metavar="N", help="threads for --verify (default: all processors)"
+        "--threads", type=_shell.count, default=0, metavar="N", help="threads for --verify and --tune (default: all processors)"
     )
     parser.add_argument(
         "--verify", metavar="RTOL",
@@ -77,6 +77,15 @@ def _parser() -> argparse.ArgumentParser:
         "--sparsity", default="auto", metavar="auto|off|force:ENCODING",
         help="zeros of weights: left out where that is faster (default), never, or everywhere, with all weights that have "
         "zeros in one encoding, such as bcr or 'bcr<16,64>'",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tune", type=float, metavar="SECONDS",
+        help="measure schedules on this machine for so long, and keep what is faster than predicted; what was measured before "
+        "is taken from the database, and 0 measures nothing",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tune-database", type=Path, metavar="FILE",
+        help="where --tune keeps its results (default: cocomp/tuning.sqlite in the user's cache)",
     )  # fmt: skip
     parser.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after every phase")
     parser.add_argument(
@@ -114,6 +123,9 @@ def _compile(options: argparse.Namespace) -> int:
         cpu=options.mcpu,
         precision=options.precision,
         sparsity=options.sparsity.replace(" ", ""),
+        tune=options.tune,
+        tune_database=options.tune_database,
+        threads=options.threads,
         compile_to=options.compile_to,
         dump_ir=options.dump_ir,
     )
@@ -199,9 +211,9 @@ def _silence_libraries() -> None:
 
 def _import(spec: str, inputs: Sequence[InputSpec], options: Options, trust_pickle: bool) -> tuple[Imported, float]:
     """Load and lower the model; also the seconds it took. A wrong target is reported before."""
-    from cocomp.targets.cpus import cpu_target
+    from cocomp.driver import target_of
 
-    cpu_target(options.target, options.cpu, options.precision)
+    target_of(options)
     start = time.perf_counter()
     from cocomp.frontend.formats import load_model
     from cocomp.support.mlir import context

@@ -34,3 +34,13 @@ class TellTimes(Instrument):
 
     def after(self, step: Pass, module: ir.Module, seconds: float) -> None:
         self.tell(str(step), seconds)
+
+
+@dataclass(frozen=True)
+class TellNews(Instrument):
+    """Tell somebody what passes that take long are doing."""
+
+    tell: Callable[[str], None]
+
+    def news(self, text: str) -> None:
+        self.tell(text)

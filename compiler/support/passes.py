@@ -27,6 +27,11 @@ class State:
     weights: WeightStore = field(default_factory=WeightStore)
     evaluate: Callable[[ir.Module, WeightStore], list[Any]] | None = None
     """Runs a module whose arguments are all weights and returns its results: how constants are folded."""
+    measure: Callable[[ir.Module, WeightStore, CpuTarget, int, float], Any] | None = None
+    """Compiles a scheduled module whose arguments are all weights and runs it here, on so many threads and for about so many
+    seconds: nanoseconds[rounds, calls]. How schedules are tuned."""
+    tell: Callable[[str], None] = lambda _text: None
+    """Takes what a pass that takes long is doing, for who watches."""
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     """What passes found out and the report shows, by the pass's name."""
 
@@ -130,6 +135,9 @@ class Instrument:
 
     def after(self, step: Pass, module: ir.Module, seconds: float) -> None:
         """Called after each pass that succeeded."""
+
+    def news(self, text: str) -> None:
+        """Called with what a pass that takes long is doing."""
 
 
 class VerifyAfter(Instrument):

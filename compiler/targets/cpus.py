@@ -64,6 +64,15 @@ def cpu_target(name: str, cpu: str = "", precision: str = "f32") -> CpuTarget:
     return replace(target, features="+fullfp16")
 
 
+def runs_here(target: CpuTarget) -> bool:
+    """Whether this machine can run code for a target."""
+    try:
+        here = cpu_target("host")
+    except UsageError:
+        return False
+    return target.triple == here.triple and target.vector_bytes <= here.vector_bytes and target.fp16 <= here.fp16
+
+
 def _cpu_target(name: str, cpu: str) -> CpuTarget:
     if name == "host":
         return _with_caches(_cpu_target(_host_name(), cpu or _host_cpu()), "host")

@@ -109,16 +109,33 @@ def choose_winograd(
 ) -> tuple[WinogradSchedule, float] | None:
     """The best schedule of minimal filtering and its cycles; None where it is not possible. With `any_layout` what would be
     possible with channels contiguous counts."""
+    work = _work_of(contraction, any_layout)
+    return None if work is None else schedule_filtering(work, unit, l1_bytes)
+
+
+def rank_winograd(contraction: Contraction, unit: VectorUnit, l1_bytes: int) -> list[tuple[float, WinogradSchedule]]:
+    """(cycles, schedule) of what is worth measuring, cheapest first: the best two for each height of the register tile. The first
+    is what `choose_winograd` chooses."""
+    work = _work_of(contraction)
+    if work is None or work.rows < unit.lanes:
+        return []
+    heights: dict[int, list[_Candidate]] = {}
+    for candidate in sorted(_candidates(work, unit, l1_bytes), key=_cycles):
+        heights.setdefault(candidate[1], []).append(candidate)
+    best = sorted((c for candidates in heights.values() for c in candidates[:2]), key=_cycles)
+    return [(c[0], _schedule(work, c, unit)) for c in best]
+
+
+def _work_of(contraction: Contraction, any_layout: bool = False) -> FilteringWork | None:
     roles = roles_of(contraction, any_layout)
     if roles is None:
         return None
     down, across = tile_counts(contraction, roles)
-    work = FilteringWork(
+    return FilteringWork(
         rows=contraction.extent(contraction.row),
         channels=contraction.nest.bounds[roles.channel],
         tiles=contraction.extent(roles.outer) * down * across,
     )
-    return schedule_filtering(work, unit, l1_bytes)
 
 
 @dataclass(frozen=True)
@@ -134,17 +151,27 @@ def schedule_filtering(work: FilteringWork, unit: VectorUnit, l1_bytes: int) -> 
     """The best schedule and its cycles; None where registers or the L2 cache hold none."""
     if work.rows < unit.lanes:
         return None
-    found = min((c for c in _candidates(work, unit, l1_bytes)), key=lambda c: c[0], default=None)
-    if found is None:
-        return None
-    cycles, vectors, pixels, tiles, row_blocks = found
+    found = min(_candidates(work, unit, l1_bytes), key=_cycles, default=None)
+    return None if found is None else (_schedule(work, found, unit), found[0])
+
+
+_Candidate = tuple[float, int, int, int, int]
+"""(cycles, vectors, pixels, tiles of a task, blocks of rows)."""
+
+
+def _cycles(candidate: _Candidate) -> float:
+    return candidate[0]
+
+
+def _schedule(work: FilteringWork, candidate: _Candidate, unit: VectorUnit) -> WinogradSchedule:
+    _, vectors, pixels, tiles, row_blocks = candidate
     segments = split_rows(work.rows, vectors, unit.lanes)
     groups = sum(s.groups for s in segments)
-    return WinogradSchedule(unit.lanes, segments, pixels, tiles, -(-groups // row_blocks)), cycles
+    return WinogradSchedule(unit.lanes, segments, pixels, tiles, -(-groups // row_blocks))
 
 
-def _candidates(work: FilteringWork, unit: VectorUnit, l1_bytes: int) -> Iterator[tuple[float, int, int, int, int]]:
-    """(cycles, vectors, pixels, tiles of a task, blocks of rows) of every schedule that fits the registers and the L2 cache."""
+def _candidates(work: FilteringWork, unit: VectorUnit, l1_bytes: int) -> Iterator[_Candidate]:
+    """Every schedule that fits the registers and the L2 cache."""
     for vectors in range(1, 5):
         segments = split_rows(work.rows, vectors, unit.lanes)
         groups = sum(s.groups for s in segments)

@@ -19,12 +19,11 @@ from cocomp.passes.math.tiles import (
     choose_pixel_tiles,
     choose_tiles,
     estimate,
-    group_sizes,
-    kept_columns,
 )
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
+from ._candidates import works_of
 from ._contraction import Contraction, encoding_of, matrix_of, read_contraction, schedule_attribute
 from ._winograd import WORTH_IT, choose_winograd, winograd_attribute
 
@@ -43,7 +42,7 @@ class ScheduleContractionsPass(Pass):
     Counts instructions (`passes.math.tiles`) of several ways and takes the cheapest: registers along rows, or along pixels
     where they are contiguous; all columns, or for a weight with zeros only those that a row group keeps; minimal filtering, which a 3x3 convolution gets as `kernel.winograd` instead. With `force` zeros are left out wherever there are any.
     Depth-wise contractions get neither: they run as loops over channels. Needs `select-layout` and weights that have an
-    encoding. A tuner may overwrite the attributes.
+    encoding. `tune-contractions` may overwrite the attributes.
     """
 
     name: ClassVar[str] = "schedule-contractions"
@@ -63,7 +62,7 @@ class ScheduleContractionsPass(Pass):
                 continue
             unit = VectorUnit.of(state.target, contraction.element_bytes)
             names = weights.get((function.attributes["sym_name"].value, contraction.w_argument), [])
-            whole, *thinned = _works(contraction, names, state, unit)
+            whole, *thinned = works_of(contraction, names, state)
             forced = self.force and bool(thinned)
             tiles, cycles = _cheapest(contraction, thinned if forced else [whole, *thinned], unit)
             filtered = None if forced else choose_winograd(contraction, unit, state.target.l1_bytes)
@@ -75,14 +74,6 @@ class ScheduleContractionsPass(Pass):
             if thinned:
                 found = _outlook(contraction, (whole, thinned[0]), (tiles, cycles), names, state)
                 state.facts.setdefault(self.name, {}).update(dict.fromkeys(names, found))
-
-
-def _works(contraction: Contraction, names: Sequence[str], state: State, unit: VectorUnit) -> list[Work]:
-    """The work with all columns, and with the columns that zeros leave where there are zeros."""
-    work = contraction.work()
-    if not names or encoding_of(contraction) == "dense":
-        return [work]
-    return [work, dataclasses.replace(work, kept=_kept(contraction, names, state, unit))]
 
 
 def _cheapest(contraction: Contraction, works: Sequence[Work], unit: VectorUnit) -> tuple[TileSchedule, float]:
@@ -132,10 +123,3 @@ def _rows_alike(contraction: Contraction) -> int:
     """Neighbouring rows that keep the same columns, as the encoding says."""
     encoding = sparse.encoding_of(contraction.group.arguments[contraction.w_argument].type.encoding)
     return min(getattr(encoding, "rows", 1), contraction.extent(contraction.row))
-
-
-def _kept(contraction: Contraction, names: Sequence[str], state: State, unit: VectorUnit) -> dict[int, float]:
-    """Mean number of columns that row groups keep, by the size of the groups; the mean over layers that share a kernel."""
-    sizes = group_sizes(contraction.extent(contraction.row), unit)
-    masks = [matrix_of(name, state.weights[name], contraction) != 0 for name in dict.fromkeys(names)]
-    return {size: float(np.mean([kept_columns(mask, size) for mask in masks])) for size in sizes}

@@ -1,0 +1,133 @@
+"""What the tuner measured, kept in a file of SQLite: one row for each kernel, written as soon as it is known."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from .diagnostics import CompileError
+
+SCHEMA = 1
+"""Version of the table and of what its texts mean; part of the file and, through it, of every key."""
+APPLICATION = 0x636F636F
+"""`application_id` of our files, by which SQLite tells them from others."""
+SECONDS_TO_WAIT = 30.0
+"""For another process that is writing."""
+TABLE = """\
+CREATE TABLE IF NOT EXISTS kernels (
+  key TEXT PRIMARY KEY,     -- SHA-256 of all that the best schedule hangs on
+  layer TEXT NOT NULL,      -- where the kernel was met first, for people
+  schedule TEXT NOT NULL,   -- attributes of the function, as MLIR writes them
+  gain REAL NOT NULL,       -- speed-up over the predicted schedule; 1 where that stays
+  measured INTEGER NOT NULL -- schedules that were measured
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best schedule of a kernel."""
+
+    layer: str
+    schedule: str
+    gain: float
+    measured: int
+
+
+def default_file() -> Path:
+    """Where the results are kept unless somebody says otherwise: in the user's cache (XDG base directories)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "cocomp", "tuning.sqlite")
+
+
+class TuningDatabase:
+    """A context manager around an open file, which is made when `create` is set and it is not there.
+
+    Every result is on the disk when `put` returns. Raises CompileError, naming the file, when it cannot be used.
+    """
+
+    def __init__(self, file: Path, create: bool) -> None:
+        self.file = file
+        with self._explained():
+            if create:
+                file.parent.mkdir(parents=True, exist_ok=True)
+            elif not file.is_file():
+                raise CompileError(
+                    "no such tuning database",
+                    where=str(file),
+                    notes=["--tune=SECONDS makes it; --tune=0 only reads it"],
+                )
+            self._connection = sqlite3.connect(file, SECONDS_TO_WAIT, isolation_level=None)
+            try:
+                self._open(create)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def get(self, key: str) -> Tuned | None:
+        """What is known of a kernel."""
+        with self._explained():
+            query = "SELECT layer, schedule, gain, measured FROM kernels WHERE key = ?"
+            row = self._connection.execute(query, (key,)).fetchone()
+        return None if row is None else Tuned(*row)
+
+    def put(self, key: str, tuned: Tuned) -> None:
+        """Keep what was found out about a kernel."""
+        row = (key, tuned.layer, tuned.schedule, tuned.gain, tuned.measured)
+        with self._explained():
+            self._connection.execute("INSERT OR REPLACE INTO kernels VALUES (?, ?, ?, ?, ?)", row)
+
+    def damaged(self, what: str) -> CompileError:
+        """The error for a row that makes no sense."""
+        return _unusable(self.file, what)
+
+    def __enter__(self) -> TuningDatabase:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def _open(self, create: bool) -> None:
+        """Check whose file it is; a new one becomes ours."""
+        application = self._pragma("application_id")
+        version = self._pragma("user_version")
+        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if (application, version, tables) == (0, 0, 0) and create:
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; {TABLE}; COMMIT"
+            )
+        elif application != APPLICATION:
+            raise _unusable(self.file, "it belongs to another program")
+        elif version != SCHEMA:
+            raise _unusable(self.file, f"expected version {SCHEMA} of the table, got {version}")
+
+    def _pragma(self, name: str) -> int:
+        return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Whatever the system or SQLite says becomes a message that names the file."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:  # locked, read-only, disk full
+            raise CompileError(f"cannot use the tuning database: {error}", where=str(self.file)) from error
+        except sqlite3.DatabaseError as error:  # no database, or a damaged one
+            raise _unusable(self.file, str(error)) from error
+        except OSError as error:
+            raise CompileError(
+                f"cannot use the tuning database: {error.strerror}", where=str(error.filename or self.file)
+            ) from error
+
+
+def _unusable(file: Path, why: str) -> CompileError:
+    return CompileError(
+        f"not a tuning database of this compiler: {why}",
+        where=str(file),
+        notes=["delete the file, or name another with --tune-database=FILE"],
+    )

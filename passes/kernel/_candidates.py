@@ -1,0 +1,65 @@
+"""The ways to compute one contraction: with and without its zeros, in every shape of the tiles, by minimal filtering."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from cocomp.passes.math.tiles import VectorUnit, Work, group_sizes, kept_columns, rank_tiles
+from cocomp.support.mlir import ir
+from cocomp.support.passes import State
+
+from ._contraction import Contraction, encoding_of, matrix_of, schedule_attribute
+from ._winograd import WORTH_IT, rank_winograd, winograd_attribute
+
+SCHEDULES = ("kernel.schedule", "kernel.winograd")
+"""Attributes of a group's function that say how its contraction is computed: it has one of them."""
+HOPELESS = 2.5
+"""Times the cycles of the best prediction from which on nothing is worth measuring."""
+
+Candidate = tuple[float, ir.DictAttr]
+"""(predicted cycles, attributes of the function)."""
+
+
+def works_of(contraction: Contraction, names: Sequence[str], state: State) -> list[Work]:
+    """The work with all columns, and with the columns that zeros leave where there are zeros."""
+    work = contraction.work()
+    if not names or encoding_of(contraction) == "dense":
+        return [work]
+    unit = VectorUnit.of(state.target, contraction.element_bytes)
+    return [work, dataclasses.replace(work, kept=_kept(contraction, names, state, unit))]
+
+
+def rank(contraction: Contraction, works: Sequence[Work], state: State, filtering: bool) -> list[Candidate]:
+    """Every way worth measuring: the best of each kind, then the others, by predicted cycles.
+
+    `works` are those to choose from, `filtering` tells whether minimal filtering is one more kind.
+    """
+    unit = VectorUnit.of(state.target, contraction.element_bytes)
+    orientations = (False, True) if contraction.contiguous_pixels else (False,)
+    kinds = [
+        [(cycles, _named("kernel.schedule", schedule_attribute(tiles))) for cycles, tiles in rank_tiles(work, unit, o)]
+        for o in orientations
+        for work in works
+    ]
+    if filtering:
+        ranked = rank_winograd(contraction, unit, state.target.l1_bytes)
+        kinds.append([(c / WORTH_IT, _named("kernel.winograd", winograd_attribute(s))) for c, s in ranked])
+    heads = [candidate for kind in kinds for candidate in kind[:1]]
+    others = [candidate for kind in kinds for candidate in kind[1:]]
+    limit = HOPELESS * min(cycles for cycles, _ in heads)
+    in_order = [*sorted(heads, key=lambda c: c[0]), *sorted(others, key=lambda c: c[0])]
+    return [candidate for candidate in in_order if candidate[0] <= limit]
+
+
+def _named(name: str, schedule: ir.DictAttr) -> ir.DictAttr:
+    return ir.DictAttr.get({name: schedule})
+
+
+def _kept(contraction: Contraction, names: Sequence[str], state: State, unit: VectorUnit) -> dict[int, float]:
+    """Mean number of columns that row groups keep, by the size of the groups; the mean over layers that share a kernel."""
+    sizes = group_sizes(contraction.extent(contraction.row), unit)
+    masks = [matrix_of(name, state.weights[name], contraction) != 0 for name in dict.fromkeys(names)]
+    return {size: float(np.mean([kept_columns(mask, size) for mask in masks])) for size in sizes}

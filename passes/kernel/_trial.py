@@ -1,0 +1,79 @@
+"""A module that holds one kernel in several versions and nothing else: what the tuner measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from cocomp.dialects import structured
+from cocomp.support.mlir import func, ir, ops_in
+from cocomp.support.weights import WeightStore
+
+from ._candidates import SCHEDULES
+
+FLOATS = {"f64": np.float64, "f32": np.float32, "f16": np.float16}
+
+
+def set_schedule(function: ir.Operation, schedule: ir.DictAttr) -> None:
+    """Put a schedule on a group's function, in place of the one that it has."""
+    for name in SCHEDULES:
+        if name in function.attributes:
+            del function.attributes[name]
+    for named in schedule:
+        function.attributes[named.name] = named.attr
+
+
+def without_schedule(function: ir.Operation) -> str:
+    """The text of a group's function but for its name, its schedule and where it comes from: what it computes."""
+    copy = function.clone().operation
+    set_schedule(copy, ir.DictAttr.get({}))
+    copy.attributes["sym_name"] = ir.StringAttr.get("kernel")
+    return copy.get_asm(enable_debug_info=False, use_local_scope=True)
+
+
+def trial(
+    function: ir.Operation, names: Sequence[str | None], weights: WeightStore, schedules: Sequence[ir.DictAttr]
+) -> tuple[ir.Module, WeightStore]:
+    """A module of phase `laid-out` that calls `function` once with each of `schedules`, and its weights.
+
+        func @group_3(%x, %w) { .. }
+      -->
+        func @group_3_0(%x, %w) attributes {kernel.schedule = ..} { .. }
+        func @group_3_1(%x, %w) attributes {kernel.schedule = ..} { .. }
+        func @main(%x {sparse.name = "input"}, %w {sparse.name = "conv.weight"}) { call @group_3_0(%x, %w), call @group_3_1(%x, %w) }
+
+    names: the weight that each argument stands for, None for a tensor that is computed: it gets made-up values, as a constant,
+    so that every layout is served. Nothing is returned: results stay in the arena.
+    """
+    block = function.regions[0].blocks[0]
+    store, arguments = WeightStore(), list[ir.Attribute]()
+    for name, argument in zip(names, block.arguments, strict=True):
+        array = weights[name] if name is not None else _made_up(argument)
+        used = name if name is not None and name in store else store.add(name or "input", array)
+        arguments.append(ir.DictAttr.get({"sparse.name": ir.StringAttr.get(used)}))
+    module = ir.Module.create()
+    called = function.attributes["sym_name"].value
+    with ir.InsertionPoint(module.body):
+        for number, schedule in enumerate(schedules):
+            copy = function.clone().operation
+            copy.attributes["sym_name"] = ir.StringAttr.get(f"{called}_{number}")
+            set_schedule(copy, schedule)
+        main = func.FuncOp("main", ir.FunctionType.get([a.type for a in block.arguments], []))
+        main.attributes["arg_attrs"] = ir.ArrayAttr.get(arguments)
+        results = [value.type for value in ops_in(block)[-1].operands]
+        with ir.InsertionPoint(main.add_entry_block()):
+            for number in range(len(schedules)):
+                func.CallOp(results, f"{called}_{number}", list(main.entry_block.arguments))
+            func.ReturnOp([])
+    return module, store
+
+
+def _made_up(value: ir.Value) -> np.ndarray:
+    """Values for a tensor: floats of ordinary size, other types zero, which no index minds."""
+    shape, element = structured.shape_of(value), structured.element_of(value)
+    kind = FLOATS.get(str(element))
+    if kind is None:
+        return np.zeros(shape, np.bool_ if str(element) == "i1" else f"i{structured.bytes_of(element)}")
+    return np.linspace(-1, 1, math.prod(shape), dtype=kind).reshape(shape)
