@@ -21,7 +21,9 @@ The JSON object, version `REPORT_FORMAT`:
         kept                        executed_flops / flops
         weight_bytes, written_bytes
         tasks                       independent pieces of work that threads share
-        sparsity                    null where the weight has no zeros worth a look, else
+        schedule                    how its loops were chosen: "predicted" by counted cycles, "tuned" by measuring
+        measured_gain               speed-up over the predicted schedule, 1 where none was faster; null where none was measured
+        sparsity                    of the predicted schedule; null where the weight has no zeros worth a look, else
             zeros, rate             share of zeros; elements for each one that is kept
             encoding                their arrangement
             predicted_speed_up      over the best dense kernel, by counted cycles
@@ -60,7 +62,11 @@ def report_of(artifact: Artifact, model: str) -> dict[str, Any]:
     count = len(manifest["dispatches"])
     sizes = facts.get("weights", {"total": 0, "dispatches": [0] * count, "packed": [""] * count})
     described = zip(manifest["dispatches"], sizes["dispatches"], sizes["packed"], strict=True)
-    kernels = [{**_kernel(d, size), "sparsity": _sparsity(name, facts)} for d, size, name in described]
+    tuned = facts.get("tune-contractions", {})
+    kernels = [
+        {**_kernel(d, size), **_schedule(tuned.get(d["kernel"])), "sparsity": _sparsity(name, facts)}
+        for d, size, name in described
+    ]
     copied = ("target", "cpu", "triple", "precision", "inputs", "outputs", "arena_bytes", "persistent_bytes")
     return {
         "format": REPORT_FORMAT,
@@ -79,6 +85,13 @@ def report_of(artifact: Artifact, model: str) -> dict[str, Any]:
         },
         "kernels": kernels,
     }
+
+
+def _schedule(tuned: dict[str, Any] | None) -> dict[str, Any]:
+    """Who chose a kernel's schedule."""
+    if tuned is None:
+        return {"schedule": "predicted", "measured_gain": None}
+    return {"schedule": tuned["schedule"], "measured_gain": tuned["gain"]}
 
 
 def _sparsity(weight: str, facts: dict[str, Any]) -> dict[str, Any] | None:
@@ -130,7 +143,7 @@ PAGE = Template("""\
 $verification
 <h2>Kernels</h2>
 <table>
-<tr><th>layer<th>kernel<th>what it got<th>encoding<th class=number>kept<th class=number>MFLOP<th class=number>executed
+<tr><th>layer<th>kernel<th>what it got<th>schedule<th>encoding<th class=number>kept<th class=number>MFLOP<th class=number>executed
 <th class=number>weights<th class=number>written<th class=number>tasks</tr>
 $kernels
 </table>
@@ -200,10 +213,11 @@ def _row(kernel: dict[str, Any], share: float) -> str:
     variant = ", ".join(
         v if k == "kind" else f"{k} {v}" for k, v in sorted(kernel["variant"].items(), key=lambda i: i[0] != "kind")
     )
+    gain = "" if kernel["measured_gain"] is None else f" {kernel['measured_gain']:.2f}x"
     texts = [
         f"<td>{html.escape(kernel['layer'])}<br><small>{html.escape(kernel['source'])}</small>",
         f"<td title='{html.escape(', '.join(kernel['nodes']))}'>{html.escape(kernel['kernel'])}",
-        f"<td>{html.escape(variant)}<td>{html.escape(kernel['encoding'])}",
+        f"<td>{html.escape(variant)}<td>{kernel['schedule']}{gain}<td>{html.escape(kernel['encoding'])}",
     ]
     kept = f"{kernel['kept']:.0%}" if kernel["encoding"] not in ("", "dense") else ""
     numbers = [

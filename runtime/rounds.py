@@ -1,12 +1,12 @@
 """Times of an artefact's kernels, run after run, taken in a process of its own: what is measured may crash, and is gone
 afterwards with all its memory.
 
-    python -m cocomp.runtime.rounds MODEL.so THREADS SECONDS > times.npy
+    python -m cocomp.runtime.rounds MODEL.so THREADS SECONDS > times.json
 """
 
 from __future__ import annotations
 
-import io
+import json
 import os
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def kernel_times(path: Path, threads: int, seconds: float) -> np.ndarray:
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
         raise ArtifactError(f"{path}: measuring ended with status {done.returncode}: {said}")
-    return np.load(io.BytesIO(done.stdout))
+    return np.array(json.loads(done.stdout))
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     with Model(path, int(threads), check=False) as model:
         once = model.kernel_times([], WARM_UP).sum(axis=1).min() / 1e9
         runs = min(max(int(float(seconds) / max(once, 1e-9)), FEWEST), MOST)
-        np.save(sys.stdout.buffer, model.kernel_times([], runs // 2 * 2))
+        print(json.dumps(model.kernel_times([], runs // 2 * 2).tolist()))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,11 @@ def _parser() -> argparse.ArgumentParser:
         help="shape and type of an input, where the model does not fix them; in order, or by name",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=_shell.count, default=0, metavar="N", help="threads for --verify and --tune (default: all processors)"
+        "--threads",
+        type=_shell.count,
+        default=0,
+        metavar="N",
+        help="threads for --verify and --tune (default: all processors)",
     )
     parser.add_argument(
         "--verify", metavar="RTOL",
@@ -200,6 +204,15 @@ def _check_writable(output: Path, options: argparse.Namespace) -> None:
         raise UsageError(f"expected no --report with --compile-to={options.compile_to}: there are no kernels to report")
 
 
+def _check_tuning(options: Options) -> None:
+    """Find out early whether the tuner's database can be used."""
+    if options.tune is not None:
+        from cocomp.support.tuning import TuningDatabase
+
+        with TuningDatabase(options.tune_database, create=options.tune > 0):
+            pass
+
+
 def _silence_libraries() -> None:
     """What PyTorch and its importers say to developers is of no use to who compiles a model."""
     import logging
@@ -214,6 +227,7 @@ def _import(spec: str, inputs: Sequence[InputSpec], options: Options, trust_pick
     from cocomp.driver import target_of
 
     target_of(options)
+    _check_tuning(options)
     start = time.perf_counter()
     from cocomp.frontend.formats import load_model
     from cocomp.support.mlir import context

@@ -45,13 +45,13 @@ def default_file() -> Path:
 
 
 class TuningDatabase:
-    """A context manager around an open file, which is made when `create` is set and it is not there.
+    """A context manager around an open file (None: `default_file`), made when `create` is set and it is not there.
 
     Every result is on the disk when `put` returns. Raises CompileError, naming the file, when it cannot be used.
     """
 
-    def __init__(self, file: Path, create: bool) -> None:
-        self.file = file
+    def __init__(self, file: Path | None, create: bool) -> None:
+        self.file = file = file or default_file()
         with self._explained():
             if create:
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -80,10 +80,6 @@ class TuningDatabase:
         row = (key, tuned.layer, tuned.schedule, tuned.gain, tuned.measured)
         with self._explained():
             self._connection.execute("INSERT OR REPLACE INTO kernels VALUES (?, ?, ?, ?, ?)", row)
-
-    def damaged(self, what: str) -> CompileError:
-        """The error for a row that makes no sense."""
-        return _unusable(self.file, what)
 
     def __enter__(self) -> TuningDatabase:
         return self
@@ -120,9 +116,8 @@ class TuningDatabase:
         except sqlite3.DatabaseError as error:  # no database, or a damaged one
             raise _unusable(self.file, str(error)) from error
         except OSError as error:
-            raise CompileError(
-                f"cannot use the tuning database: {error.strerror}", where=str(error.filename or self.file)
-            ) from error
+            what = f"cannot make the directory of the tuning database: {error.strerror}"
+            raise CompileError(what, where=str(self.file)) from error
 
 
 def _unusable(file: Path, why: str) -> CompileError:

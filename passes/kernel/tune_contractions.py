@@ -5,20 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.math.gain import fastest
-from cocomp.support.diagnostics import CompileError
 from cocomp.support.mlir import ir, ops_in, origins
 from cocomp.support.passes import Pass, State
-from cocomp.support.tuning import Tuned, TuningDatabase, default_file
+from cocomp.support.tuning import Tuned, TuningDatabase
 
 from ._candidates import SCHEDULES, rank, works_of
 from ._contraction import Contraction, encoding_of, matrix_of, read_contraction
@@ -43,7 +42,7 @@ class TuneContractionsPass(Pass):
         func @group_3(..) attributes {kernel.schedule = {lanes = 16, pixels = 7, ..}}
 
     Kernels share `seconds` in proportion to their predicted cycles, the costliest first; what the `database` (a file; empty:
-    the user's) knows already is taken from there, so that with `seconds=0` nothing is measured. The predicted schedule stays
+    the user's) knows already is taken from there; with `seconds=0` nothing is measured, else at least one kernel. The predicted schedule stays
     unless another one is faster by more than noise. `threads` is how many the kernels are timed with (0: all processors), `force`
     as in `schedule-contractions`, which has to run before. Every result is on the disk before the next kernel's turn.
     """
@@ -56,45 +55,25 @@ class TuneContractionsPass(Pass):
 
     def run(self, module: ir.Module, state: State) -> None:
         threads = self.threads or len(os.sched_getaffinity(0))
-        kernels = sorted(_kernels(module, state, threads), key=lambda k: -k.cost)
-        file = Path(self.database) if self.database else default_file()
-        with TuningDatabase(file, create=self.seconds > 0) as database:
+        kernels = sorted(_kernels(module, state, threads, self.force), key=lambda k: -k.cost)
+        with TuningDatabase(Path(self.database) if self.database else None, create=self.seconds > 0) as database:
             missing: list[_Kernel] = []
             for kernel in kernels:
                 known = database.get(kernel.key)
-                if known is None:
+                if known is None or known.schedule not in kernel.schedules:
                     missing.append(kernel)
                 else:
-                    self._apply(kernel, known, database, state)
+                    _apply(kernel, known, state)
             end = time.monotonic() + self.seconds
-            for number, kernel in enumerate(missing):
-                left = end - time.monotonic()
-                if left <= 0:
+            for number, kernel in enumerate(missing if self.seconds else ()):
+                left = max(0.0, end - time.monotonic())
+                if number and not left:
                     return
                 state.tell(f"tuning kernel {number + 1} of {len(missing)}, {left:.0f} s left: {kernel.layer}")
                 share = left * kernel.cost / sum(k.cost for k in missing[number:])
-                tuned = _search(kernel, self._candidates(kernel, state), share, threads, state)
+                tuned = _search(kernel, share, threads, state)
                 database.put(kernel.key, tuned)
-                self._apply(kernel, tuned, database, state)
-
-    def _candidates(self, kernel: _Kernel, state: State) -> list[ir.DictAttr]:
-        """Schedules to measure, without the predicted one."""
-        works = works_of(kernel.contraction, kernel.weights, state)
-        forced = self.force and len(works) > 1
-        ranked = rank(kernel.contraction, works[1:] if forced else works, state, filtering=not forced)
-        return [schedule for _, schedule in ranked if schedule != kernel.predicted][:MOST]
-
-    def _apply(self, kernel: _Kernel, tuned: Tuned, database: TuningDatabase, state: State) -> None:
-        try:
-            schedule = ir.Attribute.parse(tuned.schedule)
-        except ir.MLIRError:
-            schedule = None
-        if not isinstance(schedule, ir.DictAttr) or [named.name for named in schedule] not in ([s] for s in SCHEDULES):
-            raise database.damaged(f"expected a schedule for '{tuned.layer}', got '{tuned.schedule}'")
-        set_schedule(kernel.function, schedule)
-        how = "predicted" if schedule == kernel.predicted else "tuned"
-        fact = {"schedule": how, "gain": tuned.gain, "measured": tuned.measured}
-        state.facts.setdefault(self.name, {})[kernel.function.attributes["sym_name"].value] = fact
+                _apply(kernel, tuned, state)
 
 
 @dataclass(frozen=True)
@@ -102,20 +81,18 @@ class _Kernel:
     """A function with a contraction. Handles are valid during the pass, which changes attributes only."""
 
     function: ir.Operation
-    contraction: Contraction
     names: Sequence[str | None]
     """The weight that each argument is in the first call."""
-    weights: Sequence[str]
-    """The contraction's weights, of all calls."""
     layer: str
     key: str
-    predicted: ir.DictAttr
+    schedules: Mapping[str, ir.DictAttr]
+    """What it may get, by its text: the predicted schedule, then those to measure beside it, the most promising first."""
     cost: float
     """Predicted cycles, of all calls."""
 
 
-def _kernels(module: ir.Module, state: State, threads: int) -> Iterator[_Kernel]:
-    """Every kernel with a schedule, that of equal layers once."""
+def _kernels(module: ir.Module, state: State, threads: int, force: bool) -> Iterator[_Kernel]:
+    """Every kernel whose contraction can be scheduled in more than one way, that of equal layers once."""
     functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
     calls: dict[str, list[ir.Operation]] = {}
     for op in ops_in(functions["main"].regions[0].blocks[0]):
@@ -124,29 +101,33 @@ def _kernels(module: ir.Module, state: State, threads: int) -> Iterator[_Kernel]
     of_arguments = graphs.weights_of_calls(list(functions.values()))
     for name, found in calls.items():
         function = functions[name]
-        schedule = {s: function.attributes[s] for s in SCHEDULES if s in function.attributes}
-        if not schedule:
+        schedule = ir.DictAttr.get({s: function.attributes[s] for s in SCHEDULES if s in function.attributes})
+        if not len(schedule):
             continue
         contraction = read_contraction(graphs.read_group(function))
         weights = of_arguments.get((name, contraction.w_argument), [])
+        works = works_of(contraction, weights, state)
+        forced = force and len(works) > 1
+        ranked = rank(contraction, works[1:] if forced else works, state, filtering=not forced)
+        others = [other for _, other in ranked if other != schedule][:MOST]
+        if not others:
+            continue
         yield _Kernel(
             function=function,
-            contraction=contraction,
             names=[structured.weight_name(value) for value in found[0].operands],
-            weights=weights,
             layer=next((path for _, path in origins(found[0].location) if path), name),
-            key=_key(contraction, weights, state, threads),
-            predicted=ir.DictAttr.get(schedule),
-            cost=len(found) * rank(contraction, works_of(contraction, weights, state), state, filtering=True)[0][0],
+            key=_key(contraction, weights, state, threads, forced),
+            schedules={str(s): s for s in (schedule, *others)},
+            cost=len(found) * ranked[0][0],
         )
 
 
-def _key(contraction: Contraction, weights: Sequence[str], state: State, threads: int) -> str:
+def _key(contraction: Contraction, weights: Sequence[str], state: State, threads: int, forced: bool) -> str:
     """Digest of all that the best schedule hangs on: what is computed, on tensors that lie how, on which processor, with how
-    many threads, and where the weights have zeros."""
+    many threads, where the weights have zeros, and whether these must be left out."""
     from cocomp import __version__
 
-    parts = [__version__, repr(state.target), str(threads), without_schedule(contraction.group.function)]
+    parts = [__version__, repr(state.target), f"{threads} {forced}", without_schedule(contraction.group.function)]
     digest = hashlib.sha256("\n".join(parts).encode())
     if encoding_of(contraction) != "dense":
         for name in weights:
@@ -154,24 +135,29 @@ def _key(contraction: Contraction, weights: Sequence[str], state: State, threads
     return digest.hexdigest()
 
 
-def _search(
-    kernel: _Kernel, candidates: Sequence[ir.DictAttr], share: float, threads: int, state: State
-) -> Tuned:
-    """Measure candidates for `share` seconds, and a few of them however little that is."""
+def _search(kernel: _Kernel, share: float, threads: int, state: State) -> Tuned:
+    """Measure schedules for `share` seconds, and a few of them however little that is."""
     assert state.measure is not None
-    best, gain, measured = kernel.predicted, 1.0, 0
+    predicted, *others = kernel.schedules.values()
+    best, gain, measured = predicted, 1.0, 0
     weight_bytes = sum(state.weights[name].nbytes for name in kernel.names if name is not None)
     together = max(1, min(TOGETHER, TRIAL_BYTES // max(1, weight_bytes)) - 1)
     start = time.monotonic()
-    while measured < len(candidates):
-        schedules = [kernel.predicted, *candidates[measured : measured + together]]
+    while measured < len(others):
+        schedules = [predicted, *others[measured : measured + together]]
         module, weights = trial(kernel.function, kernel.names, state.weights, schedules)
-        times = state.measure(module, weights, state.target, threads, SECONDS_OF_A_TRIAL)
-        fast, faster = fastest(times)
+        number, faster = fastest(state.measure(module, weights, state.target, threads, SECONDS_OF_A_TRIAL))
         if faster > gain:
-            best, gain = schedules[fast], faster
+            best, gain = schedules[number], faster
         measured += len(schedules) - 1
-        spent = time.monotonic() - start
-        if spent * (measured + together) / measured > share:
+        if (time.monotonic() - start) * (measured + together) > share * measured:
             break
     return Tuned(kernel.layer, str(best), gain, measured)
+
+
+def _apply(kernel: _Kernel, tuned: Tuned, state: State) -> None:
+    """Put a schedule on the kernel's function, and what is known of it into the report."""
+    set_schedule(kernel.function, kernel.schedules[tuned.schedule])
+    how = "predicted" if tuned.schedule == next(iter(kernel.schedules)) else "tuned"
+    name = kernel.function.attributes["sym_name"].value
+    state.facts.setdefault(TuneContractionsPass.name, {})[name] = {"schedule": how, "gain": tuned.gain}

@@ -1,0 +1,74 @@
+"""Whatever schedules the tuner picks, the model computes what PyTorch computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import cocomp
+from cocomp import driver
+
+Example = tuple[nn.Module, torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def example() -> Example:
+    """Convolutions that minimal filtering serves or not, in lines and in planes, with and without zeros; a linear layer."""
+    torch.manual_seed(7)
+    module = nn.Sequential(
+        nn.Conv2d(3, 24, 5, stride=2, padding=2), nn.ReLU(),
+        nn.Conv2d(24, 40, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(40, 32, 3, padding=1, groups=2), nn.ReLU(),
+        nn.Conv2d(32, 48, 1), nn.ReLU(),
+        nn.Conv2d(48, 20, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(20, 35), nn.Linear(35, 70),
+    )  # fmt: skip
+    for layer, encoding in (
+        (module[4], "kgs<8, 4>"),
+        (module[6], "bcr<16, all>"),
+        (module[8], "csr"),
+        (module[12], "csr"),
+    ):
+        cocomp.prune.project(layer, encoding, {"": 6})
+    return cocomp.prune.finish(module).eval(), torch.randn(2, 3, 26, 26)
+
+
+def check(example: Example, options: cocomp.Options) -> set[str]:
+    """Compile and compare; who chose the schedules."""
+    module, x = example
+    artifact = cocomp.compile(module, (x,), options=options)
+    expected = module(x).detach().numpy()
+    assert np.abs(artifact.load(threads=2)(x) - expected).max() <= 1e-4 * np.abs(expected).max()
+    return {fact["schedule"] for fact in artifact.facts["tune-contractions"].values()}
+
+
+def test_a_tuned_model(example: Example, tmp_path: Path) -> None:
+    check(example, cocomp.Options(tune=4, tune_database=tmp_path / "t.sqlite", threads=1))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sparsity"), [(1, "auto"), (3, "auto"), (8, "auto"), (20, "auto"), (12, "off"), (6, "force:csr")]
+)
+def test_every_schedule_is_right(
+    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: int, sparsity: str
+) -> None:
+    """The schedule that the cost model ranks so, or the last, is made to seem the fastest."""
+    seen: dict[str, int] = {}
+
+    def measure(module: Any, *_: object) -> np.ndarray:
+        first = module.body.operations[0].attributes["sym_name"].value
+        count = len(module.body.operations) - 2
+        before = seen.get(first, 0)
+        seen[first] = before + count
+        times = [100] * (1 + count)
+        if before < wanted:
+            times[min(wanted - before, count)] = 50 - before  # later trials beat earlier ones
+        return np.array([times] * 8)
+
+    monkeypatch.setattr(driver, "measure_here", measure)
+    options = cocomp.Options(tune=1e6, tune_database=tmp_path / "t.sqlite", sparsity=sparsity)
+    assert check(example, options) == {"tuned"}
