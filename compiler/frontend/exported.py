@@ -20,6 +20,7 @@ from cocomp.support.weights import WeightStore
 from . import decompositions
 from .imported import Imported
 from .lowering import WAY_OUT, lower_torch
+from .sparse_tensors import with_dense_layout
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def export(model: Any, example_inputs: Sequence[Any], keywords: Mapping[str, Any
 
 def import_program(program: ExportedProgram, context: ir.Context) -> Imported:
     """Lower an exported program; inputs and outputs keep their names, operations their place in the model."""
+    program = with_dense_layout(program)
     _reject_unsupported(program)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PyTorch copies a class of its own that it has deprecated
