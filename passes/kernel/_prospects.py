@@ -22,7 +22,7 @@ Option = tuple[int, float]
 
 @dataclass(frozen=True)
 class Prospect:
-    """Predicted cycles of a layer."""
+    """What a layer takes, dense and pruned."""
 
     layer: str
     rows: int
@@ -31,12 +31,14 @@ class Prospect:
     dense: float
     """Of the best dense kernel, minimal filtering included."""
     options: dict[Option, float]
+    unit: str = "cycles"
+    """What the times are in: `cycles`, which are predicted, or `us`, which are measured."""
 
     def smallest_block(self, rate: float, within: float = 1.1) -> int:
         """The fewest rows whose time is within a factor of the best: smaller blocks cost less accuracy (GRIM)."""
-        times = {rows: cycles for (rows, r), cycles in self.options.items() if r == rate}
+        times = {rows: time for (rows, r), time in self.options.items() if r == rate}
         best = min(times.values())
-        return min(rows for rows, cycles in times.items() if cycles <= within * best)
+        return min(rows for rows, time in times.items() if time <= within * best)
 
 
 def prospects(module: ir.Module, state: State, sizes: Sequence[int], rates: Iterable[float]) -> list[Prospect]:

@@ -23,12 +23,24 @@ def test_every_layer_has_a_row_and_a_block(tool: Capture, here: Path):
     assert set(conv["blocks"]) == {"2", "8"} and set(conv["blocks"].values()) <= {1, 8}
 
 
+def test_options_are_measured(tool: Capture, here: Path):
+    done = tool("advise", NAMED, "--measure", "--rates=4", "--rows=1,8", "--json=a.json")
+    assert (done.code, done.err) == (0, "")
+    assert "dense ms" in done.out.splitlines()[0]
+    layers = json.loads((here / "a.json").read_text())
+    assert {"conv"} <= {p["layer"] for p in layers}
+    for p in layers:
+        assert p["dense_us"] > 0 and [(o["rows"], o["rate"]) for o in p["options"]] == [(1, 4.0), (8, 4.0)]
+        assert all(o["us"] > 0 and o["speed_up"] == p["dense_us"] / o["us"] for o in p["options"])
+
+
 def test_wrong_usage(tool: Capture, here: Path):
     for arguments, message in (
         (("--rates=0.5",), "expected rates from 1, got '0.5'"),
         (("--rows=0",), "expected a number from 1, got '0'"),
         (("--json=nowhere/a.json",), "nowhere: no such directory"),
         (("-target=moon",), "unknown target 'moon'"),
+        (("-target=linux-arm64", "--measure"), "expected no --measure with -target=linux-arm64"),
     ):
         done = tool("advise", NAMED, *arguments)
         assert done.code == 2 and message in done.err
