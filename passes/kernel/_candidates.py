@@ -16,8 +16,9 @@ from ._winograd import WORTH_IT, rank_winograd, winograd_attribute
 
 SCHEDULES = ("kernel.schedule", "kernel.winograd")
 """Attributes of a group's function that say how its contraction is computed: it has one of them."""
-HOPELESS = 2.5
-"""Times the cycles of the best prediction from which on nothing is worth measuring."""
+HOPELESS, DEAR = 2.5, 1.5
+"""Times the cycles of the best prediction from which on a kind, or one more of its kind, is not worth measuring: predictions of
+different kinds err differently."""
 
 Candidate = tuple[float, ir.DictAttr]
 """(predicted cycles, attributes of the function)."""
@@ -47,11 +48,14 @@ def rank(contraction: Contraction, works: Sequence[Work], state: State, filterin
     if filtering:
         ranked = rank_winograd(contraction, unit, state.target.l1_bytes)
         kinds.append([(c / WORTH_IT, _named("kernel.winograd", winograd_attribute(s))) for c, s in ranked])
-    heads = [candidate for kind in kinds for candidate in kind[:1]]
-    others = [candidate for kind in kinds for candidate in kind[1:]]
-    limit = HOPELESS * min(cycles for cycles, _ in heads)
-    in_order = [*sorted(heads, key=lambda c: c[0]), *sorted(others, key=lambda c: c[0])]
-    return [candidate for candidate in in_order if candidate[0] <= limit]
+    heads = sorted((kind[0] for kind in kinds if kind), key=_predicted)
+    others = sorted((candidate for kind in kinds for candidate in kind[1:]), key=_predicted)
+    best = _predicted(heads[0])
+    return [c for c in heads if _predicted(c) <= HOPELESS * best] + [c for c in others if _predicted(c) <= DEAR * best]
+
+
+def _predicted(candidate: Candidate) -> float:
+    return candidate[0]
 
 
 def _named(name: str, schedule: ir.DictAttr) -> ir.DictAttr:

@@ -114,7 +114,7 @@ def choose_winograd(
 
 
 def rank_winograd(contraction: Contraction, unit: VectorUnit, l1_bytes: int) -> list[tuple[float, WinogradSchedule]]:
-    """(cycles, schedule) of what is worth measuring, cheapest first: the best two for each height of the register tile. The first
+    """(cycles, schedule) of what is worth measuring, cheapest first: the best four for each height of the register tile. The first
     is what `choose_winograd` chooses."""
     work = _work_of(contraction)
     if work is None or work.rows < unit.lanes:
@@ -122,7 +122,7 @@ def rank_winograd(contraction: Contraction, unit: VectorUnit, l1_bytes: int) -> 
     heights: dict[int, list[_Candidate]] = {}
     for candidate in sorted(_candidates(work, unit, l1_bytes), key=_cycles):
         heights.setdefault(candidate[1], []).append(candidate)
-    best = sorted((c for candidates in heights.values() for c in candidates[:2]), key=_cycles)
+    best = sorted((c for candidates in heights.values() for c in candidates[:4]), key=_cycles)
     return [(c[0], _schedule(work, c, unit)) for c in best]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-WORTH_IT = 1.02
+WORTH_IT = 1.03
 """Speed-up below which the predicted schedule stays: neither its place in memory nor the clock holds still to that degree."""
 CERTAINTY = 3
 """Standard errors that the speed-up has to be away from that."""
