@@ -15,6 +15,7 @@ from cocomp.passes.math.tiles import (
     choose_tiles,
     estimate,
     group_sizes,
+    rank_tiles,
     split_rows,
 )
 
@@ -111,6 +112,20 @@ def test_the_choice_beats_the_simplest_tile(work: Work, unit: VectorUnit) -> Non
     schedule = choose_tiles(work, unit)
     simple = TileSchedule(schedule.lanes, split_rows(work.rows, 1, schedule.lanes), 1, 1, 1)
     assert estimate(work, schedule, unit) <= estimate(work, simple, unit)
+
+
+@given(works, units, st.sampled_from([0.0, 0.01, 0.2]))
+def test_the_choice_heads_the_ranking(work: Work, unit: VectorUnit, share: float) -> None:
+    work = thinned(work, unit, share) if share else work
+    along_rows, along_pixels = (rank_tiles(work, unit, along) for along in (False, True))
+    assert along_rows[0][1] == choose_tiles(work, unit)
+    assert (along_pixels[0][1] if along_pixels else None) == choose_pixel_tiles(work, unit)
+    for ranking in (along_rows, along_pixels):
+        assert [cycles for cycles, _ in ranking] == sorted(cycles for cycles, _ in ranking)
+        assert len({schedule for _, schedule in ranking}) == len(ranking)
+        for cycles, schedule in ranking:
+            assert estimate(work, schedule, unit) <= cycles * 1.0001
+            check_rows(work, schedule)
 
 
 @given(works, units)
