@@ -1,43 +1,36 @@
 """What AArch64 artefacts execute, counted: instructions of whole models under emulation, cycles of inner loops by model.
 
-    python -m benchmarks.aarch64 --models resnet18,mobilenet_v2 --precision f32,f16
+    python -m benchmarks.aarch64 --models resnet18,mobilenet_v2 --rows 'resnet50-bcr-*,c3d-kgs' --precision f32,f16
 
-Neither depends on the load of this machine. Needs qemu-aarch64, llvm-mca and llvm-objdump (Debian: qemu-user, llvm-19).
+Rows are those of `benchmarks/pruned.py`: of a pruned model, instructions are to fall with the operations. They are set
+beside those of the same network before pruning, as it is compiled, and with direct convolutions alone: Winograd's
+algorithm takes fewer instructions than operations, and has no zeros to leave out.
+
+Nothing here depends on the load of this machine. Needs qemu-aarch64, llvm-mca, llvm-nm and llvm-objdump (Debian: qemu-user,
+llvm-19).
 """
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch.utils import _pytree as pytree
-
-import cocomp
+from benchmarks import falls
+from benchmarks.counts import Count, build_plugin, count
 from benchmarks.inner_loops import PIPES, cycles, find_tool, hot_loops
 from benchmarks.models import MODELS
+from benchmarks.pruned import DENSE, find
 from benchmarks.report import Table, show
+from benchmarks.sparse import choose
 from cocomp.runtime import emulator
 
-SMALL = ("resnet18", "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0")
-NATIVE = Path(__file__).parent / "native"
-
-
-@dataclass(frozen=True)
-class Count:
-    """A model on AArch64. `error` is max|error| / max|reference| against PyTorch."""
-
-    model: str
-    precision: str
-    instructions: int
-    flops: int
-    error: float
-    bytes: int
+SMALL = "resnet18,mobilenet_v2,mobilenet_v3_large,efficientnet_b0"
+PRUNED = "resnet50-bcr-*"
+DIRECT = f"{DENSE}, direct"
+TOOLS = ("llvm-mca", "llvm-nm", "llvm-objdump")
 
 
 @dataclass(frozen=True)
@@ -57,39 +50,56 @@ class LoopCycles:
         return self.multiply_adds / PIPES[self.cpu] / self.cycles
 
 
-def measure(model: str, precision: str, plugin: Path) -> tuple[Count, list[LoopCycles]]:
-    """Compile a zoo model for android-cpu and count."""
-    module, inputs = MODELS[model].factory()
-    options = cocomp.Options(target="android-cpu", precision=precision)
-    artifact = cocomp.compile(module, inputs, options=options)
-    arrays = [leaf.numpy() for leaf in pytree.tree_leaves(inputs)]
-    with torch.no_grad():
-        expected = pytree.tree_leaves(module(*inputs))[0].numpy()
-    with emulator.opened(artifact.data, artifact.manifest, threads=1) as emulated:
-        _, outputs = emulated.run_partly(arrays, len(artifact.manifest["dispatches"]))
-        instructions = emulated.instructions(arrays, plugin)
-        loops = [
-            LoopCycles(model, precision, loop.kernel, cpu, loop.multiply_adds, cycles(loop, cpu))
-            for loop in hot_loops(emulated.library)
+@dataclass
+class Counts:
+    """Models that were counted, each once."""
+
+    plugin: Path
+    found: dict[tuple[str, str, bool], Count]
+    loops: list[LoopCycles]
+
+    def __call__(self, name: str, precision: str, direct: bool = False) -> Count:
+        """A model of the zoo, or a pruned one by the name of its row."""
+        key = (name, precision, direct)
+        if key not in self.found:
+            print(f"benchmarks.aarch64: {name}, {precision}{', direct' * direct}", file=sys.stderr)
+            self.found[key], data = count(find(name), precision, self.plugin, direct)
+            if not direct:
+                self.loops += self._loops(name, precision, data)
+        return self.found[key]
+
+    def _loops(self, name: str, precision: str, data: bytes) -> list[LoopCycles]:
+        library = self.plugin.with_name("model.so")
+        library.write_bytes(data)
+        return [
+            LoopCycles(name, precision, loop.kernel, cpu, loop.multiply_adds, cycles(loop, cpu))
+            for loop in hot_loops(library)
             for cpu in PIPES
         ]
-    error = float(np.max(np.abs(outputs[0] - expected)) / np.max(np.abs(expected)))
-    flops = sum(d["executed_flops"] for d in artifact.manifest["dispatches"])
-    return Count(model, precision, instructions, flops, error, len(artifact.data)), loops
 
 
-def tables(counts: Sequence[Count], loops: Sequence[LoopCycles]) -> list[Table]:
+def compare(name: str, dense: str, precision: str, counts: Counts) -> list[falls.Fall]:
+    """A pruned model beside the network that it was made of, compiled as ever and with direct convolutions alone."""
+    before, direct, pruned = counts(dense, precision), counts(dense, precision, direct=True), counts(name, precision)
+    return [
+        falls.fall(name, DENSE, before, pruned),
+        falls.fall(name, DIRECT, direct, pruned),
+        *falls.parts(name, DIRECT, direct, pruned),
+    ]
+
+
+def tables(counts: Sequence[tuple[str, Count]], loops: Sequence[LoopCycles]) -> list[Table]:
     """Instructions by model; for each CPU the share of the bound that the loops reach."""
     rows = [
         (
-            c.model,
+            title,
             c.precision,
             f"{c.instructions / 1e6:.1f}",
             f"{c.flops / c.instructions:.2f}",
             f"{c.error:.1e}",
             f"{c.bytes / 1e6:.1f}",
         )
-        for c in counts
+        for title, c in counts
     ]
     headers = ("model", "precision", "million instructions", "operations / instruction", "error", "artefact MB")
     first = Table("Executed instructions, one run, one thread (qemu-aarch64)", headers, tuple(rows))
@@ -110,11 +120,19 @@ def tables(counts: Sequence[Count], loops: Sequence[LoopCycles]) -> list[Table]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.aarch64", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", type=lambda text: text.split(","), default=list(SMALL), metavar="A,B")
-    parser.add_argument("--precision", type=lambda text: text.split(","), default=["f32"], metavar="f32,f16")
+    parser.add_argument("--models", type=_names, default=_names(SMALL), metavar="A,B", help="of the zoo")
+    parser.add_argument("--rows", default=PRUNED, metavar="A,B*", help="pruned models, by names or patterns")
+    parser.add_argument("--precision", type=_names, default=["f32"], metavar="f32,f16")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
-    missing = [t for t in ("llvm-mca", "llvm-objdump") if find_tool(t) is None]
+    unknown = [name for name in options.models if name not in MODELS]
+    if unknown:
+        parser.error(f"expected some of {', '.join(MODELS)}, got {', '.join(unknown)}")
+    try:
+        rows = choose(options.rows, None) if options.rows else []
+    except ValueError as error:
+        parser.error(str(error))
+    missing = [tool for tool in TOOLS if find_tool(tool) is None]
     missing += [] if emulator.find_emulator("aarch64") else ["qemu-aarch64"]
     if missing:
         print(
@@ -122,22 +140,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    counts: list[Count] = []
-    loops: list[LoopCycles] = []
     with tempfile.TemporaryDirectory() as directory:
-        plugin = Path(directory) / "instructions.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O2", str(NATIVE / "instructions.c"), "-o", str(plugin)], check=True)
-        for model in options.models:
+        counts = Counts(build_plugin(Path(directory)), {}, [])
+        for name in options.models:
             for precision in options.precision:
-                print(f"benchmarks.aarch64: {model} {precision}", file=sys.stderr)
-                count, found = measure(model, precision, plugin)
-                counts.append(count)
-                loops += found
-    show(tables(counts, loops))
+                counts(name, precision)
+        compared = [
+            each for row in rows for precision in options.precision
+            for each in compare(row.name, row.model, precision, counts)
+        ]  # fmt: skip
+    found = [(f"{name}, direct" if direct else name, c) for (name, _, direct), c in counts.found.items()]
+    show([*tables(found, counts.loops), *([falls.table(compared)] if compared else [])])
     if options.json:
-        found = {"counts": [asdict(c) for c in counts], "loops": [{**asdict(x), "share": x.share} for x in loops]}
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        options.json.write_text(json.dumps(_to_json(counts, compared), indent=1) + "\n")
     return 0
+
+
+def _to_json(counts: Counts, compared: Sequence[falls.Fall]) -> dict[str, object]:
+    return {
+        "counts": [{**asdict(c), "direct": direct} for (_, _, direct), c in counts.found.items()],
+        "loops": [{**asdict(loop), "share": loop.share} for loop in counts.loops],
+        "pruned": [{**asdict(x), "ratio": x.ratio, "reached": x.reached, "met": x.met} for x in compared],
+    }
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
 
 
 if __name__ == "__main__":

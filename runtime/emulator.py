@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -22,6 +22,15 @@ from .loader import DTYPES
 from .manifest import ArtifactError
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One run: its outputs, how many instructions it took, and how many of them by offset of their block in the library."""
+
+    outputs: list[Array]
+    instructions: int
+    blocks: Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -38,9 +47,24 @@ class EmulatedModel:
 
     def run_partly(self, inputs: Sequence[Array], dispatches: int) -> tuple[Array, list[Array]]:
         """Run the first kernels: the arena as bytes, and the outputs."""
-        file = self.library.with_name("tensors.bin")
-        self._execute([self.emulator, "-cpu", self.cpu], file, inputs, dispatches, runs=1)
-        data = np.fromfile(file, np.uint8)
+        self._execute([self.emulator, "-cpu", self.cpu], inputs, dispatches, runs=1)
+        return self._results()
+
+    def count(self, inputs: Sequence[Array], plugin: Path) -> Executed:
+        """One run, counted by a QEMU plugin that prints `block: ADDRESS INSTRUCTIONS` for blocks of code. Loading and creating
+        the model are counted too, without a run, and subtracted."""
+        prefix = [self.emulator, "-cpu", self.cpu, "-plugin", str(plugin), "-d", "plugin"]
+        before, after = (_count(self._execute(prefix, inputs, -1, runs)) for runs in (0, 1))
+        blocks = {place: count for place in after if (count := after[place] - before.get(place, 0))}
+        return Executed(self._results()[1], sum(blocks.values()), blocks)
+
+    @property
+    def _file(self) -> Path:
+        return self.library.with_name("tensors.bin")
+
+    def _results(self) -> tuple[Array, list[Array]]:
+        """What the guest left: the arena as bytes, and the outputs."""
+        data = np.fromfile(self._file, np.uint8)
         outputs: list[Array] = []
         for tensor in self.manifest["outputs"]:
             dtype, shape = np.dtype(DTYPES[tensor["type"]]), tensor["shape"]
@@ -49,16 +73,8 @@ class EmulatedModel:
             data = data[size:]
         return data, outputs
 
-    def instructions(self, inputs: Sequence[Array], plugin: Path) -> int:
-        """Instructions that one run executes, counted by a QEMU plugin that prints `instructions: N`: the difference of two
-        runs and one, so that loading and creating the model do not count."""
-        file = self.library.with_name("tensors.bin")
-        prefix = [self.emulator, "-cpu", self.cpu, "-plugin", str(plugin), "-d", "plugin"]
-        counts = [_count(self._execute(prefix, file, inputs, -1, runs)) for runs in (1, 2)]
-        return counts[1] - counts[0]
-
-    def _execute(self, prefix: list[str], file: Path, inputs: Sequence[Array], dispatches: int, runs: int) -> str:
-        _write(file, inputs, self.manifest)
+    def _execute(self, prefix: list[str], inputs: Sequence[Array], dispatches: int, runs: int) -> str:
+        _write(self._file, inputs, self.manifest)
         command = [
             *prefix,
             str(self.guest),
@@ -66,7 +82,7 @@ class EmulatedModel:
             str(self.threads),
             str(dispatches),
             str(runs),
-            str(file),
+            str(self._file),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -122,8 +138,15 @@ def _write(file: Path, inputs: Sequence[Array], manifest: dict[str, Any]) -> Non
             stream.write(array.tobytes())
 
 
-def _count(text: str) -> int:
-    lines = [line for line in text.splitlines() if line.startswith("instructions:")]
-    if not lines:
-        raise ArtifactError("the emulator's plugin printed no count")
-    return int(lines[-1].split(":")[1])
+def _count(text: str) -> dict[int, int]:
+    """Instructions by offset of their block in the library; those outside of it lie beyond its end, or below 0."""
+    (base,) = (int(line.split()[1], 16) for line in text.splitlines() if line.startswith("library:"))
+    counts: dict[int, int] = {}
+    for line in text.splitlines():
+        if line.startswith("block:"):
+            _, address, executed = line.split()
+            place = int(address, 16) - base
+            counts[place] = counts.get(place, 0) + int(executed)
+    if not counts:
+        raise ArtifactError("the emulator's plugin printed no counts")
+    return counts

@@ -4,7 +4,8 @@
  *   guest MODEL.so THREADS DISPATCHES RUNS FILE
  *
  * FILE holds, as 64-bit integers, the number of inputs and their sizes in bytes, the number of outputs and theirs, and the
- * size of the arena; then the inputs. It is overwritten by the outputs and the arena. DISPATCHES below 0 means all.
+ * size of the arena; then the inputs. It is overwritten by the outputs and the arena. DISPATCHES below 0 means all. Where
+ * the library lay in memory is said in the end, for those who watch its instructions.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -188,5 +189,6 @@ int main(int argc, char **argv) {
   if (status) fail(message(status), "");
   write_all(argv[5], &outputs, arena(model), arena_bytes);
   destroy(model);
+  fprintf(stderr, "library: 0x%llx\n", (unsigned long long)(uintptr_t)library.base);
   return 0;
 }
