@@ -98,7 +98,10 @@ class _Competitor:
         if self.failure is not None:
             return replace(self.checked, reason=self.failure)
         self.worker.resume()
-        memory = self.worker.ask("memory")
+        try:
+            memory = self.worker.ask("memory")
+        except WorkerError as error:
+            return replace(self.checked, reason=f"after it was timed: {error}")
         return replace(
             self.checked,
             milliseconds=summarise(samples),
