@@ -7,7 +7,6 @@ import subprocess
 import unittest.mock
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from benchmarks.inner_loops import find_tool
 from benchmarks.models import Model
 from benchmarks.peers.sources import count_kept_flops
 from cocomp.passes.kernel import schedule_contractions
+from cocomp.passes.tensor import split_strides
 from cocomp.runtime import emulator
 
 PLUGIN = Path(__file__).parent / "native" / "instructions.c"
@@ -60,8 +60,8 @@ def build_plugin(directory: Path) -> Path:
 
 
 def count(model: Model, precision: str, plugin: Path, direct: bool = False) -> tuple[Count, bytes]:
-    """Compiles a model for android-cpu and counts; beside it, the artefact. Where convolutions are to be `direct`, there is no
-    minimal filtering: of that, zeros cannot be left out."""
+    """Compiles a model for android-cpu and counts; beside it, the artefact. Where convolutions are to be `direct`, none is by minimal
+    filtering: of that, zeros cannot be left out."""
     module, inputs = model.factory()
     options = cocomp.Options(target="android-cpu", precision=precision)
     with unfiltered() if direct else contextlib.nullcontext():
@@ -81,9 +81,13 @@ def count(model: Model, precision: str, plugin: Path, direct: bool = False) -> t
     return Count(model.name, precision, executed.instructions, flops, kept, error, size, layers), artifact.data
 
 
-def unfiltered() -> AbstractContextManager[object]:
-    """Compilations inside choose among direct kernels alone, which no option asks for: it only makes dense models slower."""
-    return unittest.mock.patch.object(schedule_contractions, "choose_winograd", return_value=None)
+@contextlib.contextmanager
+def unfiltered() -> Iterator[None]:
+    """Compilations inside choose among direct kernels alone, which no option asks for: it only makes models slower."""
+    with contextlib.ExitStack() as patches:
+        for module, chooses in ((schedule_contractions, "choose_winograd"), (split_strides, "schedule_filtering")):
+            patches.enter_context(unittest.mock.patch.object(module, chooses, return_value=None))
+        yield
 
 
 def by_function(library: Path, blocks: Mapping[int, int]) -> dict[str, int]:

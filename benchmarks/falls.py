@@ -19,7 +19,7 @@ class Fall:
 
     row: str
     precision: str
-    against: str
+    convolutions: str
     part: str
     before: float
     after: float
@@ -41,13 +41,13 @@ class Fall:
         return self.reached >= LEAST if self.part == WHOLE else None
 
 
-def fall(row: str, against: str, dense: Count, pruned: Count) -> Fall:
+def fall(row: str, convolutions: str, dense: Count, pruned: Count) -> Fall:
     """The whole network."""
     rate = dense.kept_flops / pruned.kept_flops
-    return Fall(row, dense.precision, against, WHOLE, dense.instructions, pruned.instructions, rate)
+    return Fall(row, dense.precision, convolutions, WHOLE, dense.instructions, pruned.instructions, rate)
 
 
-def parts(row: str, against: str, dense: Count, pruned: Count) -> list[Fall]:
+def parts(row: str, convolutions: str, dense: Count, pruned: Count) -> list[Fall]:
     """The layers that execute fewer operations, and everything else. Layers that are in one of both only are fused with
     others there, and belong to everything else."""
     after = {layer.layer: layer for layer in pruned.layers}
@@ -58,16 +58,22 @@ def parts(row: str, against: str, dense: Count, pruned: Count) -> list[Fall]:
     if not thinned:
         return []
     return [
-        Fall(row, dense.precision, against, "layers with fewer operations", before, left, flops / kept),
+        Fall(row, dense.precision, convolutions, "layers with fewer operations", before, left, flops / kept),
         Fall(
-            row, dense.precision, against, "everything else", dense.instructions - before, pruned.instructions - left, 1
+            row,
+            dense.precision,
+            convolutions,
+            "everything else",
+            dense.instructions - before,
+            pruned.instructions - left,
+            1,
         ),
     ]
 
 
 def table(found: Sequence[Fall]) -> Table:
     """A line for each part of each row."""
-    headers = ("row", "precision", "beside", "part", "million instructions", "pruned", "fewer by", "FLOPs rate",
+    headers = ("row", "precision", "convolutions", "part", "million instructions", "pruned", "fewer by", "FLOPs rate",
                "fewer / rate", "goal", "met")  # fmt: skip
     return Table("Instructions of pruned models", headers, tuple(_lines(found)))
 
@@ -77,4 +83,4 @@ def _lines(found: Sequence[Fall]) -> Iterator[tuple[str, ...]]:
         counts = (f"{each.before / 1e6:.1f}", f"{each.after / 1e6:.1f}")
         rates = (f"{each.ratio:.2f}", f"{each.rate:.2f}", f"{each.reached:.2f}")
         goal = (ABSENT, ABSENT) if each.met is None else (f"{LEAST:g}", "yes" if each.met else "no")
-        yield (each.row, each.precision, each.against, each.part, *counts, *rates, *goal)
+        yield (each.row, each.precision, each.convolutions, each.part, *counts, *rates, *goal)

@@ -13,6 +13,7 @@ from benchmarks.peers.export import (
     take_onnx,
     take_weights,
     to_cocomp,
+    to_litert,
     to_mnn,
     to_ncnn,
     to_sparse_mnn,
@@ -97,6 +98,26 @@ PEERS: dict[str, Contender] = {
 
 _SPARSE_MNN = replace(PEERS["mnn"], engine="mnn", sparse_layers=sparse_layers, control="mnn")
 
+_LITERT = Contender(
+    "litert",
+    "LiteRT",
+    Requirements((NUMPY, "ai-edge-litert==2.3.0", "flatbuffers==25.12.19")),
+    to_litert("dense"),
+    "benchmarks.peers.litert_adapter:LiteRt",
+    reads=WEIGHTS,
+)
+# XNNPACK's sparse kernels for x86 are written for SSE, and it runs sparse files dense wherever it finds AVX
+# (xnn_is_chw_compatible_config). With the same bits as `litert` they were not engaged; a processor without AVX, emulated
+# (qemu-x86_64 -cpu Nehalem), runs the sparse file five times faster than the dense one.
+_SPARSE_LITERT = replace(
+    _LITERT,
+    name="litert-sparse",
+    title="LiteRT, sparse weights",
+    convert=to_litert("sparse"),
+    engine="litert",
+    control="litert",
+)
+
 SPARSE_PEERS: dict[str, Contender] = {
     peer.name: peer
     for peer in (
@@ -119,6 +140,8 @@ SPARSE_PEERS: dict[str, Contender] = {
             "benchmarks.peers.torch_adapter:TorchCsr",
             reads=WEIGHTS,
         ),
+        _LITERT,
+        _SPARSE_LITERT,
     )
 }
 """Who skips zeros, and who shows what is gained by it."""

@@ -78,6 +78,21 @@ def _run_mnnconvert(sources: Sources, environment: Environment, output: Path, op
     partial.rename(output)
 
 
+def to_litert(weights: str) -> Converter:
+    """MobileNetV2's weights to .tflite, `sparse` or `dense`: the only network that there is a writer for."""
+
+    def convert(sources: Sources, environment: Environment, directory: Path) -> Artefact:
+        output, log = directory / "model.tflite", directory / "convert.log"
+        output.unlink(missing_ok=True)
+        writer = [str(environment.python), "-P", str(Path(__file__).parent / "litert_mobilenet.py")]
+        done = run_logged([*writer, str(sources.weights), str(output), weights], log)
+        if not done.succeeded or not output.exists():
+            raise ExportError(f"no LiteRT file could be written: {done.reason}")
+        return _artefact(output)
+
+    return convert
+
+
 def to_ncnn(sources: Sources, environment: Environment, directory: Path) -> Artefact:
     """TorchScript to .param and .bin, without the fp16 storage that is pnnx's default."""
     output = directory / "model.param"
