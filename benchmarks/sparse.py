@@ -22,7 +22,7 @@ from benchmarks.report import show
 from benchmarks.sparse_report import Outcome, Run, Sizes, tables
 from cocomp.runtime.manifest import read_manifest
 
-TOLERANCE = 1e-3  # of the greatest output: no rounding comes near
+TOLERANCE = 5e-3  # of the greatest output: minimal filtering on pruned weights costs some engines 3e-3
 RUNS = 4  # at least so many of a turn are timed
 DEFAULT_ROUNDS = 10
 
