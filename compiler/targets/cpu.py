@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from . import plan_c
 from .blob import write_blob
 from .objects import emit_objects
 
+NATIVE = files("cocomp.runtime") / "native"
 SOURCES = ("model.c", "pool.c", "system.c")
 INTERFACE = (
     "arena", "create", "destroy", "manifest", "message", "profile", "run", "run_some", "set_profiling",
@@ -105,17 +109,32 @@ def _llvm_text(kernels: list[ir.Operation], context: ir.Context, target: CpuTarg
 
 
 def _link(directory: Path, objects: list[Path], target: CpuTarget) -> bytes:
-    native = files("cocomp.runtime") / "native"
-    with as_file(native) as sources:
+    runtime = _runtime(target.triple)
+    for name, data in runtime.items():
+        (directory / name).write_bytes(data)
+    with as_file(NATIVE) as headers:
         library = directory / "model.so"
         command = [
-            *zig("cc", target.triple), "-shared", "-nostdlib", "-fPIC", "-O2", "-g0", "-std=c11", f"-I{sources}",
-            *(str(sources / s) for s in SOURCES), "plan.c", "weights.S", *map(str, objects), *_libc(directory, target),
-            "-fno-sanitize=all", f"-Wl,-z,max-page-size={target.page_bytes}",
+            *_compile_c(target.triple), "-shared", "-nostdlib", f"-I{headers}", *runtime, "plan.c", "weights.S",
+            *map(str, objects), *_libc(directory, target), f"-Wl,-z,max-page-size={target.page_bytes}",
             "-Wl,--version-script=exports.map", "-o", str(library),
         ]  # fmt: skip
-        run_tool(command, directory)
+        # What zig would keep of this model for another time goes when the directory does.
+        run_tool(command, directory, {"ZIG_LOCAL_CACHE_DIR": str(directory / "zig")})
     return library.read_bytes()
+
+
+@cache
+def _runtime(triple: str) -> dict[str, bytes]:
+    """Objects of the runtime, the same for all models, by the names of their files."""
+    with as_file(NATIVE) as native, tempfile.TemporaryDirectory(prefix="cocomp-") as name:
+        for source in SOURCES:
+            run_tool([*_compile_c(triple), "-c", str(native / source), "-o", f"{source}.o"], Path(name))
+        return {f"{source}.o": (Path(name) / f"{source}.o").read_bytes() for source in SOURCES}
+
+
+def _compile_c(triple: str) -> list[str]:
+    return [*zig("cc", triple), "-fPIC", "-O2", "-g0", "-std=c11", "-fno-sanitize=all"]
 
 
 def zig(tool: str, triple: str) -> list[str]:
@@ -128,9 +147,11 @@ LITTLE_SPACE = 1 << 20
 """Tools that fail with so few bytes left on the disk do so because of that, whatever they say."""
 
 
-def run_tool(command: list[str], directory: Path) -> None:
-    """Run a tool; its complaints are an internal error of the compiler, unless the disk is full."""
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+def run_tool(command: list[str], directory: Path, environment: Mapping[str, str] | None = None) -> None:
+    """Run a tool; its complaints are an internal error of the compiler, unless the disk is full. `environment` is beside what
+    this process has."""
+    merged = {**os.environ, **(environment or {})}
+    done = subprocess.run(command, cwd=directory, env=merged, capture_output=True, text=True, check=False)
     if done.returncode:
         if "No space left" in done.stderr or shutil.disk_usage(directory).free < LITTLE_SPACE:
             raise CompileError("cannot write temporary files: No space left on device", where=str(directory))

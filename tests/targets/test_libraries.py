@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
@@ -123,6 +124,16 @@ def test_a_c_program_uses_a_library(library: Path, here: Path) -> None:
         np.testing.assert_array_equal(found, model(example[1][0]))
     assert max(errors([found], [_reference(example)])) <= 1e-5
     assert message == "a null pointer or a number out of range was passed"
+
+
+def test_the_linker_keeps_nothing_of_a_model(here: Path) -> None:
+    """Or the cache of zig would grow by the size of every artefact."""
+    program = "import cocomp, torch; cocomp.compile(torch.nn.Linear(1024, 1024), (torch.ones(1, 1024),)).save('model.so')"
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(here / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=here, env=environment, check=True)
+    assert (here / "model.so").stat().st_size > 1 << 22
+    kept = [p for p in (here / "cache").rglob("*") if p.is_file() and p.stat().st_size > 1 << 22]
+    assert kept == []
 
 
 def _reference(example: Example) -> np.ndarray:
