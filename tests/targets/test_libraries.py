@@ -128,7 +128,9 @@ def test_a_c_program_uses_a_library(library: Path, here: Path) -> None:
 
 def test_the_linker_keeps_nothing_of_a_model(here: Path) -> None:
     """Or the cache of zig would grow by the size of every artefact."""
-    program = "import cocomp, torch; cocomp.compile(torch.nn.Linear(1024, 1024), (torch.ones(1, 1024),)).save('model.so')"
+    program = (
+        "import cocomp, torch; cocomp.compile(torch.nn.Linear(1024, 1024), (torch.ones(1, 1024),)).save('model.so')"
+    )
     environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(here / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=here, env=environment, check=True)
     assert (here / "model.so").stat().st_size > 1 << 22
