@@ -23,7 +23,6 @@ enum {
   READ_WRITE = 3,
   PRIVATE_ANONYMOUS = 0x22,
   HUGE_PAGES = 14,
-  HUGE_PAGE = 2 << 20,
   DONT_NEED = 4,
   LARGEST_PAGE = 65536,
   MONOTONIC = 1,
@@ -53,23 +52,15 @@ void cocomp_futex_wait(_Atomic uint32_t *address, uint32_t expected) {
 
 void cocomp_futex_wake(_Atomic uint32_t *address) { syscall(SYS_FUTEX, address, FUTEX_WAKE_PRIVATE, 0x7fffffff); }
 
-/* Bytes that are mapped for a request: whole pages, on any machine. */
-static size_t mapped(size_t bytes) { return (bytes + !bytes + LARGEST_PAGE - 1) & ~(size_t)(LARGEST_PAGE - 1); }
-
 void *cocomp_pages(size_t bytes) {
-  const size_t size = mapped(bytes), spare = bytes >= HUGE_PAGE ? HUGE_PAGE : 0;
-  char *pages = mmap(0, size + spare, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0);
+  if (!bytes) bytes = 1;
+  void *pages = mmap(0, bytes, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0);
   if (pages == (void *)-1) return 0;
-  if (!spare) return pages;
-  // Huge pages begin at multiples of their size: what lies before and after goes back.
-  const size_t before = -(uintptr_t)pages & (HUGE_PAGE - 1);
-  if (before) munmap(pages, before);
-  if (before < spare) munmap(pages + before + size, spare - before);
-  madvise(pages + before, size, HUGE_PAGES);
-  return pages + before;
+  if (bytes >= 2u << 20) madvise(pages, bytes, HUGE_PAGES);
+  return pages;
 }
 
-void cocomp_free_pages(void *pages, size_t bytes) { munmap(pages, mapped(bytes)); }
+void cocomp_free_pages(void *pages, size_t bytes) { munmap(pages, bytes ? bytes : 1); }
 
 void cocomp_forget(const void *start, size_t bytes) {
   const uintptr_t first = ((uintptr_t)start + LARGEST_PAGE - 1) & ~(uintptr_t)(LARGEST_PAGE - 1);
