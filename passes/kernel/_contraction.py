@@ -11,7 +11,7 @@ from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
-from cocomp.passes.math.tiles import MIN_LANES, Segment, TileSchedule, Work
+from cocomp.passes.math.tiles import LINE_BYTES, MIN_LANES, Segment, TileSchedule, Work
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir
 
@@ -69,6 +69,12 @@ class Contraction:
             return False
         return self.out_position.coefficient(self.pixel) == 1 != self.out_position.coefficient(self.row)
 
+    def _pixel_taps(self) -> int:
+        """Columns whose input lies in the same lines: kernel positions along contiguous pixels."""
+        near = LINE_BYTES // self.element_bytes
+        taps = (self.nest.bounds[c] for c in self.columns if 0 < self.x_position.coefficient(c) < near)
+        return max(taps, default=1)
+
     def _planes(self) -> int:
         """Planes of the input that a task inside one plane of pixels reads: the kernel's depth in three dimensions."""
         planes = 1
@@ -123,6 +129,7 @@ class Contraction:
             contiguous_rows=self.row is None or self.out_position.coefficient(self.row) == 1,
             contiguous_pixels=self.pixel is not None and self.out_position.coefficient(self.pixel) == 1,
             pixel_step=self.x_position.coefficient(self.pixel) if self.pixel is not None else 0,
+            pixel_taps=self._pixel_taps(),
         )
 
 
@@ -276,6 +283,7 @@ def schedule_attribute(schedule: TileSchedule) -> ir.DictAttr:
     attributes["groups"] = ir.DenseI64ArrayAttr.get([s.groups for s in schedule.segments])
     attributes["keep_zeros"] = ir.BoolAttr.get(schedule.keep_zeros)
     attributes["along_pixels"] = ir.BoolAttr.get(schedule.along_pixels)
+    attributes["prefetch"] = ir.BoolAttr.get(schedule.prefetch)
     return ir.DictAttr.get(attributes)
 
 
@@ -293,4 +301,5 @@ def schedule_of(function: ir.Operation) -> TileSchedule | None:
         row_block=found["row_block"].value,
         keep_zeros=found["keep_zeros"].value,
         along_pixels=found["along_pixels"].value,
+        prefetch=found["prefetch"].value,
     )

@@ -9,7 +9,7 @@ from typing import ClassVar
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.math import affine
-from cocomp.passes.math.tiles import Segment, TileSchedule
+from cocomp.passes.math.tiles import LINE_BYTES, Segment, TileSchedule
 from cocomp.support.mlir import arith, ir, math, memref, ops_in, scf, vector
 from cocomp.support.passes import Pass, State
 
@@ -40,8 +40,9 @@ class LowerContractionsPass(Pass):
             acc[v][p] += values[c][v] * x[base(p) + offsets[c]]
           y[tile] = epilogue(acc)
 
-    A result with contiguous pixels gets such a tile turned, by shuffles. With registers along pixels v counts registers of pixels and p rows; operands change places. Tiles at the end of a row of pixels overlap their neighbours instead of having a code of their own. Needs
-    `schedule-contractions` and the arguments that `pack-weights` passes.
+    A result with contiguous pixels gets such a tile turned, by shuffles. With registers along pixels v counts registers of pixels and p rows; operands
+    change places. Tiles at the end of a row of pixels overlap their neighbours instead of having a code of their own. With `prefetch`
+    the next tile's input is asked for on the way. Needs `schedule-contractions` and the arguments that `pack-weights` passes.
     """
 
     name: ClassVar[str] = "lower-contractions"
@@ -235,6 +236,8 @@ class _Lowering:
             loaded = [
                 self._load(kind, vectors, b.add(start, v * lanes), part) for v, part in enumerate(registers.parts)
             ]
+            if self.schedule.prefetch:
+                self._prefetch(place, step)
             after = list(totals)
             for s in range(registers.scalars):
                 spread = b.splat(memref.load(scalars, [b.value(b.add(scalar_at, s * scalar_step))]), lanes)
@@ -248,6 +251,14 @@ class _Lowering:
         with ir.InsertionPoint(op.body):
             scf.yield_(body(op.induction_variable, *op.inner_iter_args))
         return list(op.results)
+
+    def _prefetch(self, place: Index, step: int) -> None:
+        """Ask for what the next tile reads of this column: kept columns lie too far apart for the processor to foresee it."""
+        elements = self._tile_pixels * step
+        line = LINE_BYTES // self.shape.element_bytes
+        for start in range(0, elements, line):
+            at = b.value(b.add(place, elements + start))
+            memref.PrefetchOp(self._buffer(self.shape.x_argument), [at], False, 3, True)
 
     def _load(self, kind: ir.Type, buffer: ir.Value, at: Index, part: int | None) -> ir.Value:
         """One register. Packed weights are padded to whole registers, activations end where they end."""

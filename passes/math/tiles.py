@@ -25,6 +25,9 @@ TILE_OVERHEAD = 24
 """Cycles to set up a tile and to write one of its registers' share of the epilogue, roughly."""
 PER_INSTRUCTION = 0.02
 """What an instruction costs beside the units that it keeps busy: among equals the tile with fewer loads wins."""
+SPARE = {4: 3}
+"""Lanes of the widest registers -> registers that a tile leaves to the scalars of a column, 1 where not given. Registers of 16
+bytes are multiplied by one of their lanes: several columns are loaded at once, and with fewer left over they are moved about."""
 MAX_PIXELS = 28
 MAX_VECTORS = 8
 MAX_ROWS = 12
@@ -33,6 +36,8 @@ UNALIGNED = 2
 """Cache lines that a register of pixels touches where kernel positions shift it."""
 MISSED = 0.4
 """Share of the time that lines take from the L2 cache that nothing else hides."""
+FEW_OF_A_LINE = 0.4
+"""Columns kept of those that read the same lines, up to which prefetching was measured to pay."""
 TASKS_WANTED = 16
 OTHER_TASKS = 0.03
 """What the second best way to cut the work into tasks counts beside the best, and so on: cycles do not tell them apart."""
@@ -63,6 +68,8 @@ class TileSchedule:
     """Every row group keeps every column, and all share one list."""
     along_pixels: bool = False
     """Registers run along pixels, not along rows."""
+    prefetch: bool = False
+    """Ask for the next tile's input while this one is computed."""
 
     @property
     def row_unit(self) -> int:
@@ -116,6 +123,8 @@ class Work:
     """The result's pixels are neighbours in memory."""
     pixel_step: int = 1 << 20
     """Distance of neighbouring pixels of the input in memory, in elements."""
+    pixel_taps: int = 1
+    """Columns that read the same cache lines, pixels being contiguous: kernel positions along them."""
 
     def columns_of(self, rows: int) -> float:
         """Columns that row groups of `rows` rows keep on average."""
@@ -208,7 +217,7 @@ def _row_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
     for lanes in unit.widths(work.rows, bool(work.kept)):
         for vectors in range(1, min(MAX_VECTORS, -(-work.rows // lanes)) + 1):
             for pixels in range(1, min(MAX_PIXELS, work.pixels) + 1):
-                spare = 0 if vectors == 1 and unit.broadcast_operand else 1
+                spare = 0 if vectors == 1 and unit.broadcast_operand else SPARE.get(unit.lanes, 1)
                 if vectors * pixels + vectors + spare > unit.registers:
                     break
                 yield _cycles(work, vectors, pixels, lanes, unit), lanes, vectors, pixels
@@ -234,7 +243,16 @@ def _schedules(work: Work, unit: VectorUnit, tile: Tile, along_pixels: bool) -> 
     row_lanes = 1 if along_pixels else lanes
     segments = split_rows(work.rows, rows, row_lanes)
     blocks = _blocks(work, sum(s.groups for s in segments), rows * row_lanes, pixels, unit.l2_bytes)
-    return [TileSchedule(lanes, segments, pixels, *cut, not work.kept, along_pixels) for cut in blocks]
+    prefetch = _foresees_nothing(work, rows * row_lanes, unit)
+    return [TileSchedule(lanes, segments, pixels, *cut, not work.kept, along_pixels, prefetch) for cut in blocks]
+
+
+def _foresees_nothing(work: Work, size: int, unit: VectorUnit) -> bool:
+    """Whether the processor cannot know what row groups of `size` rows read next: the input outgrows the L2 cache, and few of
+    the columns that share its lines are kept."""
+    if not work.kept or work.input_bytes <= unit.l2_bytes or work.pixel_step * unit.element_bytes >= LINE_BYTES:
+        return False
+    return work.pixel_taps * work.columns_of(size) / work.columns <= FEW_OF_A_LINE
 
 
 def group_sizes(rows: int, unit: VectorUnit) -> list[int]:

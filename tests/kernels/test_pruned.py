@@ -124,3 +124,13 @@ def test_a_pool_between_channels_last_and_planes(width: int) -> None:
     check(Case("pool", model, (x,)), threads=(1, 2))
     kernels = cocomp.compile(model, (x,)).manifest["dispatches"]
     assert "gathers" not in next(k["facts"] for k in kernels if k["layer"] == "1")
+
+
+def test_an_input_beyond_the_cache() -> None:
+    """Few columns of an input that no cache holds: the next tile's are prefetched, past the end of the input too."""
+    torch.manual_seed(0)
+    layer = nn.Conv3d(24, 16, (3, 1, 1), padding=(1, 0, 0))
+    mask = torch.zeros(2, 1, 24, 3, 1, 1).bernoulli_(0.1).expand(2, 8, 24, 3, 1, 1).reshape(16, 24, 3, 1, 1)
+    with torch.no_grad():
+        layer.weight.mul_(mask)
+    check(Case("temporal", nn.Sequential(layer, nn.ReLU()), (torch.randn(1, 24, 8, 112, 112),)), threads=(1, 2))

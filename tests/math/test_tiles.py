@@ -140,3 +140,21 @@ def test_fewer_kept_columns_cost_less(work: Work, unit: VectorUnit) -> None:
     assume(work.columns >= 100)
     some, few = (thinned(work, unit, share) for share in (0.01, 0.001))
     assert estimate(few, choose_tiles(few, unit), unit) <= estimate(some, choose_tiles(some, unit), unit)
+
+
+def test_prefetching_is_for_inputs_beyond_the_cache_with_few_columns_of_a_line() -> None:
+    unit = VectorUnit(lanes=16, registers=32, l2_bytes=1 << 20, broadcast_operand=True, fma_lanes=16)
+    work = Work(
+        rows=64, outer_rows=1, batches=1, pixels=3136, outer_pixels=16, columns=432, input_bytes=1 << 25,
+        weight_bytes=432 * 64 * 4, kept=dict.fromkeys(group_sizes(64, unit), 43.0), contiguous_rows=False,
+        contiguous_pixels=True, pixel_step=1,
+    )  # fmt: skip
+    for changes, expected in (
+        ({}, True),
+        ({"input_bytes": 1 << 19}, False),
+        ({"pixel_taps": 7}, False),
+        ({"kept": {}}, False),
+    ):
+        for choose in (choose_tiles, choose_pixel_tiles):
+            schedule = choose(dataclasses.replace(work, **changes), unit)
+            assert schedule is not None and schedule.prefetch is expected
