@@ -19,6 +19,7 @@ from cocomp.passes.plan.merge_functions import MergeFunctionsPass
 from cocomp.passes.sparsity.encode_weights import EncodeWeightsPass
 from cocomp.passes.sparsity.pack_weights import PackWeightsPass
 from cocomp.passes.sparsity.raise_contractions import RaiseContractionsPass
+from cocomp.passes.sparsity.reorder_rows import ReorderRowsPass
 from cocomp.passes.tensor.crop_pads import CropPadsPass
 from cocomp.passes.tensor.drop_casts import DropCastsPass
 from cocomp.passes.tensor.fold_constants import FoldConstantsPass
@@ -64,6 +65,7 @@ def cpu_steps(
         Step(FoldConstantsPass(), "what hangs on weights alone is computed now"),
     ]
     narrowing = [Step(NarrowFloatsPass(), "weights are final: they are rounded once")]
+    reordering = [Step(ReorderRowsPass(), "weights are final: rows that keep the same columns become neighbours")]
     splitting = [Step(SplitStridesPass(), "weights are final: stride one is what minimal filtering serves")]
     return [
         (phase("imported"), []),
@@ -88,7 +90,10 @@ def cpu_steps(
         ),
         (
             phase("sparse"),
-            [Step(EncodeWeightsPass(sparsity), "the zeros of every weight are final: find their structure")],
+            [
+                *(reordering if fold and sparsity == "auto" else []),
+                Step(EncodeWeightsPass(sparsity), "the zeros of every weight are final: find their structure"),
+            ],
         ),
         (phase("fused"), [Step(FormGroupsPass(), "decide kernels while tensors still are values")]),
         (
