@@ -29,6 +29,8 @@ The JSON object, version `REPORT_FORMAT`:
             predicted_speed_up      over the best dense kernel, by counted cycles
             reasons                 why that stays behind the rate, the weightiest first
             advice                  what would pay, "" where nothing would
+            reordered               {rows of a group: [columns that groups keep on average before, after]} where rows were
+                                    permuted, else empty
             picture                 per cent that is kept, in the cells of a grid over the weight's matrix
 """
 
@@ -97,7 +99,8 @@ def _schedule(tuned: dict[str, Any] | None) -> dict[str, Any]:
 def _sparsity(weight: str, facts: dict[str, Any]) -> dict[str, Any] | None:
     """What is known of the zeros of a weight."""
     found = facts.get("schedule-contractions", {}).get(weight)
-    return found and {**found, "picture": facts.get("encode-weights", {}).get(weight, [])}
+    reordered, picture = (facts.get(by, {}).get(weight) for by in ("reorder-rows", "encode-weights"))
+    return found and {**found, "reordered": reordered or {}, "picture": picture or []}
 
 
 def _kernel(dispatch: dict[str, Any], weight_bytes: int) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from cocomp.passes.sparsity.reorder_rows import ORDERS
 from cocomp.runtime import emulator
 from cocomp.support.diagnostics import CompileError
 
@@ -20,6 +21,8 @@ from .frontend.inputs import random_like, structured_like
 Array = np.ndarray
 RunSome = Callable[[Sequence[Array], int], tuple[Array, list[Array]]]
 """(inputs, number of kernels) -> (arena as bytes, outputs)."""
+Orders = Mapping[str, Sequence[tuple[int, Array]]]
+"""Node -> orders along axes in which the artefact has its value (`reorder-rows`)."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,12 @@ def relative_error(actual: Array, expected: Array) -> float:
 
 
 def verify(
-    reference: Reference, manifest: dict[str, Any], inputs: Sequence[Array], run_some: RunSome, tolerance: float
+    reference: Reference,
+    manifest: dict[str, Any],
+    inputs: Sequence[Array],
+    run_some: RunSome,
+    tolerance: float,
+    orders: Orders | None = None,
 ) -> Verdict:
     """Compare the outputs for `inputs`; on a mismatch run kernel by kernel until a tensor differs from the original's."""
     dispatches = manifest["dispatches"]
@@ -78,6 +86,9 @@ def verify(
     if error <= tolerance:
         return Verdict(error, tolerance)
     values = reference.values(inputs, {d["nodes"][-1] for d in dispatches if d["nodes"]})
+    for node, found in (orders or {}).items():
+        for axis, order in found if node in values else ():
+            values[node] = np.take(values[node], order, axis)
     return Verdict(error, tolerance, _first_wrong(dispatches, values, inputs, run_some, tolerance))
 
 
@@ -115,9 +126,10 @@ def verify_artifact(artifact: Artifact, imported: Imported, threads: int, tolera
         "structured": structured_like(imported.examples),
     }
     verdicts: dict[str, Verdict] = {}
+    orders = artifact.facts.get(ORDERS)
     with opened(artifact, threads) as run_some:
         for kind, inputs in kinds.items():
-            verdicts[kind] = verify(imported.reference, artifact.manifest, inputs, run_some, tolerance)
+            verdicts[kind] = verify(imported.reference, artifact.manifest, inputs, run_some, tolerance, orders)
             if not verdicts[kind].passed:
                 break
     return verdicts

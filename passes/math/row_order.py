@@ -34,20 +34,18 @@ def products(kept: Array, height: int) -> float:
 
 def better_order(matrices: Sequence[Array], weights: Sequence[float]) -> Array | None:
     """One order for the rows of all `matrices`, bool[rows, columns] of what each keeps: int[rows], position -> row. `weights`
-    says how often each is multiplied. None where the order saves too little at one of the `HEIGHTS`, or where a matrix
-    would have more products than before: what is in blocks stays in them."""
+    says how often each is multiplied. None where the order saves too little at one of the `HEIGHTS` that fit twice, or where
+    a matrix would have more products than before: what is in blocks stays in them."""
     rows = len(matrices[0])
-    if rows < HEIGHTS[0] or rows > MOST_ROWS:
-        return None
-    heights = [h for h in HEIGHTS if h <= rows]
-    before = {h: np.array([products(m, h) for m in matrices]) for h in heights}
-    fewest = np.array([np.count_nonzero(m) for m in matrices])
-    if any(fewest @ weights > WORTH_IT * (found @ weights) for found in before.values()):
+    before = {h: np.array([products(m, h) for m in matrices]) for h in HEIGHTS if h < rows <= MOST_ROWS}
+    wanted = {h: WORTH_IT * (found @ weights) for h, found in before.items() if 2 * h <= rows}
+    fewest = np.array([np.count_nonzero(m) for m in matrices]) @ weights
+    if not wanted or any(fewest >= most for most in wanted.values()):
         return None
     order = arrange(matrices, weights)
     for height, found in before.items():
         after = np.array([products(m[order], height) for m in matrices])
-        if (after > found).any() or after @ weights > WORTH_IT * (found @ weights):
+        if (after > found).any() or after @ weights > wanted.get(height, np.inf):
             return None
     return order
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cocomp.dialects import structured
+from cocomp.passes.math import affine
 from cocomp.support.mlir import ir
 
 Array = np.ndarray
@@ -80,7 +81,7 @@ def _neighbours(value: ir.Value, place: Place, channels: int) -> Neighbours:
 def _through(op: ir.Operation, value: ir.Value, place: Place, channels: int) -> Neighbours:
     """The operands and results of `op` that are tied to one of them, `value`."""
     if structured.is_generic(op) or structured.is_contract(op):
-        return _through_loops(op, value, place)
+        return _through_loops(op, value, place, channels)
     if op.name in RESHAPES:
         other = op.results[0] if value == op.operands[0] else op.operands[0]
         return [(other, _reshaped(place, channels, structured.shape_of(value), structured.shape_of(other)))]
@@ -93,24 +94,57 @@ def _through(op: ir.Operation, value: ir.Value, place: Place, channels: int) -> 
     raise _BlockedError
 
 
-def _through_loops(op: ir.Operation, value: ir.Value, place: Place) -> Neighbours:
+def loop_of(place: Place, expr: affine.Expr, extent: int, bounds: Sequence[int]) -> tuple[int, Place] | None:
+    """The loop dimension that runs along the channels of an axis of `extent` indexed by `expr`, and where they are in it; None
+    where a loop runs along a part of them, or steps over some."""
+    channels = extent // (place.outer * place.inner)
+    for dim, step in _digits(expr, extent, bounds).items():
+        inner, no_multiple = divmod(place.inner, step)
+        outer, no_part = divmod(bounds[dim], channels * max(1, inner))
+        if inner and not no_multiple and not no_part:
+            return dim, Place(0, outer, inner)
+    return None
+
+
+def _digits(expr: affine.Expr, extent: int, bounds: Sequence[int]) -> dict[int, int]:
+    """The factor of each dimension of an index that takes every value below `extent` once; nothing for any other."""
+    found: dict[int, int] = {}
+    reached = 1
+    for atom, step in sorted(expr.terms, key=lambda term: term[1]):
+        if not isinstance(atom, affine.Dim) or step != reached:
+            return {}
+        found[atom.index] = step
+        reached = step * bounds[atom.index]
+    return found if reached == extent and not expr.constant else {}
+
+
+def _through_loops(op: ir.Operation, value: ir.Value, place: Place, channels: int) -> Neighbours:
     """Whatever is indexed by the loop that runs along the channels."""
     loops = structured.loops_of(op)
     values, maps = [*op.operands, *op.results], [*loops.maps, *loops.output_maps]
     if structured.is_contract(op):
         maps.pop()  # its result is no operand as well
     found: Neighbours = []
-    for dim in {structured.dim_of(m[place.axis]) for v, m in zip(values, maps, strict=True) if v == value}:
-        if dim is None or _is_counted(op, dim):
+    extent = structured.shape_of(value)[place.axis]
+    for loop in {
+        loop_of(place, m[place.axis], extent, loops.bounds) for v, m in zip(values, maps, strict=True) if v == value
+    }:
+        if loop is None or _is_counted(op, loop[0]):
             raise _BlockedError
         for other, index in zip(values, maps, strict=True):
             for axis, expr in enumerate(index):
-                if dim not in expr.dims():
-                    continue
-                if structured.dim_of(expr) != dim or structured.shape_of(other)[axis] != loops.bounds[dim]:
-                    raise _BlockedError
-                found.append((other, dataclasses.replace(place, axis=axis)))
+                if loop[0] in expr.dims():
+                    extent = structured.shape_of(other)[axis]
+                    found.append((other, _in_axis(loop, axis, extent, channels, _digits(expr, extent, loops.bounds))))
     return found
+
+
+def _in_axis(loop: tuple[int, Place], axis: int, extent: int, channels: int, digits: Mapping[int, int]) -> Place:
+    """Where the channels of a loop are in an axis that it indexes."""
+    if not digits:
+        raise _BlockedError
+    inner = digits[loop[0]] * loop[1].inner
+    return Place(axis, extent // (channels * inner), inner)
 
 
 def _is_counted(op: ir.Operation, dim: int) -> bool:

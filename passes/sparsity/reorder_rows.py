@@ -15,7 +15,7 @@ from cocomp.passes.math.row_order import HEIGHTS, better_order, products
 from cocomp.support.mlir import ir, ops_in, origins
 from cocomp.support.passes import Pass, State
 
-from ._channels import RESHAPES, Place, follow
+from ._channels import RESHAPES, Place, follow, loop_of
 
 Array = np.ndarray
 Channels = Mapping[ir.Value, Sequence[Place]]
@@ -94,7 +94,7 @@ def _matrices(contracts: Sequence[ir.Operation], channels: Channels, state: Stat
         array = _array(op.operands[1], state)
         rows = structured.row_dims(loops.maps[:2], loops.parallel)
         for place in channels.get(op.operands[1], []):
-            if array is None or structured.dim_of(loops.maps[1][place.axis]) not in rows:
+            if array is None or _loop(loops, array, place) not in rows:
                 continue
             if _root(op.operands[1]).type.encoding is not None:
                 continue
@@ -113,16 +113,20 @@ def _stays(op: ir.Operation, channels: Channels, order: Array, state: State) -> 
     """Whether the zeros of a weight that has the channels as columns keep their arrangement, or take no more indices."""
     loops = structured.loops_of(op)
     array = _array(op.operands[1], state)
-    columns = [
-        p for p in channels.get(op.operands[1], []) if structured.dim_of(loops.maps[1][p.axis]) in loops.reductions
-    ]
-    if array is None or not columns or array.all():
+    if array is None or array.all():
         return True
+    columns = [p for p in channels.get(op.operands[1], []) if _loop(loops, array, p) in loops.reductions]
     before, after = (weight_mask(a, loops) for a in (array, _taken(array, [(p, order) for p in columns])))
     if before is None or after is None:
         return True
     found = find_encoding(before)
     return found.describes(after) or find_encoding(after).indices(after) <= found.indices(before)
+
+
+def _loop(loops: structured.Loops, weight: Array, place: Place) -> int | None:
+    """The dimension of a contraction that runs along the channels of its weight."""
+    found = loop_of(place, loops.maps[1][place.axis], weight.shape[place.axis], loops.bounds)
+    return None if found is None else found[0]
 
 
 def _root(value: ir.Value) -> ir.Value:
