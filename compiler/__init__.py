@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "prune":
-        return import_module("cocomp.prune")
+    if name in ("bcrc", "prune"):
+        return import_module(f"cocomp.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'cocomp' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)
