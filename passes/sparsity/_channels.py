@@ -69,12 +69,12 @@ def follow(value: ir.Value, axis: int) -> dict[ir.Value, list[Place]] | None:
 
 def _neighbours(value: ir.Value, place: Place, channels: int) -> Neighbours:
     """What the operations that make `value` and that read it tie to it."""
-    operations = {use.owner.operation for use in value.uses}
+    operations = [use.owner.operation for use in value.uses]
     if not isinstance(value, ir.BlockArgument):
-        operations.add(value.owner.operation)
+        operations.append(value.owner.operation)
     elif structured.weight_name(value) is None or str(value.type.encoding) not in ("None", "#sparse.dense"):
         raise _BlockedError
-    tied = [pair for op in operations for pair in _through(op, value, place, channels)]
+    tied = [pair for op in dict.fromkeys(operations) for pair in _through(op, value, place, channels)]
     return [(other, found) for other, found in tied if not _is_uniform(other)]
 
 

@@ -48,19 +48,18 @@ class ReorderRowsPass(Pass):
         orders: dict[ir.Value, list[tuple[Place, Array]]] = {}
         saved: dict[ir.Value, dict[str, Any]] = {}
         seen: set[tuple[ir.Value, int]] = set()
-        for op in contracts:
-            for axis in _row_axes(op):
-                channels = None if (op.results[0], axis) in seen else follow(op.results[0], axis)
-                if channels is None:
-                    continue
-                seen |= {(value, place.axis) for value, places in channels.items() for place in places}
-                matrices = _matrices(contracts, channels, state)
-                order = better_order([m.kept for m in matrices], [m.points for m in matrices]) if matrices else None
-                if order is None or not all(_stays(op, channels, order, state) for op in contracts):
-                    continue
-                saved |= {m.weight: _saved(m.kept, order) for m in matrices}
-                for value, places in channels.items():
-                    orders.setdefault(value, []).extend((place, order) for place in places)
+        for result, axis in ((op.results[0], axis) for op in contracts for axis in _row_axes(op)):
+            channels = None if (result, axis) in seen else follow(result, axis)
+            if channels is None:
+                continue
+            seen |= {(value, place.axis) for value, places in channels.items() for place in places}
+            matrices = _matrices(contracts, channels, state)
+            order = better_order([m.kept for m in matrices], [m.points for m in matrices]) if matrices else None
+            if order is None or not all(_stays(op, channels, order, state) for op in contracts):
+                continue
+            saved |= {m.weight: _saved(m.kept, order) for m in matrices}
+            for value, places in channels.items():
+                orders.setdefault(value, []).extend((place, order) for place in places)
         names = _permute(block, orders, state)
         if saved:
             state.facts[self.name] = {names[weight]: found for weight, found in saved.items()}
@@ -116,6 +115,8 @@ def _stays(op: ir.Operation, channels: Channels, order: Array, state: State) -> 
     if array is None or array.all():
         return True
     columns = [p for p in channels.get(op.operands[1], []) if _loop(loops, array, p) in loops.reductions]
+    if not columns:
+        return True
     before, after = (weight_mask(a, loops) for a in (array, _taken(array, [(p, order) for p in columns])))
     if before is None or after is None:
         return True
