@@ -64,7 +64,8 @@ class PersistentOp(Plan.Operation, name="persistent"):
 class DispatchOp(Plan.Operation, name="dispatch"):
     """Run a kernel. The attribute `writes` describes the tensors that it writes (`written`).
 
-    `skipped_flops`, where present, is the arithmetic that zeros of its weight save. With the attribute `once` it runs when the model is created, and not again; such dispatches come first.
+    `skipped_flops`, where present, is the arithmetic that zeros of its weight save, `added_flops` that of zeros which are
+    no part of the model's weight but give it its shape. With the attribute `once` it runs when the model is created, and not again; such dispatches come first.
     """
 
     kernel: ir.FlatSymbolRefAttr

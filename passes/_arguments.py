@@ -9,10 +9,17 @@ from cocomp.support.weights import WeightStore
 
 
 def add_weight(
-    main: ir.Operation, kind: ir.Type, name: str, array: np.ndarray, weights: WeightStore, location: ir.Location
+    main: ir.Operation,
+    kind: ir.Type,
+    name: str,
+    array: np.ndarray,
+    weights: WeightStore,
+    location: ir.Location,
+    filled: int = 0,
 ) -> ir.Value:
-    """A new argument of `main` that stands for `array`, stored under `name` or, where that is taken, one like it."""
-    stored = weights.add(name, array)
+    """A new argument of `main` that stands for `array`, stored under `name` or, where that is taken, one like it. `filled`
+    as for `WeightStore.add`."""
+    stored = weights.add(name, array, filled)
     argument = main.regions[0].blocks[0].add_argument(kind, location)
     signature = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
     main.attributes["function_type"] = ir.TypeAttr.get(

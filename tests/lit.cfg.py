@@ -1,5 +1,6 @@
 """lit runs the tests of single passes: `lit tests`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,4 +16,5 @@ config.excludes = ["golden", "plugin"]
 config.test_source_root = str(here)
 config.test_exec_root = str(here.parent / "build" / "lit")
 config.environment["PATH"] = f"{binaries}:{config.environment['PATH']}"
+config.environment.update({k: os.environ[k] for k in ("PYTHONPATH",) if k in os.environ})
 config.substitutions.append(("FileCheck", "filecheck"))

@@ -17,6 +17,7 @@ class WeightStore(Mapping[str, Array]):
 
     def __init__(self, arrays: Mapping[str, Array] | None = None) -> None:
         self._arrays: dict[str, Array] = dict(arrays or {})
+        self._filled: dict[str, int] = {}
 
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
@@ -27,14 +28,21 @@ class WeightStore(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self._arrays)
 
-    def add(self, name: str, array: Array) -> str:
-        """Store an array under `name`, or under `name#2`, `name#3`, ... when the name is taken; the name used."""
+    def add(self, name: str, array: Array, filled: int = 0) -> str:
+        """Store an array under `name`, or under `name#2`, `name#3`, ... when the name is taken; the name used.
+
+        `filled` elements of it are zeros that the model knows nothing of: they give the array its shape."""
         unique, count = name, 1
         while unique in self._arrays:
             count += 1
             unique = f"{name}#{count}"
         self._arrays[unique] = array
+        self._filled[unique] = filled
         return unique
+
+    def filled(self, name: str) -> int:
+        """Elements of an array that are no weights of the model."""
+        return self._filled.get(name, 0)
 
     def discard(self, name: str) -> None:
         """Forget an array that nothing refers to any more."""

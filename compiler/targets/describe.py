@@ -61,14 +61,14 @@ def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation]) -> dict[str,
     found = origins(op.location)
     facts = function.attributes["kernel.facts"]
     flops = function.attributes["kernel.flops"].value
-    skipped = op.attributes["skipped_flops"].value if "skipped_flops" in op.attributes else 0
+    skipped, added = (op.attributes[n].value if n in op.attributes else 0 for n in ("skipped_flops", "added_flops"))
     return {
         "kernel": kernel,
         "layer": next((path for _, path in found if path), found[0][0] if found else kernel),
         "nodes": [node for node, _ in found],
         "source": source_line(op.location),
         "tasks": function.attributes["kernel.tasks"].value,
-        "flops": flops,
+        "flops": flops - added,
         "executed_flops": flops - skipped,
         "facts": {fact.name: fact.attr.value for fact in facts},
         "writes": [_written(w, op) for w in op.attributes["writes"]],

@@ -10,7 +10,7 @@ from cocomp.support.passes import Pass, State
 
 PIPELINE = (
     "canonicalize,cse,loop-invariant-code-motion,convert-vector-to-scf,convert-vector-to-llvm,convert-scf-to-cf,expand-strided-metadata,"
-    "finalize-memref-to-llvm,convert-math-to-llvm,convert-arith-to-llvm,convert-cf-to-llvm,"
+    "finalize-memref-to-llvm,convert-math-to-llvm,convert-arith-to-llvm,convert-ub-to-llvm,convert-cf-to-llvm,"
     "convert-func-to-llvm{use-bare-ptr-memref-call-conv=1},reconcile-unrealized-casts,canonicalize,cse"
 )
 """Buffers become bare pointers: a kernel's C signature is its buffers and the range of tasks."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
-from cocomp.dialects import structured
+from cocomp.dialects import sparse, structured
 from cocomp.dialects.graph import Graph
 from cocomp.passes import _outline
 from cocomp.passes.math import affine, nest
+from cocomp.passes.math.encodings import Dense
 from cocomp.passes.math.nest import Leaf, NestError
 from cocomp.support.mlir import arith, func, ir, ops_in
 from cocomp.support.passes import Pass, State
@@ -127,13 +128,16 @@ class _Planner:
         return False
 
     def _is_readable(self, contract: ir.Operation, value: ir.Value) -> bool:
-        """Whether a contraction can read `value` through its views: addresses have to be linear."""
+        """Whether a contraction can read `value` through its views: addresses have to be linear, and where the weight has zeros,
+        pixels that were neighbours have to stay so."""
         loops = structured.loops_of(contract)
         for operand in (0, 1):
             if contract.operands[operand] == value:
                 _, index = structured.through_views(value, loops.maps[operand], loops.bounds)
                 cut = affine.split_dims(index, loops.bounds)
                 if not all(cut.apply(e).is_linear for e in index):
+                    return False
+                if operand == 0 and _has_zeros(contract.operands[1]) and _parts(loops.maps[0][-1], index[-1]):
                     return False
         return True
 
@@ -181,16 +185,26 @@ class _Planner:
             source = self.graph.root_of(operand)
             if not isinstance(self.graph.definitions[source], Leaf) and self.graph.operations[source] in members:
                 return False
-        return all(
-            self._rows_stay_together(made, need, d)
-            for d in structured.row_dims(need.loop.operand_maps, need.loop.parallel)
-        )
+        kept_whole = set(structured.row_dims(need.loop.operand_maps, need.loop.parallel))
+        if _has_zeros(self.graph.values[need.loop.operands[1]]):
+            kept_whole |= {d for d, parallel in enumerate(need.loop.parallel) if parallel}
+        return all(self._stays_together(made, need, d) for d in kept_whole)
 
-    def _rows_stay_together(self, made: nest.Nest, need: nest.Need, row: int) -> bool:
-        """A row dimension that reshapes cut must be cut at whole registers, and its inner part must be one dimension."""
-        expr = need.point[row]
+    def _stays_together(self, made: nest.Nest, need: nest.Need, dim: int) -> bool:
+        """A dimension that may fill registers (rows; pixels too where the weight has zeros) must, where reshapes cut it, be cut at
+        whole registers, and its inner part must be one dimension."""
+        expr = need.point[dim]
         pieces = sorted(c for atom, c in expr.terms if made.bounds[_index(atom)] > 1)
         return all(c == 1 or c % (2 * self.lanes) == 0 for c in pieces)
+
+
+def _has_zeros(weight: ir.Value) -> bool:
+    return not isinstance(sparse.encoding_of(weight.type.encoding), Dense)
+
+
+def _parts(before: affine.Expr, after: affine.Expr) -> bool:
+    """Whether neighbours along a dimension are no longer neighbours."""
+    return any(before.coefficient(d) == 1 and after.coefficient(d) > 1 for d in before.dims())
 
 
 def _index(atom: affine.Atom) -> int:

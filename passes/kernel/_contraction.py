@@ -11,6 +11,7 @@ from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
+from cocomp.passes.math.schedule import MAX_STEP
 from cocomp.passes.math.tiles import LINE_BYTES, MIN_LANES, Segment, TileSchedule, Work
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir
@@ -50,6 +51,11 @@ class Contraction:
         return self.row is None and not self.outer_rows
 
     @property
+    def points(self) -> int:
+        """How often each element of the weight is multiplied."""
+        return self.extent(self.batches) * self.extent(self.outer_pixels) * self.extent(self.pixel)
+
+    @property
     def element_bytes(self) -> int:
         return structured.bytes_of(structured.element_of(self.group.arguments[self.x_argument]))
 
@@ -58,9 +64,20 @@ class Contraction:
         return is_weight(self.group, self.w_argument)
 
     @property
-    def contiguous_pixels(self) -> bool:
-        """Whether registers can run along the pixels of the input."""
-        return self.constant_weight and self.pixel is not None and self.x_position.coefficient(self.pixel) == 1
+    def fills_along_pixels(self) -> bool:
+        """Whether registers can run along the pixels of the input: they are neighbours, or near enough to be shuffled."""
+        if not self.constant_weight or self.pixel is None:
+            return False
+        return 1 <= self.x_position.coefficient(self.pixel) <= MAX_STEP
+
+    @property
+    def line(self) -> int | None:
+        """The pixel dimension whose neighbours a tile may have beside `pixel`: lines of an image at one distance."""
+        if not self.outer_pixels:
+            return None
+        last = self.outer_pixels[-1]
+        bent = any(not isinstance(a, affine.Dim) and last in a.operand.dims() for a, _ in self.x_position.terms)
+        return None if bent else last
 
     @property
     def writes_along_pixels(self) -> bool:
@@ -68,6 +85,11 @@ class Contraction:
         if self.pixel is None or self.row is None:
             return False
         return self.out_position.coefficient(self.pixel) == 1 != self.out_position.coefficient(self.row)
+
+    @property
+    def line_step(self) -> int:
+        """How far apart neighbouring lines of the input are."""
+        return 0 if self.line is None else self.x_position.coefficient(self.line)
 
     def _pixel_taps(self) -> int:
         """Columns whose input lies in the same lines: kernel positions along contiguous pixels."""
@@ -130,6 +152,8 @@ class Contraction:
             contiguous_pixels=self.pixel is not None and self.out_position.coefficient(self.pixel) == 1,
             pixel_step=self.x_position.coefficient(self.pixel) if self.pixel is not None else 0,
             pixel_taps=self._pixel_taps(),
+            lines=self.extent(self.line),
+            line_step=self.line_step,
         )
 
 
@@ -273,6 +297,7 @@ def schedule_attribute(schedule: TileSchedule) -> ir.DictAttr:
     """A tile schedule as it stands on a function: `kernel.schedule`."""
     i64 = ir.IntegerType.get_signless(64)
     numbers = {
+        "lines": schedule.lines,
         "lanes": schedule.lanes,
         "pixels": schedule.pixels,
         "pixel_block": schedule.pixel_block,
@@ -302,4 +327,5 @@ def schedule_of(function: ir.Operation) -> TileSchedule | None:
         keep_zeros=found["keep_zeros"].value,
         along_pixels=found["along_pixels"].value,
         prefetch=found["prefetch"].value,
+        lines=found["lines"].value,
     )

@@ -23,6 +23,7 @@ from . import _builder as b
 from ._builder import Index, Once
 from ._division import DIVISIONS, divide
 from ._elementary import ELEMENTARY
+from ._strided import load_strided
 from ._transpose import transpose
 from ._values import Memory, Point, Val, fold_affine, lane_step
 
@@ -234,18 +235,12 @@ class Evaluator:
         if step == 0:
             read = memref.load(memory.buffer, [b.value(b.evaluate(position, point.dims))])
             return Val(memory.element, self._from_memory(read, memory.element))
-        if step == 1:
-            self.statistics.contiguous += 1
-            return Val(
-                memory.element, self._from_memory(self._load_vector(memory, position, point), memory.element), True
-            )
-        if step is not None and 1 < step <= MAX_STEP and point.tail is None:
-            self.statistics.strided += 1
-            return Val(
-                memory.element,
-                self._from_memory(self._load_strided(memory, position, point, step), memory.element),
-                True,
-            )
+        if step is not None and 1 <= step <= MAX_STEP:
+            self.statistics.contiguous += step == 1
+            self.statistics.strided += step > 1
+            first, count = b.evaluate(position, point.dims), point.lanes if point.tail is None else point.tail
+            read = load_strided(memory.buffer, first, point.lanes, count, step, self.once)
+            return Val(memory.element, self._from_memory(read, memory.element), True)
         self.statistics.gathered += 1
         lanes = []
         for lane in range(point.lanes):
@@ -253,33 +248,6 @@ class Evaluator:
             lanes.append(memref.load(memory.buffer, [b.value(at)]))
         kind = ir.VectorType.get([point.lanes], lanes[0].type)
         return Val(memory.element, self._from_memory(vector.from_elements(kind, lanes), memory.element), True)
-
-    def _load_vector(self, memory: Memory, position: Expr, point: Point) -> ir.Value:
-        at = [b.value(b.evaluate(position, point.dims))]
-        kind = ir.VectorType.get([point.lanes], memory.buffer.type.element_type)
-        if point.tail is None:
-            return vector.load(kind, memory.buffer, at)
-        mask, nothing = self._mask(point), self.once.get(("zero", str(kind)), lambda: b.zero(kind))
-        return vector.maskedload(kind, memory.buffer, at, mask, nothing)
-
-    def _load_strided(self, memory: Memory, position: Expr, point: Point, step: int) -> ir.Value:
-        """Every `step`-th element: registers loaded side by side and shuffled. The last one ends with the last element that
-        counts, so that nothing behind it is touched."""
-        lanes = point.lanes
-        first = b.evaluate(position, point.dims)
-        kind = ir.VectorType.get([lanes], memory.buffer.type.element_type)
-        starts = [*(k * lanes for k in range(step - 1)), (lanes - 1) * step + 1 - lanes]
-        loaded = [vector.load(kind, memory.buffer, [b.value(b.add(first, start))]) for start in starts]
-        found = loaded[0]
-        for number, start in enumerate(starts[1:], 1):
-            before = [lane for lane in range(lanes) if lane * step < number * lanes]
-            picks = [
-                (lane if number > 1 else lane * step) if lane in before else lanes + lane * step - start
-                for lane in range(lanes)
-            ]
-            picks = [p if p < 2 * lanes else 0 for p in picks]
-            found = vector.shuffle(found, loaded[number], picks)
-        return found
 
     def store(self, val: Val, memory: Memory, index: nest.Index, point: Point) -> None:
         """Write a value to a tensor in memory."""

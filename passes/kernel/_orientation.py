@@ -11,6 +11,7 @@ from cocomp.dialects import sparse, structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.math.affine import Dim
 from cocomp.passes.math.encodings import NEARLY_DENSE, Dense
+from cocomp.passes.math.schedule import MAX_STEP
 from cocomp.passes.math.tiles import (
     VectorUnit,
     Work,
@@ -35,19 +36,25 @@ def wants_planes(group: Group, weight: np.ndarray, unit: VectorUnit) -> bool:
     encoding = group.graph.values[need.loop.operands[1]].type.encoding
     if isinstance(sparse.encoding_of(encoding), Dense):
         return False
-    loops = structured.loops_of(group.graph.operations[need.loop.results[0]])
+    works = thinned_works(structured.loops_of(group.graph.operations[need.loop.results[0]]), weight, unit)
+    return works is not None and planar_cycles(works[1], unit) < WORTH_IT * channels_last_cycles(works[0], unit)
+
+
+def thinned_works(loops: structured.Loops, weight: np.ndarray, unit: VectorUnit) -> tuple[Work, Work] | None:
+    """What a contraction with zeros in its weight has to do, channels last and in planes; None where there are hardly any, or
+    where no pixels follow each other at one distance."""
     kept = weight_mask(weight, loops)
     if kept is None or kept.mean() > NEARLY_DENSE:
-        return False
+        return None
     x, w, y = loops.maps
     in_w = frozenset[int]().union(*(e.dims() for e in w))
     pixels = [e for e in y if e.dims() and not e.dims() & in_w]
     step = _step(x[-1], pixels[-1].dims()) if pixels else None
     if step is None:
-        return False
+        return None
     extents = [loops.bounds[d] for e in pixels for d in e.dims()]
     rows, columns = kept.shape[0], kept.shape[1] * kept.shape[2]
-    whole = kept.shape[2] == 1
+    whole = kept.shape[2] == 1 and step == 1
     matrix = kept.reshape(1, rows, columns)
     channels_last = Work(
         rows=rows,
@@ -60,14 +67,25 @@ def wants_planes(group: Group, weight: np.ndarray, unit: VectorUnit) -> bool:
         weight_bytes=4 * rows * columns,
         kept={size: kept_columns(matrix, size) for size in group_sizes(rows, unit)},
         pixel_step=kept.shape[1] * step,
+        lines=1 if whole or len(extents) < 2 else extents[-2],
+        line_step=extents[-1] * step * step,
     )
-    planar = dataclasses.replace(channels_last, contiguous_rows=False, contiguous_pixels=True, pixel_step=step)
-    everything = dataclasses.replace(channels_last, kept={})
-    along_rows = min(estimate(found, choose_tiles(found, unit), unit) for found in (channels_last, everything))
-    in_planes = [choose_tiles(planar, unit)]
-    if step == 1 and (tiles := choose_pixel_tiles(planar, unit)) is not None:
-        in_planes.append(tiles)
-    return min(estimate(planar, tiles, unit) for tiles in in_planes) < WORTH_IT * along_rows
+    return channels_last, dataclasses.replace(
+        channels_last, contiguous_rows=False, contiguous_pixels=True, pixel_step=step
+    )
+
+
+def channels_last_cycles(work: Work, unit: VectorUnit) -> float:
+    """Cycles of the best kernel on channels-last activations, zeros left out or kept."""
+    return min(estimate(w, choose_tiles(w, unit), unit) for w in (work, dataclasses.replace(work, kept={})))
+
+
+def planar_cycles(work: Work, unit: VectorUnit) -> float:
+    """Cycles of the best kernel on activations in planes."""
+    found = [choose_tiles(work, unit)]
+    if work.pixel_step <= MAX_STEP and (tiles := choose_pixel_tiles(work, unit)) is not None:
+        found.append(tiles)
+    return min(estimate(work, tiles, unit) for tiles in found)
 
 
 def _step(last_axis: structured.Expr, pixel: frozenset[int]) -> int | None:

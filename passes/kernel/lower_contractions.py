@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
@@ -18,6 +19,7 @@ from . import _function
 from ._border import with_border
 from ._builder import Index
 from ._contraction import Contraction, encoding_of, read_contraction, schedule_of
+from ._strided import load_strided
 from ._transpose import transpose
 from ._values import Point, Val
 
@@ -66,6 +68,8 @@ class _Registers:
     scalars: int
     """Extent along the other dimension."""
     along_pixels: bool
+    lines: int = 1
+    """Lines of pixels; `parts` has all registers of one after those of the line before."""
 
 
 @dataclass
@@ -99,7 +103,8 @@ class _Lowering:
         lanes, pixels = self.schedule.lanes, self.schedule.pixels
         rows = [s.vectors for s in self.schedule.segments]
         if self.schedule.along_pixels:
-            tile = f"{'+'.join(map(str, rows))} rows, {pixels}x{lanes} pixels"
+            lines = f"{self.schedule.lines}x" if self.schedule.lines > 1 else ""
+            tile = f"{'+'.join(map(str, rows))} rows, {lines}{pixels}x{lanes} pixels"
         else:
             tile = f"{'+'.join(f'{r}x{lanes}' for r in rows)} rows, {pixels} pixels"
         facts = {"kind": "gather-gemm", "vector": f"{lanes} lanes", "tile": tile}
@@ -117,17 +122,19 @@ class _Lowering:
     # Blocks -----------------------------------------------------------------------------------------------------------
 
     @property
-    def _pixel_tiles(self) -> int:
-        return -(-self.shape.extent(self.shape.pixel) // self._tile_pixels)
-
-    @property
     def _tile_pixels(self) -> int:
         return self.schedule.pixels * self.schedule.pixel_unit
 
+    @property
+    def _tile_extents(self) -> list[int]:
+        """Tiles along each outer pixel dimension, and along the pixels."""
+        steps = {self.shape.line: self.schedule.lines, self.shape.pixel: self._tile_pixels}
+        dims = [*self.shape.outer_pixels, self.shape.pixel]
+        return [-(-self.shape.extent(d) // steps.get(d, 1)) for d in dims]
+
     def _block_counts(self) -> tuple[int, int]:
-        tiles = self.shape.extent(self.shape.outer_pixels) * self._pixel_tiles
         groups = self.schedule.groups * self.shape.extent(self.shape.outer_rows)
-        return -(-tiles // self.schedule.pixel_block), -(-groups // self.schedule.row_block)
+        return -(-prod(self._tile_extents) // self.schedule.pixel_block), -(-groups // self.schedule.row_block)
 
     def _task(self, task: ir.Value) -> None:
         shape, schedule = self.shape, self.schedule
@@ -138,9 +145,8 @@ class _Lowering:
             shape.batches, b.decode(batch, [shape.nest.bounds[d] for d in shape.batches]), strict=True
         ):
             dims[dim] = index
-        tiles = shape.extent(shape.outer_pixels) * self._pixel_tiles
         first_tile = b.mul(block, schedule.pixel_block)
-        last_tile = b.minimum(b.add(first_tile, schedule.pixel_block), tiles)
+        last_tile = b.minimum(b.add(first_tile, schedule.pixel_block), prod(self._tile_extents))
         first_group = b.mul(row_block, schedule.row_block)
         all_groups = schedule.groups * shape.extent(shape.outer_rows)
         last_group = b.minimum(b.add(first_group, schedule.row_block), all_groups)
@@ -202,16 +208,20 @@ class _Lowering:
         is_last: bool,
     ) -> None:
         shape = self.shape
-        extents = [*(shape.nest.bounds[d] for d in shape.outer_pixels), self._pixel_tiles]
-        *outer, number = b.decode(tile, extents)
+        *outer, number = b.decode(tile, self._tile_extents)
         dims = list(at)
         for dim, index in zip(shape.outer_pixels, outer, strict=True):
             dims[dim] = index
+        if shape.line is not None and self.schedule.lines > 1:
+            dims[shape.line] = self._first_of(shape.line, _known(dims[shape.line]), self.schedule.lines)
         if shape.pixel is not None:
-            last = max(0, shape.nest.bounds[shape.pixel] - self._tile_pixels)
-            dims[shape.pixel] = b.minimum(b.mul(number, self._tile_pixels), last)
+            dims[shape.pixel] = self._first_of(shape.pixel, number, self._tile_pixels)
         registers = self._registers(segment, is_last)
         self._write(registers, dims, self._multiply(registers, dims, columns))
+
+    def _first_of(self, dim: int, number: Index, step: int) -> Index:
+        """Where a tile begins: the last one ends where the dimension does."""
+        return b.minimum(b.mul(number, step), max(0, self.shape.nest.bounds[dim] - step))
 
     def _multiply(
         self, registers: _Registers, dims: list[Index | None], columns: tuple[Index, Index, Index]
@@ -219,7 +229,7 @@ class _Lowering:
         """Accumulators [register][scalar] over all columns."""
         shape, lanes = self.shape, self.schedule.lanes
         kind = ir.VectorType.get([lanes], self.element)
-        x, w = self._buffer(shape.x_argument), self._buffer(shape.w_argument)
+        x, w = self._x, self._w
         zeros = dict.fromkeys(shape.columns, 0)
         base = b.evaluate(shape.x_position, [zeros.get(i, v) for i, v in enumerate(dims)])
         step = shape.x_position.coefficient(shape.pixel) if shape.pixel is not None else 0
@@ -230,12 +240,11 @@ class _Lowering:
         def body(column: ir.Value, *totals: ir.Value) -> list[ir.Value]:
             place, address = b.add(base, self._table(self.kernel.extra[0], column)), weight_at(column)
             if self.schedule.along_pixels:
-                vectors, start, scalars, scalar_at, scalar_step = x, place, w, address, 1
+                loaded = self._load_pixels(registers, place, step)
+                scalars, scalar_at, scalar_step = w, address, 1
             else:
-                vectors, start, scalars, scalar_at, scalar_step = w, address, x, place, step
-            loaded = [
-                self._load(kind, vectors, b.add(start, v * lanes), part) for v, part in enumerate(registers.parts)
-            ]
+                loaded = [self._load_rows(b.add(address, v * lanes), part) for v, part in enumerate(registers.parts)]
+                scalars, scalar_at, scalar_step = x, place, step
             if self.schedule.prefetch:
                 self._prefetch(place, step)
             after = list(totals)
@@ -256,18 +265,26 @@ class _Lowering:
         """Ask for what the next tile reads of this column: kept columns lie too far apart for the processor to foresee it."""
         elements = self._tile_pixels * step
         line = LINE_BYTES // self.shape.element_bytes
-        for start in range(0, elements, line):
-            at = b.value(b.add(place, elements + start))
-            memref.PrefetchOp(self._buffer(self.shape.x_argument), [at], False, 3, True)
+        for number in range(self.schedule.lines):
+            for start in range(0, elements, line):
+                at = b.value(b.add(place, number * self.shape.line_step + elements + start))
+                memref.PrefetchOp(self._x, [at], False, 3, True)
 
-    def _load(self, kind: ir.Type, buffer: ir.Value, at: Index, part: int | None) -> ir.Value:
-        """One register. Packed weights are padded to whole registers, activations end where they end."""
-        if part is None or (self.shape.constant_weight and not self.schedule.along_pixels):
-            return vector.load(kind, buffer, [b.value(at)])
-        once, lanes = self.kernel.evaluator.once, self.schedule.lanes
-        mask = once.get(("mask", part, lanes), lambda: b.tail_mask(part, lanes))
-        nothing = once.get(("zero", str(kind)), lambda: b.zero(kind))
-        return vector.maskedload(kind, buffer, [b.value(at)], mask, nothing)
+    def _load_rows(self, at: Index, part: int | None) -> ir.Value:
+        """A register of weights. Packed ones are padded to whole registers, activations end where they end."""
+        count = part if part is not None and not self.shape.constant_weight else self.schedule.lanes
+        return load_strided(self._w, at, self.schedule.lanes, count, 1, self.kernel.evaluator.once)
+
+    def _load_pixels(self, tile: _Registers, place: Index, step: int) -> list[ir.Value]:
+        """The pixels of a column, all registers of the tile."""
+        lanes, once = self.schedule.lanes, self.kernel.evaluator.once
+        of_line = len(tile.parts) // tile.lines
+        loaded: list[ir.Value] = []
+        for number, part in enumerate(tile.parts):
+            line, v = divmod(number, of_line)
+            at = b.add(place, line * self.shape.line_step + v * lanes * step)
+            loaded.append(load_strided(self._x, at, lanes, lanes if part is None else part, step, once))
+        return loaded
 
     def _weight_address(
         self, width: int, dims: list[Index | None], first: Index, values: Index
@@ -288,8 +305,13 @@ class _Lowering:
 
         return direct
 
-    def _buffer(self, argument: int) -> ir.Value:
-        return list(self.kernel.body.arguments)[argument]
+    @property
+    def _x(self) -> ir.Value:
+        return list(self.kernel.body.arguments)[self.shape.x_argument]
+
+    @property
+    def _w(self) -> ir.Value:
+        return list(self.kernel.body.arguments)[self.shape.w_argument]
 
     # What follows -----------------------------------------------------------------------------------------------------
 
@@ -300,8 +322,9 @@ class _Lowering:
         rows = segment.vectors * self.schedule.row_unit
         if self.schedule.along_pixels:
             pixels = self.shape.extent(self.shape.pixel)
-            parts = (pixels,) if pixels < lanes else (None,) * self.schedule.pixels
-            return _Registers(rows, parts, segment.vectors, along_pixels=True)
+            lines = self.schedule.lines
+            parts = (pixels,) * lines if pixels < lanes else (None,) * (self.schedule.pixels * lines)
+            return _Registers(rows, parts, segment.vectors, along_pixels=True, lines=lines)
         padded = sum(s.vectors * s.groups for s in self.schedule.segments) * lanes
         missing = padded - self.shape.extent(self.shape.row)
         last = lanes - missing if is_last and missing else None
@@ -355,18 +378,22 @@ class _Lowering:
         """The result at row or pixel `s` of the tile, for each register along the other dimension."""
         shape, evaluator = self.shape, self.kernel.evaluator
         along, across = (shape.pixel, shape.row) if tile.along_pixels else (shape.row, shape.pixel)
-        number = shape.need.loop.results[0]
+        computed = shape.need.loop.results[0]
         index = tuple(affine.substitute(e, shape.need.point, shape.nest.bounds) for e in shape.need.loop.result_maps[0])
         root = shape.group.graph.numbers[graphs.computed(shape.group.root)]
-        for v, (register, part) in enumerate(zip(registers, tile.parts, strict=True)):
+        of_line = len(tile.parts) // tile.lines
+        for number, (register, part) in enumerate(zip(registers, tile.parts, strict=True)):
+            line, v = divmod(number, of_line)
             at = list(dims)
+            if line:
+                at[_known_dim(shape.line)] = b.add(_known(dims[_known_dim(shape.line)]), line)
             if across is not None:
                 at[across] = b.add(_known(dims[across]), s)
             if along is not None:
                 at[along] = b.add(_known(dims[along]), v * self.schedule.lanes)
             point = Point(tuple(at), tuple(shape.nest.bounds), self.schedule.lanes, along, part)
             evaluator.fresh()
-            evaluator.computed = {(number, index): self._total(register, point)}
+            evaluator.computed = {(computed, index): self._total(register, point)}
             stored = graphs.shifted(shape.group, shape.axes)
             evaluator.store(evaluator.value(root, shape.axes, point), self.kernel.outputs[0], stored, point)
 
@@ -379,6 +406,11 @@ class _Lowering:
 def _known(index: Index | None) -> Index:
     assert index is not None
     return index
+
+
+def _known_dim(dim: int | None) -> int:
+    assert dim is not None
+    return dim
 
 
 def _subtract(a: Index, c: Index) -> Index:

@@ -76,9 +76,9 @@ class _Preparer:
             self.weights[key] = self._transformed(name, contraction, roles, schedule, op)
         op.operands[contraction.w_argument] = self.weights[key]
         empty = ~matrix_of(name, self.state.weights[name], contraction).any(axis=(0, 1))
-        pixels = contraction.extent(contraction.outer_pixels) * contraction.extent(contraction.pixel)
-        skipped = 2 * int(empty.sum()) * contraction.extent(contraction.row) * pixels
+        skipped = 2 * int(empty.sum()) * contraction.extent(contraction.row) * contraction.points
         op.attributes["skipped_flops"] = plan.i64(skipped)  # taps that `split-strides` filled a window with
+        op.attributes["added_flops"] = plan.i64(2 * contraction.points * self.state.weights.filled(name))
 
     def _transformed(
         self, name: str, contraction: Contraction, roles: Roles, schedule: WinogradSchedule, op: ir.Operation

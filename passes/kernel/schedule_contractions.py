@@ -79,7 +79,7 @@ class ScheduleContractionsPass(Pass):
 def _cheapest(contraction: Contraction, works: Sequence[Work], unit: VectorUnit) -> tuple[TileSchedule, float]:
     """The schedule with the fewest cycles, and these."""
     found = [(work, choose_tiles(work, unit)) for work in works]
-    if contraction.contiguous_pixels:
+    if contraction.fills_along_pixels:
         found += [(work, tiles) for work in works if (tiles := choose_pixel_tiles(work, unit)) is not None]
     costs = [(tiles, estimate(work, tiles, unit)) for work, tiles in found]
     return min(costs, key=lambda c: c[1])
@@ -95,7 +95,7 @@ def _outlook(
     """What the report says of a weight with zeros: shares of 1, cycles, and why it is not faster."""
     (whole, thinned), (tiles, cycles) = works, chosen
     unit = VectorUnit.of(state.target, contraction.element_bytes)
-    kept = float(np.mean([np.mean(matrix_of(name, state.weights[name], contraction) != 0) for name in set(names)]))
+    kept, share = (float(np.mean(n)) for n in zip(*(_kept(n, contraction, state) for n in set(names)), strict=True))
     lines = dataclasses.replace(whole, contiguous_rows=True, contiguous_pixels=False)
     direct = estimate(lines, choose_tiles(lines, unit), unit)
     filtered = choose_winograd(contraction, unit, state.target.l1_bytes, any_layout=True)
@@ -103,7 +103,7 @@ def _outlook(
     together = tiles.segments[0].vectors * tiles.row_unit
     layer = Layer(
         kept=kept,
-        executed=1.0 if tiles.keep_zeros else thinned.columns_of(together) / whole.columns,
+        executed=1.0 if tiles.keep_zeros else thinned.columns_of(together) / (whole.columns * share),
         together=together,
         costs=Costs(cycles, dense, direct, _cheapest(contraction, [thinned], unit)[1]),
         keeps_zeros=tiles.keep_zeros,
@@ -117,6 +117,13 @@ def _outlook(
         "reasons": reasons(layer) if layer.speed_up < ENOUGH * layer.rate else [],
         "advice": advice(layer, planes if whole.pixels > 1 else whole, unit, _rows_alike(contraction)),
     }
+
+
+def _kept(name: str, contraction: Contraction, state: State) -> tuple[float, float]:
+    """Share of a weight of the model that is not zero, and share of the matrix that is its own."""
+    matrix = matrix_of(name, state.weights[name], contraction)
+    own = matrix.size - state.weights.filled(name)
+    return np.count_nonzero(matrix) / own, own / matrix.size
 
 
 def _rows_alike(contraction: Contraction) -> int:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .schedule import MAX_STEP
 from .tiles import VectorUnit, Work, choose_pixel_tiles, choose_tiles, estimate, group_sizes
 
 NOTABLE = 1.08
@@ -89,7 +90,11 @@ def predicted(work: Work, unit: VectorUnit, rows: int, rate: float) -> float:
     """Cycles of a layer whose blocks of `rows` rows keep 1/rate of the columns, each block others."""
     thinned = dataclasses.replace(work, kept=expected_columns(work.columns, rows, rate, group_sizes(work.rows, unit)))
     tiles = [choose_tiles(thinned, unit)]
-    if work.contiguous_pixels and work.pixel_step == 1 and (along := choose_pixel_tiles(thinned, unit)) is not None:
+    if (
+        work.contiguous_pixels
+        and work.pixel_step <= MAX_STEP
+        and (along := choose_pixel_tiles(thinned, unit)) is not None
+    ):
         tiles.append(along)
     return min(estimate(thinned, found, unit) for found in tiles)
 

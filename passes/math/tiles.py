@@ -7,11 +7,10 @@ the other role: for row groups too narrow to fill a register, on an input whose 
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -32,8 +31,10 @@ MAX_PIXELS = 28
 MAX_VECTORS = 8
 MAX_ROWS = 12
 LINE_BYTES = 64
-UNALIGNED = 2
-"""Cache lines that a register of pixels touches where kernel positions shift it."""
+PER_SHUFFLE = 0.5
+"""Cycles that a shuffle of two registers takes from multiply-adds, where pixels are not neighbours."""
+NARROW_OVERLAP = 3
+"""Exponent of the norm that adds up what narrow registers do at the same time; a maximum would be infinity. Measured."""
 MISSED = 0.4
 """Share of the time that lines take from the L2 cache that nothing else hides."""
 FEW_OF_A_LINE = 0.4
@@ -70,6 +71,8 @@ class TileSchedule:
     """Registers run along pixels, not along rows."""
     prefetch: bool = False
     """Ask for the next tile's input while this one is computed."""
+    lines: int = 1
+    """Neighbouring lines of pixels of a register tile, where registers run along pixels."""
 
     @property
     def row_unit(self) -> int:
@@ -109,6 +112,7 @@ class Work:
     pixels: int
     """Extent of the innermost pixel dimension."""
     outer_pixels: int
+    """Lines of pixels."""
     columns: int
     """Columns of the reduction."""
     input_bytes: int
@@ -125,10 +129,18 @@ class Work:
     """Distance of neighbouring pixels of the input in memory, in elements."""
     pixel_taps: int = 1
     """Columns that read the same cache lines, pixels being contiguous: kernel positions along them."""
+    lines: int = 1
+    """Of `outer_pixels` how many follow each other at one distance: those of an image. A tile may have several."""
+    line_step: int = 1 << 20
+    """That distance in the input, in elements."""
 
     def columns_of(self, rows: int) -> float:
         """Columns that row groups of `rows` rows keep on average."""
         return max(1.0, self.kept[rows]) if self.kept else self.columns
+
+    def tiles(self, pixels: int, lines: int = 1) -> int:
+        """Register tiles of `lines` times `pixels` pixels."""
+        return self.outer_pixels // self.lines * -(-self.lines // lines) * -(-self.pixels // pixels)
 
 
 class Description(Protocol):
@@ -176,8 +188,16 @@ class VectorUnit:
         return [lanes >> s for s in range(3) if lanes >> s >= MIN_LANES] if sparse else [lanes]
 
 
-Tile = tuple[float, int, int, int]
-"""(cycles, lanes, units of rows, units of pixels) of a register tile."""
+class Tile(NamedTuple):
+    """A register tile and what it costs."""
+
+    cycles: float
+    lanes: int
+    rows: int
+    """Units of rows."""
+    pixels: int
+    """Units of pixels."""
+    lines: int = 1
 
 
 def choose_tiles(work: Work, unit: VectorUnit) -> TileSchedule:
@@ -197,9 +217,9 @@ def rank_tiles(work: Work, unit: VectorUnit, along_pixels: bool) -> list[tuple[f
     choose; the list is empty where registers cannot run so."""
     heights: dict[tuple[int, int], list[Tile]] = {}
     for tile in sorted(_pixel_tiles(work, unit) if along_pixels else _row_tiles(work, unit), key=_dearness):
-        heights.setdefault(tile[1:3], []).append(tile)
+        heights.setdefault((tile.lanes, tile.rows), []).append(tile)
     found = [
-        (tile[0] * (1 + OTHER_TASKS * number), schedule)
+        (tile.cycles * (1 + OTHER_TASKS * number), schedule)
         for tiles in heights.values()
         for tile in tiles[:2]
         for number, schedule in enumerate(_schedules(work, unit, tile, along_pixels)[:3])
@@ -208,8 +228,7 @@ def rank_tiles(work: Work, unit: VectorUnit, along_pixels: bool) -> list[tuple[f
 
 
 def _dearness(tile: Tile) -> tuple[float, int]:
-    cycles, _, rows, pixels = tile
-    return cycles, -rows * pixels
+    return tile.cycles, -tile.rows * tile.pixels * tile.lines
 
 
 def _row_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
@@ -220,7 +239,7 @@ def _row_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
                 spare = 0 if vectors == 1 and unit.broadcast_operand else SPARE.get(unit.lanes, 1)
                 if vectors * pixels + vectors + spare > unit.registers:
                     break
-                yield _cycles(work, vectors, pixels, lanes, unit), lanes, vectors, pixels
+                yield Tile(_cycles(work, vectors, pixels, lanes, unit), lanes, vectors, pixels)
 
 
 def _pixel_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
@@ -230,21 +249,23 @@ def _pixel_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
             continue
         for rows in range(1, min(MAX_ROWS, work.rows) + 1):
             for vectors in range(1, max(1, work.pixels // lanes) + 1):
-                if rows * vectors + vectors + 1 > unit.registers:
-                    break
-                yield _pixel_cycles(work, rows, vectors, lanes, unit), lanes, rows, vectors
+                for lines in range(1, work.lines + 1):
+                    if (rows + 1) * vectors * lines + 1 > unit.registers:
+                        break
+                    yield Tile(_pixel_cycles(work, rows, vectors, lines, lanes, unit), lanes, rows, vectors, lines)
 
 
 def _schedules(work: Work, unit: VectorUnit, tile: Tile, along_pixels: bool) -> list[TileSchedule]:
     """A tile with every way to cut the work into tasks, the best first."""
-    _, lanes, rows, pixels = tile
-    if along_pixels:
-        work = dataclasses.replace(work, pixels=-(-work.pixels // lanes))
-    row_lanes = 1 if along_pixels else lanes
-    segments = split_rows(work.rows, rows, row_lanes)
-    blocks = _blocks(work, sum(s.groups for s in segments), rows * row_lanes, pixels, unit.l2_bytes)
-    prefetch = _foresees_nothing(work, rows * row_lanes, unit)
-    return [TileSchedule(lanes, segments, pixels, *cut, not work.kept, along_pixels, prefetch) for cut in blocks]
+    row_lanes, pixel_lanes = (1, tile.lanes) if along_pixels else (tile.lanes, 1)
+    segments = split_rows(work.rows, tile.rows, row_lanes)
+    size, tiles = tile.rows * row_lanes, work.tiles(tile.pixels * pixel_lanes, tile.lines)
+    blocks = _blocks(work, sum(s.groups for s in segments), size, tiles, unit.l2_bytes)
+    prefetch = _foresees_nothing(work, size, unit)
+    return [
+        TileSchedule(tile.lanes, segments, tile.pixels, *cut, not work.kept, along_pixels, prefetch, tile.lines)
+        for cut in blocks
+    ]
 
 
 def _foresees_nothing(work: Work, size: int, unit: VectorUnit) -> bool:
@@ -265,7 +286,7 @@ def estimate(work: Work, schedule: TileSchedule, unit: VectorUnit) -> float:
     """Cycles that the count of instructions predicts for a schedule."""
     widest = max(s.vectors for s in schedule.segments)
     if schedule.along_pixels:
-        return _pixel_cycles(work, widest, schedule.pixels, schedule.lanes, unit)
+        return _pixel_cycles(work, widest, schedule.pixels, schedule.lines, schedule.lanes, unit)
     return _cycles(work, widest, schedule.pixels, schedule.lanes, unit)
 
 
@@ -288,7 +309,7 @@ def split_rows(rows: int, vectors: int, lanes: int) -> tuple[Segment, ...]:
 
 
 def _cycles(work: Work, vectors: int, pixels: int, lanes: int, unit: VectorUnit) -> float:
-    tiles = work.outer_pixels * -(-work.pixels // pixels)
+    tiles = work.tiles(pixels)
     columns = work.columns_of(vectors * lanes)
     total = 0.0
     for segment in split_rows(work.rows, vectors, lanes):
@@ -324,24 +345,46 @@ def _lines(work: Work, pixels: int, columns: float, unit: VectorUnit) -> float:
     return pixels * (1 - (1 - density) ** elements) / (elements * density)
 
 
-def _pixel_cycles(work: Work, rows: int, vectors: int, lanes: int, unit: VectorUnit) -> float:
-    tiles = work.outer_pixels * -(-work.pixels // (vectors * lanes))
+def _lines_of(elements: int, unit: VectorUnit) -> float:
+    """Cache lines that neighbouring elements lie in, wherever they begin."""
+    return 1 + (elements - 1) * unit.element_bytes / LINE_BYTES
+
+
+def _together(cycles: tuple[float, ...], narrow: bool) -> float:
+    """Cycles of what the core does at the same time. With narrow registers it looks less far ahead, and hides less of it."""
+    return sum(c**NARROW_OVERLAP for c in cycles) ** (1 / NARROW_OVERLAP) if narrow else max(cycles)
+
+
+def _brought(work: Work, pixels: int, lines: int, columns: float, unit: VectorUnit) -> float:
+    """Cache lines that a column brings in for a tile of contiguous pixels. Columns that read the same ones, where kept, share
+    them."""
+    width = pixels * work.pixel_step
+    found = min(lines * _lines_of(width, unit), _lines_of((lines - 1) * work.line_step + width, unit))
+    density = columns / work.columns
+    return found * (1 - (1 - density) ** work.pixel_taps) / (density * work.pixel_taps)
+
+
+def _pixel_cycles(work: Work, rows: int, vectors: int, lines: int, lanes: int, unit: VectorUnit) -> float:
+    tiles = work.tiles(vectors * lanes, lines)
     columns = work.columns_of(rows)
+    registers = vectors * lines
+    slots = _lines_of(lanes, unit) * FMA_ISSUES / unit.fma_per_cycle(lanes)
+    memory = _brought(work, vectors * lanes, lines, columns, unit) * LINE_BYTES / L2_BYTES_PER_CYCLE
     total = 0.0
     for segment in split_rows(work.rows, rows, 1):
-        products = segment.vectors * vectors
-        loads = (segment.vectors + UNALIGNED * vectors) / LOADS_PER_CYCLE
-        column = max(products / unit.fma_per_cycle(lanes), loads, FMA_LATENCY)
-        column += PER_INSTRUCTION * (products + segment.vectors + vectors)
+        products = segment.vectors * registers
+        loads = (segment.vectors + slots * registers * work.pixel_step) / LOADS_PER_CYCLE
+        column = max(_together((products / unit.fma_per_cycle(lanes), loads, memory), lanes < unit.lanes), FMA_LATENCY)
+        column += PER_INSTRUCTION * (products + segment.vectors + registers)
+        column += PER_SHUFFLE * registers * (work.pixel_step - 1)
         stores = products * (1 if work.contiguous_pixels else lanes)
         total += segment.groups * tiles * (columns * column + TILE_OVERHEAD + stores)
     return total
 
 
-def _blocks(work: Work, groups: int, size: int, pixels: int, l2_bytes: int) -> list[tuple[int, int]]:
+def _blocks(work: Work, groups: int, size: int, tiles: int, l2_bytes: int) -> list[tuple[int, int]]:
     """(register tiles of pixels, row groups) of a task, the best first: enough tasks, the input of a task in the L2 cache, and
     the least traffic: every block of pixels reads all weights of its rows, every block of rows all its pixels."""
-    tiles = work.outer_pixels * -(-work.pixels // pixels)
     all_groups = groups * work.outer_rows
     weight_bytes = work.weight_bytes * work.columns_of(size) / work.columns
     fewest = max(1, round(work.input_bytes / (0.4 * l2_bytes)))

@@ -72,7 +72,7 @@ class _Packer:
     def dispatch(self, op: ir.Operation, function: ir.Operation, contraction: Contraction | None) -> None:
         operands = list(op.operands)
         extra: list[ir.Value] = []
-        skipped = 0
+        skipped = added = 0
         for number, argument in enumerate(function.regions[0].blocks[0].arguments):
             if contraction is not None and number == contraction.w_argument:
                 continue
@@ -82,9 +82,9 @@ class _Packer:
             schedule = schedule_of(function)
             assert schedule is not None
             if contraction.constant_weight:
-                operands[contraction.w_argument], extra, skipped = self._packed(
-                    operands[contraction.w_argument], contraction
-                )
+                weight = operands[contraction.w_argument]
+                added = 2 * contraction.points * self.state.weights.filled(_weight(weight))
+                operands[contraction.w_argument], extra, skipped = self._packed(weight, contraction)
             else:
                 extra = self._tables(contraction)
         for position, value in enumerate(operands):
@@ -93,7 +93,7 @@ class _Packer:
             packed = plan.dispatch(
                 op.attributes["kernel"].value, [*operands, *extra], op.attributes["writes"], op.location
             )
-            packed.attributes["skipped_flops"] = plan.i64(skipped)
+            packed.attributes["skipped_flops"], packed.attributes["added_flops"] = plan.i64(skipped), plan.i64(added)
             op.erase()
 
     def _constant(self, key: object, name: str, array: Array) -> ir.Value:
@@ -134,11 +134,9 @@ class _Packer:
         position = _packed_position(contraction, schedule)
         if position is not None:
             self.packed[name] = (_weight(made), layout.strided(position, 2, len(packed.values)))
-        dims = [contraction.batches, contraction.outer_pixels, contraction.pixel]
-        points = math.prod(contraction.extent(d) for d in dims)
         rows, columns = ([*contraction.outer_rows, contraction.row], contraction.columns)
         whole = math.prod(contraction.extent(d) for d in (*rows, columns))
-        return made, self._table_constants(packed, f"{name}:"), 2 * points * (whole - packed.products)
+        return made, self._table_constants(packed, f"{name}:"), 2 * contraction.points * (whole - packed.products)
 
     def _table_constants(self, packed: Packed, name: str) -> list[ir.Value]:
         tables = (("offsets", packed.offsets), ("spans", packed.spans.ravel()))

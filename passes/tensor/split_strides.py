@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ import numpy as np
 from cocomp.dialects import sparse, structured
 from cocomp.dialects.structured import Loops
 from cocomp.passes._arguments import add_weight
+from cocomp.passes.kernel._orientation import channels_last_cycles, planar_cycles, thinned_works
 from cocomp.passes.kernel._winograd import FILTERS, WORTH_IT, FilteringWork, schedule_filtering
 from cocomp.passes.math import affine
 from cocomp.passes.math.encodings import ENCODINGS, NEARLY_DENSE
@@ -19,10 +21,16 @@ from cocomp.support.passes import Pass, State
 
 from ._pads import padded, zero_pad
 
+CLEARLY = 0.9
+"""Share of the cycles below which pixels are made neighbours for a weight with zeros."""
+COPIED_PER_CYCLE = 8
+"""Bytes that a copy reads or writes in a cycle."""
+
 
 @dataclass(frozen=True)
 class SplitStridesPass(Pass):
-    """Pixels of the same place modulo the stride become channels, where minimal filtering then saves most of the work.
+    """Pixels of the same place modulo the stride become channels, where that saves time: by minimal filtering, or because the
+    kernel of a weight with zeros finds its pixels side by side.
 
         %p = tensor.pad %x low[0, 0, 3, 3] ..                                   (3 channels, 7x7 taps, stride 2)
         %y = "sparse.contract"(%p, %w) {bounds = [1, 64, 112, 112, 3, 7, 7]}
@@ -32,8 +40,9 @@ class SplitStridesPass(Pass):
         %y = "sparse.contract"(%q, %w2) {bounds = [1, 64, 112, 112, 12, 4, 4]}   (12 channels, 4x4 taps, stride 1)
 
     Taps are added in front where the padding is no multiple of the stride; they are zeros, as those that fill the last
-    place. The new weight is marked as dense for that reason. A weight with zeros of its own stays as it is. Needs weights
-    that are final (`fold-constants`) and have no encoding yet.
+    place. The new weight is marked as dense for that reason, unless it has zeros of its own; then channels come before the
+    pixels, in planes, and places that no tap reads are left out. Needs weights that are final (`fold-constants`) and have no
+    encoding yet.
     """
 
     name: ClassVar[str] = "split-strides"
@@ -52,6 +61,8 @@ class _Strided:
     stride: int
     taps: int
     """Along each axis, once split."""
+    extent: int
+    """Taps along each axis before."""
     front: int
     """Taps that are added before the first."""
     windows: tuple[int, int]
@@ -66,6 +77,18 @@ class _Strided:
     """Loop dimensions of the taps."""
     weight_axes: tuple[int, ...]
     """Axes of the weight: row, channel, tap down, tap across."""
+    planar: bool
+    """Pixels are to be contiguous, not channels: the weight has zeros."""
+
+    @property
+    def behind(self) -> int:
+        """Taps that are added after the last."""
+        return self.stride * self.taps - self.front - self.extent
+
+    @property
+    def places(self) -> int:
+        """Places modulo the stride that a tap reads, along each axis: all of them, unless the kernel is smaller."""
+        return min(self.stride, self.front + self.extent)
 
 
 def _strided(op: ir.Operation, state: State) -> _Strided | None:
@@ -84,7 +107,7 @@ def _strided(op: ir.Operation, state: State) -> _Strided | None:
     wanted = [rows[0], channel, *kernel]
     if sorted(d for d in weight_dims if d is not None) != sorted(wanted):
         return None
-    if str(structured.element_of(op.operands[0])) != "f32" or np.mean(state.weights[name] != 0) <= NEARLY_DENSE:
+    if str(structured.element_of(op.operands[0])) != "f32":
         return None
     pad = zero_pad(op.operands[0])
     low = [0] * len(loops.maps[0]) if pad is None else list(pad.attributes["static_low"])
@@ -97,6 +120,7 @@ def _strided(op: ir.Operation, state: State) -> _Strided | None:
     found = _Strided(
         stride=stride,
         taps=-(-(extent + front) // stride),
+        extent=extent,
         front=front,
         windows=(windows[0], windows[1]),
         source=source,
@@ -104,7 +128,13 @@ def _strided(op: ir.Operation, state: State) -> _Strided | None:
         channel=channel,
         kernel=kernel,
         weight_axes=tuple(weight_dims.index(d) for d in wanted),
+        planar=bool(np.mean(state.weights[name] != 0) <= NEARLY_DENSE),
     )
+    if found.planar:
+        fits = all(n >= 0 for n in _high(op, found)) and all(
+            structured.shape_of(source)[a] % stride == 0 for a in windows
+        )
+        return found if fits and _pays_in_planes(op, found, state) else None
     return found if _is_bordered(op, found) and _pays(loops, found, state) else None
 
 
@@ -152,16 +182,32 @@ def _pays(loops: Loops, found: _Strided, state: State) -> bool:
     return filtered is not None and filtered[1] < WORTH_IT * direct / (unit.fma_per_cycle(unit.lanes) * unit.lanes)
 
 
+def _pays_in_planes(op: ir.Operation, found: _Strided, state: State) -> bool:
+    """Whether the kernel that leaves zeros out saves more on neighbouring pixels than it takes to make them neighbours."""
+    name = structured.weight_name(op.operands[1])
+    assert name is not None
+    unit = VectorUnit.of(state.target)
+    works = thinned_works(structured.loops_of(op), state.weights[name], unit)
+    if works is None:
+        return False
+    channels_last, strided = works
+    split = dataclasses.replace(strided, pixel_step=1, line_step=strided.pixels)
+    copied = 2 * strided.input_bytes * found.places**2
+    cycles = planar_cycles(split, unit) + copied / COPIED_PER_CYCLE
+    return cycles < CLEARLY * min(planar_cycles(strided, unit), channels_last_cycles(channels_last, unit))
+
+
 def _split(op: ir.Operation, found: _Strided, main: ir.Operation, state: State) -> None:
     loops = structured.loops_of(op)
     name = structured.weight_name(op.operands[1])
     assert name is not None
     array = _split_weight(state.weights[name], found)
-    dense = sparse.attribute_of(ENCODINGS["dense"]())
-    kind = ir.RankedTensorType.get(array.shape, structured.element_of(op.operands[1]), dense)
-    weight = add_weight(main, kind, f"{name}:split", array, state.weights, op.location)
+    filled = array.size - state.weights[name].size
+    encoding = None if found.planar else sparse.attribute_of(ENCODINGS["dense"]())
+    kind = ir.RankedTensorType.get(array.shape, structured.element_of(op.operands[1]), encoding)
+    weight = add_weight(main, kind, f"{name}:split", array, state.weights, op.location, filled)
     bounds = list(loops.bounds)
-    bounds[found.channel] *= found.stride**2
+    bounds[found.channel] *= found.places**2
     for d in found.kernel:
         bounds[d] = found.taps
     row = structured.row_dims(loops.maps[:2], loops.parallel)[0]
@@ -178,19 +224,19 @@ def _split(op: ir.Operation, found: _Strided, main: ir.Operation, state: State) 
 def _split_weight(weight: np.ndarray, found: _Strided) -> np.ndarray:
     """[row][channel, place down, place across][tap][tap]."""
     weight = weight.transpose(found.weight_axes)
-    rows, channels, extent, _ = weight.shape
-    stride, taps = found.stride, found.taps
-    behind = stride * taps - extent - found.front
-    whole = np.pad(weight, [(0, 0), (0, 0), (found.front, behind), (found.front, behind)])
-    parts = whole.reshape(rows, channels, taps, stride, taps, stride).transpose(0, 1, 3, 5, 2, 4)
-    return np.ascontiguousarray(parts).reshape(rows, channels * stride**2, taps, taps)
+    rows, channels = weight.shape[:2]
+    stride, taps, places = found.stride, found.taps, found.places
+    added = (found.front, found.behind)
+    whole = np.pad(weight, [(0, 0), (0, 0), added, added])
+    parts = whole.reshape(rows, channels, taps, stride, taps, stride)[:, :, :, :places, :, :places]
+    return np.ascontiguousarray(parts.transpose(0, 1, 3, 5, 2, 4)).reshape(rows, channels * places**2, taps, taps)
 
 
 def _order(loops: Loops, found: _Strided) -> list[int]:
-    """Axes of the input in the order of the split one: windows before channels, which fill registers."""
+    """Axes of the input in the order of the split one: last those that fill registers."""
     channel = next(a for a, e in enumerate(loops.maps[0]) if structured.dim_of(e) == found.channel)
     others = [a for a in range(len(loops.maps[0])) if a not in (*found.windows, channel)]
-    return [*others, *found.windows, channel]
+    return [*others, channel, *found.windows] if found.planar else [*others, *found.windows, channel]
 
 
 def _input_map(loops: Loops, found: _Strided) -> structured.Map:
@@ -209,24 +255,27 @@ def _split_input(op: ir.Operation, found: _Strided) -> ir.Value:
     """The source with its places moved to the channels, and its border; at the current insertion point."""
     loops = structured.loops_of(op)
     order = _order(loops, found)
-    stride = found.stride
+    stride, places = found.stride, found.places
     shape = structured.shape_of(found.source)
     behind = [-n % stride if a in found.windows else 0 for a, n in enumerate(shape)]
     source = padded(found.source, [0] * len(shape), behind)
     shape = structured.shape_of(source)
-    extents = [shape[a] // stride if a in found.windows else shape[a] for a in order] + [stride, stride]
-    rank = len(extents)
+    joined = [shape[a] // stride if a in found.windows else shape[a] for a in order]
+    channel = next(n for n, a in enumerate(order) if structured.dim_of(loops.maps[0][a]) == found.channel)
+    extents = [*joined[: channel + 1], places, places, *joined[channel + 1 :]]
+    joined[channel] *= places**2
     index = [affine.Expr()] * len(shape)
-    for place, axis in enumerate(order):
-        index[axis] = affine.dim(place)
-    for number, axis in enumerate(found.windows):
-        index[axis] = index[axis] * stride + affine.dim(rank - 2 + number)
+    for number, axis in enumerate(order):
+        index[axis] = affine.dim(number if number <= channel else number + 2)
+    for number, axis in enumerate(found.windows, channel + 1):
+        index[axis] = index[axis] * stride + affine.dim(number)
     element = structured.element_of(source)
+    rank = len(extents)
     maps = [structured.affine_map(index, rank), ir.AffineMap.get_identity(rank)]
     kinds = [linalg.IteratorType.parallel] * rank
     moved = structured.generic([source], tensor.empty(extents, element), maps, kinds, lambda x, _: x)
-    joined = [*extents[:-3], extents[-3] * stride**2]
-    groups = [[a] for a in range(rank - 3)] + [[rank - 3, rank - 2, rank - 1]]
+    groups = [[a] if a < channel else [a + 2] for a in range(len(joined))]
+    groups[channel] = [channel, channel + 1, channel + 2]
     collapsed = tensor.collapse_shape(ir.RankedTensorType.get(joined, element), moved, groups)
     low, high = [0] * len(joined), [0] * len(joined)
     for axis, before, after in zip(found.windows, found.low, _high(op, found), strict=True):

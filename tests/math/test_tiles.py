@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -19,13 +20,23 @@ from cocomp.passes.math.tiles import (
     split_rows,
 )
 
+
+def work_of(images: int, lines: int, **others: Any) -> Work:
+    """Work on the lines of several images."""
+    return Work(outer_pixels=images * lines, lines=lines, **others)
+
+
 works = st.builds(
-    Work,
+    work_of,
     rows=st.integers(1, 300),
     outer_rows=st.integers(1, 8),
     batches=st.integers(1, 4),
     pixels=st.integers(1, 200),
-    outer_pixels=st.integers(1, 60),
+    images=st.integers(1, 3),
+    lines=st.integers(1, 20),
+    line_step=st.sampled_from([9, 58, 1 << 20]),
+    pixel_step=st.sampled_from([1, 2, 1 << 20]),
+    pixel_taps=st.integers(1, 9),
     columns=st.integers(1, 3000),
     input_bytes=st.integers(4, 1 << 24),
     weight_bytes=st.integers(4, 1 << 24),
@@ -57,7 +68,7 @@ def check_rows(work: Work, schedule: TileSchedule) -> None:
 
 def check_blocks(work: Work, schedule: TileSchedule) -> None:
     """Tasks cover all tiles, and there are several where there is much to do."""
-    tiles = work.outer_pixels * -(-work.pixels // (schedule.pixels * schedule.pixel_unit))
+    tiles = work.tiles(schedule.pixels * schedule.pixel_unit, schedule.lines)
     groups = schedule.groups * work.outer_rows
     assert 1 <= schedule.pixel_block <= tiles and 1 <= schedule.row_block <= groups
     tasks = -(-tiles // schedule.pixel_block) * -(-groups // schedule.row_block) * work.batches
@@ -93,10 +104,18 @@ def test_tiles_along_pixels(work: Work, unit: VectorUnit) -> None:
         return
     assert schedule.along_pixels and schedule.row_unit == 1
     assert schedule.pixels == 1 or schedule.pixels * schedule.lanes <= work.pixels
+    assert 1 <= schedule.lines <= work.lines
     for segment in schedule.segments:
-        assert segment.vectors * schedule.pixels + schedule.pixels + 1 <= unit.registers
+        registers = schedule.pixels * schedule.lines
+        assert segment.vectors * registers + registers + 1 <= unit.registers
     check_rows(work, schedule)
     check_blocks(work, schedule)
+
+
+@given(works, st.integers(1, 40), st.integers(1, 20))
+def test_tiles_cover_the_lines_of_each_image(work: Work, pixels: int, lines: int) -> None:
+    across, down = -(-work.pixels // pixels), -(-work.lines // lines)
+    assert work.tiles(pixels, lines) == across * down * (work.outer_pixels // work.lines)
 
 
 @given(st.integers(1, 1000), st.integers(1, 8), st.sampled_from([1, 4, 8, 16]))

@@ -57,9 +57,18 @@ class Layer:
 
 LAYERS = (
     Layer("planes", nn.Conv2d(32, 32, 3, padding=1), (1, 32, 40, 40), groups(0.7), "kgs<4, 4>", along_pixels=True),
-    Layer("small planes", nn.Conv2d(32, 32, 3, padding=1), (1, 32, 12, 12), groups(0.7), "kgs<4, 4>", False),
+    Layer(
+        "small planes", nn.Conv2d(32, 32, 3, padding=1), (1, 32, 12, 12), groups(0.7), "kgs<4, 4>", along_pixels=True
+    ),
+    Layer("lines", nn.Conv2d(48, 48, 3, padding=1), (2, 48, 7, 7), columns(6, 4), "bcr<4, 432>", along_pixels=True),
     Layer("one position", nn.Conv2d(64, 40, 1), (1, 64, 12, 12), columns(4, 8), "bcr<8, 64>", along_pixels=True),
     Layer("stride", nn.Conv2d(16, 40, 3, stride=2), (1, 16, 23, 23), columns(4, 8), "bcr<8, 144>", False),
+    Layer(
+        "stride of two", nn.Conv2d(32, 64, 3, 2, 1), (1, 32, 24, 24), columns(6, 4), "bcr<4, 512>", along_pixels=True
+    ),
+    Layer("every second", nn.Conv2d(64, 128, 1, 2), (1, 64, 24, 24), columns(6, 4), "bcr<4, 64>", along_pixels=True),
+    Layer("every third", nn.Conv2d(64, 64, 1, 3), (1, 64, 31, 31), columns(6, 4), "bcr<4, 64>", along_pixels=False),
+    Layer("odd", nn.Conv2d(64, 64, 1, 2), (1, 64, 57, 57), columns(6, 4), "bcr<4, 64>", along_pixels=True),
     Layer("volume", nn.Conv3d(16, 32, 3, padding=1), (1, 16, 4, 20, 20), groups(0.7), "kgs<4, 4>", along_pixels=True),
     Layer("small volume", nn.Conv3d(16, 32, 3, padding=1), (1, 16, 4, 10, 10), columns(6, 16), "bcr<16, 432>", False),
     Layer("rows", nn.Linear(96, 80), (5, 96), columns(4, 8), "bcr<8, 96>", False),

@@ -10,7 +10,7 @@
 //       CHECK: %[[W:.+]] = "plan.constant"() {weight = "w:winograd"}
 //       CHECK: %[[U:.+]] = "plan.persistent"() {bytes = 589824 : i64
 //       CHECK: "plan.dispatch"(%[[W]], %[[U]]) {kernel = @[[KERNEL:.+]], once
-//       CHECK: "plan.dispatch"(%{{.+}}, %[[U]], %{{.+}}) {kernel = @group_1
+//       CHECK: "plan.dispatch"(%{{.+}}, %[[U]], %{{.+}}) {{{.*}}kernel = @group_1
 //       CHECK: kernel.winograd
 func.func @main(%x: tensor<1x64x36x36xf32>, %v: tensor<64x64x1x1xf32> {sparse.name = "v"}, %w: tensor<64x64x3x3xf32> {sparse.name = "w"})
     -> tensor<1x64x34x34xf32> {
