@@ -16,7 +16,7 @@ Array = np.ndarray
 HEIGHTS = (4, 8, 16)
 """Rows of the groups that are counted: what the kernels use most."""
 WORTH_IT = 0.9
-"""Share of the products that an order may leave, at every height, to be worth it."""
+"""Share of the products of the smallest groups that an order may leave to be worth it."""
 MOST_ROWS = 4096
 """Rows beyond which comparing each with each would take too much memory."""
 MOST_PRODUCTS = 1 << 35
@@ -34,20 +34,30 @@ def products(kept: Array, height: int) -> float:
 
 def better_order(matrices: Sequence[Array], weights: Sequence[float]) -> Array | None:
     """One order for the rows of all `matrices`, bool[rows, columns] of what each keeps: int[rows], position -> row. `weights`
-    says how often each is multiplied. None where the order saves too little at one of the `HEIGHTS` that fit twice, or where
-    a matrix would have more products than before: what is in blocks stays in them."""
+    says how often each is multiplied. None where no order saves enough products of the smallest groups without adding any
+    to a matrix, whatever the height: what is in blocks stays in them."""
     rows = len(matrices[0])
-    before = {h: np.array([products(m, h) for m in matrices]) for h in HEIGHTS if h < rows <= MOST_ROWS}
-    wanted = {h: WORTH_IT * (found @ weights) for h, found in before.items() if 2 * h <= rows}
-    fewest = np.array([np.count_nonzero(m) for m in matrices]) @ weights
-    if not wanted or any(fewest >= most for most in wanted.values()):
+    if not 2 * HEIGHTS[0] <= rows <= MOST_ROWS:
         return None
-    order = arrange(matrices, weights)
-    for height, found in before.items():
-        after = np.array([products(m[order], height) for m in matrices])
-        if (after > found).any() or after @ weights > wanted.get(height, np.inf):
-            return None
-    return order
+    before = {h: np.array([products(m, h) for m in matrices]) for h in HEIGHTS if h < rows}
+    enough = WORTH_IT * (before[HEIGHTS[0]] @ weights)
+    if np.array([np.count_nonzero(m) for m in matrices]) @ weights >= enough:
+        return None
+    for order in (arrange(matrices, weights), arrange_inside(matrices, weights)):
+        after = {h: np.array([products(m[order], h) for m in matrices]) for h in before}
+        if after[HEIGHTS[0]] @ weights <= enough and all((after[h] <= before[h]).all() for h in before):
+            return order
+    return None
+
+
+def arrange_inside(matrices: Sequence[Array], weights: Sequence[float]) -> Array:
+    """An order that leaves the largest groups as they are, for rows of which no two are alike but in the blocks of one group."""
+    tall = HEIGHTS[-1]
+    parts = [
+        first + arrange([m[first : first + tall] for m in matrices], weights)
+        for first in range(0, len(matrices[0]), tall)
+    ]
+    return np.concatenate(parts)
 
 
 def arrange(matrices: Sequence[Array], weights: Sequence[float]) -> Array:

@@ -110,11 +110,11 @@ def _matrices(contracts: Sequence[ir.Operation], channels: Channels, state: Stat
 
 def _stays(op: ir.Operation, channels: Channels, order: Array, state: State) -> bool:
     """Whether the zeros of a weight that has the channels as columns keep their arrangement, or take no more indices."""
-    loops = structured.loops_of(op)
-    array = _array(op.operands[1], state)
+    array = _array(op.operands[1], state) if op.operands[1] in channels else None
     if array is None or array.all():
         return True
-    columns = [p for p in channels.get(op.operands[1], []) if _loop(loops, array, p) in loops.reductions]
+    loops = structured.loops_of(op)
+    columns = [p for p in channels[op.operands[1]] if _loop(loops, array, p) in loops.reductions]
     if not columns:
         return True
     before, after = (weight_mask(a, loops) for a in (array, _taken(array, [(p, order) for p in columns])))
