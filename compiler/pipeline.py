@@ -84,16 +84,14 @@ def cpu_steps(
                 Step(RaiseContractionsPass(), "every multiply-accumulate becomes one kind of operation"),
                 Step(TrimPaddingPass(), "wide dilations on small images see padding only"),
                 *(folding if fold else []),
+                *(reordering if fold and sparsity == "auto" else []),
                 *(narrowing if precision == "f16" else splitting),
                 Step(CLEAN, "drop what folding left behind"),
             ],
         ),
         (
             phase("sparse"),
-            [
-                *(reordering if fold and sparsity == "auto" else []),
-                Step(EncodeWeightsPass(sparsity), "the zeros of every weight are final: find their structure"),
-            ],
+            [Step(EncodeWeightsPass(sparsity), "the zeros of every weight are final: find their structure")],
         ),
         (phase("fused"), [Step(FormGroupsPass(), "decide kernels while tensors still are values")]),
         (

@@ -37,7 +37,7 @@ class ReorderRowsPass(Pass):
     together; contractions whose results are added get one order. Where the channels reach an input or a result of the
     model, or an operation that tells them apart (a concatenation along them, groups of them, a position), all stay as
     they are; also where the order saves less than `row_order.WORTH_IT` says, or a later weight would lose an
-    arrangement of its columns. Needs weights that are final and have no encoding yet.
+    arrangement of its columns. Needs weights that are final (`fold-constants`) and have no encoding yet.
     """
 
     name: ClassVar[str] = "reorder-rows"
@@ -168,7 +168,8 @@ def _permute(
     for value, found in orders.items():
         name = structured.weight_name(value)
         if name is not None:
-            names[value] = state.weights.add(f"{name}:reordered", _taken(state.weights[name], found))
+            array = _taken(state.weights[name], found)
+            names[value] = state.weights.add(f"{name}:reordered", array, state.weights.filled(name))
             marks[ir.BlockArgument(value).arg_number] = ir.DictAttr.get(
                 {"sparse.name": ir.StringAttr.get(names[value])}
             )
