@@ -72,12 +72,16 @@ class Contraction:
 
     @property
     def line(self) -> int | None:
-        """The pixel dimension whose neighbours a tile may have beside `pixel`: lines of an image at one distance."""
-        if not self.outer_pixels:
-            return None
-        last = self.outer_pixels[-1]
-        bent = any(not isinstance(a, affine.Dim) and last in a.operand.dims() for a, _ in self.x_position.terms)
-        return None if bent else last
+        """The pixel dimension whose neighbours a tile may have beside `pixel`: lines of an image at one distance, or images
+        of a volume. That with the most kernel positions along it, whose columns read each other's lines."""
+        bent = {d for a, _ in self.x_position.terms if not isinstance(a, affine.Dim) for d in a.operand.dims()}
+        straight = [d for d in self.outer_pixels if d not in bent]
+        return max(reversed(straight), key=self._taps_along, default=None)
+
+    def _taps_along(self, pixel: int | None) -> int:
+        """Kernel positions at the distance of neighbouring pixels."""
+        step = 0 if pixel is None else self.x_position.coefficient(pixel)
+        return max((self.nest.bounds[c] for c in self.columns if self.x_position.coefficient(c) == step), default=1)
 
     @property
     def writes_along_pixels(self) -> bool:
@@ -101,10 +105,7 @@ class Contraction:
         """Planes of the input that a task inside one plane of pixels reads: the kernel's depth in three dimensions."""
         planes = 1
         for pixel in self.outer_pixels[:-1]:
-            step = self.x_position.coefficient(pixel)
-            planes *= max(
-                (self.nest.bounds[c] for c in self.columns if self.x_position.coefficient(c) == step), default=1
-            )
+            planes *= self._taps_along(pixel)
         return planes
 
     def extent(self, dims: tuple[int, ...] | int | None) -> int:
@@ -154,6 +155,7 @@ class Contraction:
             pixel_taps=self._pixel_taps(),
             lines=self.extent(self.line),
             line_step=self.line_step,
+            line_taps=self._taps_along(self.line),
         )
 
 

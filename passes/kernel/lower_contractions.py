@@ -126,11 +126,16 @@ class _Lowering:
         return self.schedule.pixels * self.schedule.pixel_unit
 
     @property
-    def _tile_extents(self) -> list[int]:
-        """Tiles along each outer pixel dimension, and along the pixels."""
+    def _tile_steps(self) -> dict[int, int]:
+        """Pixel dimensions in the order in which tiles follow each other, and what a tile takes of each."""
         steps = {self.shape.line: self.schedule.lines, self.shape.pixel: self._tile_pixels}
         dims = [*self.shape.outer_pixels, self.shape.pixel]
-        return [-(-self.shape.extent(d) // steps.get(d, 1)) for d in dims]
+        return {d: steps.get(d, 1) for d in dims if d is not None}
+
+    @property
+    def _tile_extents(self) -> list[int]:
+        """Tiles along each pixel dimension."""
+        return [-(-self.shape.nest.bounds[d] // step) for d, step in self._tile_steps.items()]
 
     def _block_counts(self) -> tuple[int, int]:
         groups = self.schedule.groups * self.shape.extent(self.shape.outer_rows)
@@ -207,21 +212,12 @@ class _Lowering:
         columns: tuple[Index, Index, Index],
         is_last: bool,
     ) -> None:
-        shape = self.shape
-        *outer, number = b.decode(tile, self._tile_extents)
         dims = list(at)
-        for dim, index in zip(shape.outer_pixels, outer, strict=True):
-            dims[dim] = index
-        if shape.line is not None and self.schedule.lines > 1:
-            dims[shape.line] = self._first_of(shape.line, _known(dims[shape.line]), self.schedule.lines)
-        if shape.pixel is not None:
-            dims[shape.pixel] = self._first_of(shape.pixel, number, self._tile_pixels)
+        for (dim, step), number in zip(self._tile_steps.items(), b.decode(tile, self._tile_extents), strict=True):
+            last = max(0, self.shape.nest.bounds[dim] - step)
+            dims[dim] = number if step == 1 else b.minimum(b.mul(number, step), last)
         registers = self._registers(segment, is_last)
         self._write(registers, dims, self._multiply(registers, dims, columns))
-
-    def _first_of(self, dim: int, number: Index, step: int) -> Index:
-        """Where a tile begins: the last one ends where the dimension does."""
-        return b.minimum(b.mul(number, step), max(0, self.shape.nest.bounds[dim] - step))
 
     def _multiply(
         self, registers: _Registers, dims: list[Index | None], columns: tuple[Index, Index, Index]

@@ -36,7 +36,7 @@ PER_SHUFFLE = 0.5
 NARROW_OVERLAP = 3
 """Exponent of the norm that adds up what narrow registers do at the same time; a maximum would be infinity. Measured."""
 MISSED = 0.4
-"""Share of the time that lines take from the L2 cache that nothing else hides."""
+"""Share of the time that lines take from the L2 cache that nothing else hides, where pixels are not neighbours."""
 FEW_OF_A_LINE = 0.4
 """Columns kept of those that read the same lines, up to which prefetching was measured to pay."""
 TASKS_WANTED = 16
@@ -133,6 +133,8 @@ class Work:
     """Of `outer_pixels` how many follow each other at one distance: those of an image. A tile may have several."""
     line_step: int = 1 << 20
     """That distance in the input, in elements."""
+    line_taps: int = 1
+    """Columns that read each other's lines: kernel positions along them."""
 
     def columns_of(self, rows: int) -> float:
         """Columns that row groups of `rows` rows keep on average."""
@@ -359,9 +361,17 @@ def _brought(work: Work, pixels: int, lines: int, columns: float, unit: VectorUn
     """Cache lines that a column brings in for a tile of contiguous pixels. Columns that read the same ones, where kept, share
     them."""
     width = pixels * work.pixel_step
-    found = min(lines * _lines_of(width, unit), _lines_of((lines - 1) * work.line_step + width, unit))
     density = columns / work.columns
-    return found * (1 - (1 - density) ** work.pixel_taps) / (density * work.pixel_taps)
+    apart = _shared(lines, work.line_taps, density) * _lines_of(width, unit)
+    found = min(apart, _lines_of((lines - 1) * work.line_step + width, unit))
+    return found * _shared(1, work.pixel_taps, density)
+
+
+def _shared(lines: int, taps: int, density: float) -> float:
+    """Lines that each kept column of `taps` neighbouring ones reads first, of the `lines` that it reads; each column begins one
+    line after the column before."""
+    readers = (min(n + 1, taps, lines, lines + taps - 1 - n) for n in range(lines + taps - 1))
+    return sum(1 - (1 - density) ** n for n in readers) / (taps * density)
 
 
 def _pixel_cycles(work: Work, rows: int, vectors: int, lines: int, lanes: int, unit: VectorUnit) -> float:
@@ -376,7 +386,8 @@ def _pixel_cycles(work: Work, rows: int, vectors: int, lines: int, lanes: int, u
         loads = (segment.vectors + slots * registers * work.pixel_step) / LOADS_PER_CYCLE
         column = max(_together((products / unit.fma_per_cycle(lanes), loads, memory), lanes < unit.lanes), FMA_LATENCY)
         column += PER_INSTRUCTION * (products + segment.vectors + registers)
-        column += PER_SHUFFLE * registers * (work.pixel_step - 1)
+        if work.pixel_step > 1:
+            column += PER_SHUFFLE * registers * (work.pixel_step - 1) + MISSED * memory
         stores = products * (1 if work.contiguous_pixels else lanes)
         total += segment.groups * tiles * (columns * column + TILE_OVERHEAD + stores)
     return total
