@@ -40,6 +40,8 @@ MISSED = 0.4
 FEW_OF_A_LINE = 0.4
 """Columns kept of those that read the same lines, up to which prefetching was measured to pay."""
 TASKS_WANTED = 16
+TASK_CYCLES = 8000
+"""What makes a task worth handing to another thread, which takes about as long to notice."""
 OTHER_TASKS = 0.03
 """What the second best way to cut the work into tasks counts beside the best, and so on: cycles do not tell them apart."""
 
@@ -262,7 +264,9 @@ def _schedules(work: Work, unit: VectorUnit, tile: Tile, along_pixels: bool) -> 
     row_lanes, pixel_lanes = (1, tile.lanes) if along_pixels else (tile.lanes, 1)
     segments = split_rows(work.rows, tile.rows, row_lanes)
     size, tiles = tile.rows * row_lanes, work.tiles(tile.pixels * pixel_lanes, tile.lines)
-    blocks = _blocks(work, sum(s.groups for s in segments), size, tiles, unit.l2_bytes)
+    cycles = tile.cycles * work.outer_rows * work.batches
+    wanted = max(1, min(TASKS_WANTED, int(cycles / TASK_CYCLES)))
+    blocks = _blocks(work, sum(s.groups for s in segments), size, tiles, wanted, unit.l2_bytes)
     prefetch = _foresees_nothing(work, size, unit)
     return [
         TileSchedule(tile.lanes, segments, tile.pixels, *cut, not work.kept, along_pixels, prefetch, tile.lines)
@@ -393,7 +397,7 @@ def _pixel_cycles(work: Work, rows: int, vectors: int, lines: int, lanes: int, u
     return total
 
 
-def _blocks(work: Work, groups: int, size: int, tiles: int, l2_bytes: int) -> list[tuple[int, int]]:
+def _blocks(work: Work, groups: int, size: int, tiles: int, wanted: int, l2_bytes: int) -> list[tuple[int, int]]:
     """(register tiles of pixels, row groups) of a task, the best first: enough tasks, the input of a task in the L2 cache, and
     the least traffic: every block of pixels reads all weights of its rows, every block of rows all its pixels."""
     all_groups = groups * work.outer_rows
@@ -402,8 +406,8 @@ def _blocks(work: Work, groups: int, size: int, tiles: int, l2_bytes: int) -> li
     candidates: list[tuple[bool, float, int, int]] = []
     for power in range(12):
         blocks = min(tiles, fewest << power)
-        row_blocks = min(all_groups, -(-TASKS_WANTED // (blocks * work.batches)))
-        few = blocks * row_blocks * work.batches < TASKS_WANTED
+        row_blocks = min(all_groups, -(-wanted // (blocks * work.batches)))
+        few = blocks * row_blocks * work.batches < wanted
         candidates.append((few, weight_bytes * blocks + work.input_bytes * row_blocks, blocks, row_blocks))
     cuts = ((-(-tiles // blocks), -(-all_groups // row_blocks)) for _, _, blocks, row_blocks in sorted(candidates))
     return list(dict.fromkeys(cuts))

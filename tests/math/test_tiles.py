@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cocomp.passes.math.tiles import (
+    TASK_CYCLES,
     TileSchedule,
     VectorUnit,
     Work,
@@ -66,13 +67,16 @@ def check_rows(work: Work, schedule: TileSchedule) -> None:
     assert work.rows <= end < work.rows + schedule.row_unit
 
 
-def check_blocks(work: Work, schedule: TileSchedule) -> None:
-    """Tasks cover all tiles, and there are several where there is much to do."""
+def check_blocks(work: Work, schedule: TileSchedule, unit: VectorUnit) -> None:
+    """Tasks cover all tiles, and there are several where there is much to do, one where handing them out would take longer."""
     tiles = work.tiles(schedule.pixels * schedule.pixel_unit, schedule.lines)
     groups = schedule.groups * work.outer_rows
     assert 1 <= schedule.pixel_block <= tiles and 1 <= schedule.row_block <= groups
     tasks = -(-tiles // schedule.pixel_block) * -(-groups // schedule.row_block) * work.batches
-    assert tasks >= (4 if tiles * groups * work.batches >= 64 else 1)
+    cycles = estimate(work, schedule, unit) * work.outer_rows * work.batches
+    assert tasks >= (4 if tiles * groups * work.batches >= 64 and cycles >= 8 * TASK_CYCLES else 1)
+    if cycles < TASK_CYCLES and work.input_bytes < unit.l2_bytes // 4:
+        assert tasks == work.batches
 
 
 @given(works, units)
@@ -83,7 +87,7 @@ def test_tiles_along_rows(work: Work, unit: VectorUnit) -> None:
     for segment in schedule.segments:
         assert segment.vectors * schedule.pixels + segment.vectors <= unit.registers
     check_rows(work, schedule)
-    check_blocks(work, schedule)
+    check_blocks(work, schedule, unit)
 
 
 @given(works, units, st.floats(0.001, 0.3))
@@ -93,7 +97,7 @@ def test_tiles_that_leave_columns_out(work: Work, unit: VectorUnit, share: float
     for segment in schedule.segments[:1]:
         assert segment.vectors * schedule.lanes in group_sizes(work.rows, unit) or segment.groups == 1
     check_rows(work, schedule)
-    check_blocks(work, schedule)
+    check_blocks(work, schedule, unit)
 
 
 @given(works, units)
@@ -109,7 +113,7 @@ def test_tiles_along_pixels(work: Work, unit: VectorUnit) -> None:
         registers = schedule.pixels * schedule.lines
         assert segment.vectors * registers + registers + 1 <= unit.registers
     check_rows(work, schedule)
-    check_blocks(work, schedule)
+    check_blocks(work, schedule, unit)
 
 
 @given(works, st.integers(1, 40), st.integers(1, 20))

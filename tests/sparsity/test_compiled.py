@@ -71,7 +71,9 @@ LAYERS = (
     Layer("odd", nn.Conv2d(64, 64, 1, 2), (1, 64, 57, 57), columns(6, 4), "bcr<4, 64>", along_pixels=True),
     Layer("volume", nn.Conv3d(16, 32, 3, padding=1), (1, 16, 4, 20, 20), groups(0.7), "kgs<4, 4>", along_pixels=True),
     Layer("small volume", nn.Conv3d(16, 32, 3, padding=1), (1, 16, 4, 10, 10), columns(6, 16), "bcr<16, 432>", False),
-    Layer("times", nn.Conv3d(32, 32, (3, 1, 1), padding=(1, 0, 0)), (1, 32, 8, 20, 20), columns(6, 4), "bcr<4, 96>", True),
+    Layer(
+        "times", nn.Conv3d(32, 32, (3, 1, 1), padding=(1, 0, 0)), (1, 32, 8, 20, 20), columns(6, 4), "bcr<4, 96>", True
+    ),
     Layer("rows", nn.Linear(96, 80), (5, 96), columns(4, 8), "bcr<8, 96>", False),
     Layer("one row", nn.Linear(96, 80), (1, 96), columns(4, 16), "bcr<16, 96>", False),
     Layer("grouped", nn.Conv2d(32, 64, 3, groups=2), (1, 32, 12, 12), columns(4, 16), "bcr<16, 144>", False),
