@@ -28,6 +28,8 @@ class Options:
     sparsity: str = "auto"
     """Zeros of weights: `auto`, left out where that is faster; `off`; or `force:ENCODING`, left out everywhere, and every
     weight with zeros has to have that encoding."""
+    fast_math: bool = False
+    """Whether rewriting may round otherwise, overflow elsewhere, or assume that roots have no negative operands."""
     tune: float | None = None
     """Seconds to measure schedules for on this machine; 0 to take those in the database and measure nothing, None to take what
     the cost model predicts."""
@@ -61,13 +63,14 @@ class Options:
 
     def __str__(self) -> str:
         chosen = [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.compare]
-        return " ".join(f"{name.replace('_', '-')}={value}" for name, value in chosen if value not in ("", None))
+        texts = [(n, str(v).lower() if isinstance(v, bool) else str(v)) for n, v in chosen if v not in ("", None)]
+        return " ".join(f"{name.replace('_', '-')}={text}" for name, text in texts)
 
     @classmethod
     def parse(cls, text: str) -> Options:
         """The options whose text form is `text`."""
         known = {f.name for f in dataclasses.fields(cls) if f.compare}
-        values: dict[str, str | float] = {}
+        values: dict[str, str | float | bool] = {}
         for item in text.split():
             key, separator, value = item.partition("=")
             name = key.replace("-", "_")
@@ -75,7 +78,8 @@ class Options:
                 raise UsageError(
                     f"unknown option '{item}': expected key=value with a key of {', '.join(sorted(known))}"
                 )
-            values[name] = _seconds(value) if name == "tune" else value
+            read = {"tune": _seconds, "fast_math": _truth}.get(name, str)
+            values[name] = read(value)
         return cls(**values)  # pyright: ignore[reportArgumentType]
 
     @property
@@ -94,3 +98,9 @@ def _seconds(text: str) -> float:
         return float(text)
     except ValueError:
         raise UsageError(f"expected a number of seconds from 0 to tune for, got '{text}'") from None
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise UsageError(f"expected true or false for fast-math, got '{text}'")
+    return text == "true"

@@ -25,6 +25,7 @@ from cocomp.passes.tensor.drop_casts import DropCastsPass
 from cocomp.passes.tensor.fold_constants import FoldConstantsPass
 from cocomp.passes.tensor.fold_scales import FoldScalesPass
 from cocomp.passes.tensor.narrow_floats import NarrowFloatsPass
+from cocomp.passes.tensor.rewrite_algebra import RewriteAlgebraPass
 from cocomp.passes.tensor.split_results import SplitResultsPass
 from cocomp.passes.tensor.split_strides import SplitStridesPass
 from cocomp.passes.tensor.trim_padding import TrimPaddingPass
@@ -56,12 +57,17 @@ FROM_SCHEDULES = [
 
 
 def cpu_steps(
-    fold: bool = True, precision: str = "f32", sparsity: str = "auto", tuner: TuneContractionsPass | None = None
+    fold: bool = True,
+    precision: str = "f32",
+    sparsity: str = "auto",
+    tuner: TuneContractionsPass | None = None,
+    fast_math: bool = False,
 ) -> list[tuple[Phase, list[Step]]]:
     """Phases with the steps that lead to them. Without `fold` constants are computed at run time: that is how constants
     themselves are evaluated. Without `tuner` schedules are those that the cost model predicts to be best."""
     folding = [
         Step(FoldScalesPass(), "batch norm becomes part of the weights that precede it"),
+        Step(RewriteAlgebraPass(fast_math), "contractions have their final form, and weights can still be combined"),
         Step(FoldConstantsPass(), "what hangs on weights alone is computed now"),
     ]
     narrowing = [Step(NarrowFloatsPass(), "weights are final: they are rounded once")]

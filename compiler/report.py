@@ -10,6 +10,10 @@ The JSON object, version `REPORT_FORMAT`:
     arena_bytes                 memory of intermediate tensors, allocated when the model is created
     persistent_bytes            memory that is computed once, when the model is created
     phases                      [{name, seconds}]
+    rewriting                   what rewriting by algebra did, null where constants alone were compiled:
+        before, after               {cycles, flops, bytes, kernels} of the graph by the model that decides; null where there is none
+        steps                       [{rules, layer, cycles, flops, bytes, kernels}], the last four being saved, in order
+        stopped                     what ended the search for rules to apply: "" nothing was left, nodes, rounds or seconds
     verification                {kind of inputs: relative error}, with --verify
     totals                      {dispatches, kernels, flops, executed_flops}
     kernels                     one entry a dispatch, in the order in which they run:
@@ -78,6 +82,7 @@ def report_of(artifact: Artifact, model: str) -> dict[str, Any]:
         "artifact_bytes": len(artifact.data),
         "weight_bytes": sizes["total"],
         "phases": [{"name": name, "seconds": seconds} for name, seconds in facts.get("phases", {}).items()],
+        "rewriting": facts.get("rewrite-algebra"),
         "verification": facts.get("verification", {}),
         "totals": {
             "dispatches": len(kernels),
@@ -144,6 +149,7 @@ PAGE = Template("""\
 <h2>Phases</h2>
 <table>$phases</table>
 $verification
+$rewriting
 <h2>Kernels</h2>
 <table>
 <tr><th>layer<th>kernel<th>what it got<th>schedule<th>encoding<th class=number>kept<th class=number>MFLOP<th class=number>executed
@@ -174,9 +180,23 @@ def page(report: dict[str, Any]) -> str:
         sizes=_pairs(sizes),
         phases=_pairs(phases),
         verification=f"<h2>Verification</h2>\n<table>{_pairs(errors)}</table>" if errors else "",
+        rewriting=_rewriting_table(report["rewriting"]),
         sparsity=_sparsity_table(report["kernels"]),
         kernels="\n".join(_row(k, k["executed_flops"] / most) for k in report["kernels"]),
     )
+
+
+def _rewriting_table(rewriting: dict[str, Any] | None) -> str:
+    """Which rules fired where, and what they saved."""
+    if not rewriting or not rewriting["steps"]:
+        return ""
+    rows = [
+        f"<tr><td>{html.escape(s['layer'])}<td>{html.escape(', '.join(s['rules']))}<td class=number>{s['flops'] / 1e6:,.2f}"
+        f"<td class=number>{s['bytes'] / 1e3:,.1f}<td class=number>{s['kernels']}</tr>"
+        for s in rewriting["steps"]
+    ]
+    head = "<tr><th>layer<th>rules<th class=number>MFLOP saved<th class=number>kB saved<th class=number>kernels saved</tr>"
+    return "<h2>Rewriting</h2>\n<table>" + "\n".join([head, *rows]) + "</table>"
 
 
 def _sparsity_table(kernels: list[dict[str, Any]]) -> str:

@@ -42,7 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     given = [f"--verify={AUTOMATIC}" if word == "--verify" else word for word in given]
     options = _shell.parse_arguments(_parser(), given)
-    return _shell.guarded("cocompc", lambda: _list_targets() if options.list_targets else _compile(options))
+    return _shell.guarded("cocompc", lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.list_targets:
+        return _list_targets()
+    return _list_rewrites() if options.list_rewrites else _compile(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
         "zeros in one encoding, such as bcr or 'bcr<16,64>'",
     )  # fmt: skip
     parser.add_argument(
+        "--fast-math", action="store_true",
+        help="allow rewrites that round otherwise, overflow elsewhere or narrow a domain; --list-rewrites tells which",
+    )  # fmt: skip
+    parser.add_argument(
         "--tune", type=float, metavar="SECONDS",
         help="measure schedules on this machine for so long, and keep what is faster than predicted; what was measured before "
         "is taken from the database, and 0 measures nothing",
@@ -102,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         "-v", "--verbose", action="store_true", help="list phases and passes with their times, in a pipe too"
     )
     parser.add_argument("--list-targets", action="store_true", help="list targets and their processors and stop")
+    parser.add_argument("--list-rewrites", action="store_true", help="list the rules of rewriting and stop")
     parser.add_argument("--version", action="version", version=f"cocompc {__version__}")
     return parser
 
@@ -119,6 +130,14 @@ def _list_targets() -> int:
     return _shell.OK
 
 
+def _list_rewrites() -> int:
+    from cocomp.passes.math.algebra.table import listing
+
+    print("\n".join(listing()))
+    print("exact and weights always apply, the latter as the folding of batch norms does; fast-math with --fast-math")
+    return _shell.OK
+
+
 def _compile(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     spec, inputs = _model_and_inputs(options)
@@ -127,6 +146,7 @@ def _compile(options: argparse.Namespace) -> int:
         cpu=options.mcpu,
         precision=options.precision,
         sparsity=options.sparsity.replace(" ", ""),
+        fast_math=options.fast_math,
         tune=options.tune,
         tune_database=options.tune_database,
         threads=options.threads,

@@ -19,8 +19,8 @@ def zero_pad(value: ir.Value) -> ir.Operation | None:
     return owner.operation if ir.FloatAttr(yielded.operation.attributes["value"]).value == 0 else None
 
 
-def padded(source: ir.Value, low: Sequence[int], high: Sequence[int]) -> ir.Value:
-    """`source` with that many zeros before and after along each axis, built at the current insertion point."""
+def padded(source: ir.Value, low: Sequence[int], high: Sequence[int], filling: float = 0.0) -> ir.Value:
+    """`source` with that many zeros, or whatever fills, before and after along each axis, built at the current insertion point."""
     if not any(low) and not any(high):
         return source
     shape = [before + n + after for before, n, after in zip(low, structured.shape_of(source), high, strict=True)]
@@ -29,5 +29,5 @@ def padded(source: ir.Value, low: Sequence[int], high: Sequence[int]) -> ir.Valu
     locations = [ir.Location.current] * len(shape)
     block = made.regions[0].blocks.append(*[ir.IndexType.get()] * len(shape), arg_locs=locations)
     with ir.InsertionPoint(block):
-        tensor.yield_(arith.constant(element, ir.FloatAttr.get(element, 0.0)))
+        tensor.yield_(arith.constant(element, ir.FloatAttr.get(element, filling)))
     return made.result

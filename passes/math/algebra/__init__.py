@@ -1,0 +1,1 @@
+"""Rewriting by mathematical properties: terms, rules, equality saturation, cost, extraction. Nothing here knows MLIR."""

@@ -1,0 +1,31 @@
+// RUN: cocomp-opt %s --random-weights -p 'rewrite-algebra{rules=commute-product+factor-out fast-math=true annotate=true}' | FileCheck %s
+
+// A*C + B*A
+// CHECK: func.func @main
+// CHECK-SAME: algebra.flops = "1536 -> 1024"
+// CHECK-SAME: algebra.rules = "{{.*}}factor-out
+
+func.func @main(%a: tensor<8x64xf32>, %c: tensor<8x64xf32>, %b: tensor<8x64xf32>) -> tensor<8x64xf32> {
+  %0 = tensor.empty() : tensor<8x64xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      ins(%a, %c : tensor<8x64xf32>, tensor<8x64xf32>) outs(%0 : tensor<8x64xf32>) {
+  ^bb0(%x0: f32, %x1: f32, %o: f32):
+    %r = arith.mulf %x0, %x1 : f32
+    linalg.yield %r : f32
+  } -> tensor<8x64xf32>
+  %2 = tensor.empty() : tensor<8x64xf32>
+  %3 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      ins(%b, %a : tensor<8x64xf32>, tensor<8x64xf32>) outs(%2 : tensor<8x64xf32>) {
+  ^bb0(%x0: f32, %x1: f32, %o: f32):
+    %r = arith.mulf %x0, %x1 : f32
+    linalg.yield %r : f32
+  } -> tensor<8x64xf32>
+  %4 = tensor.empty() : tensor<8x64xf32>
+  %5 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      ins(%1, %3 : tensor<8x64xf32>, tensor<8x64xf32>) outs(%4 : tensor<8x64xf32>) {
+  ^bb0(%x0: f32, %x1: f32, %o: f32):
+    %r = arith.addf %x0, %x1 : f32
+    linalg.yield %r : f32
+  } -> tensor<8x64xf32>
+  return %5 : tensor<8x64xf32>
+}

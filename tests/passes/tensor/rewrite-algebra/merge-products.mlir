@@ -1,0 +1,25 @@
+// RUN: cocomp-opt %s --random-weights -p 'rewrite-algebra{rules=merge-products annotate=true}' | FileCheck %s
+
+// dot(dot(A, K1) + SpreadC(K2), K3)
+// CHECK: func.func @main
+// CHECK-SAME: algebra.flops = "12544 -> 2112"
+// CHECK-SAME: algebra.rules = "{{.*}}merge-products
+
+func.func @main(%a: tensor<8x16xf32>, %k1: tensor<32x16xf32> {sparse.name = "k1"}, %k2: tensor<32xf32> {sparse.name = "k2"}, %k3: tensor<8x32xf32> {sparse.name = "k3"}) -> tensor<8x8xf32> {
+  %0 = "sparse.contract"(%a, %k1) {bounds = array<i64: 8, 32, 16>, maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d1)>]} : (tensor<8x16xf32>, tensor<32x16xf32>) -> tensor<8x32xf32>
+  %1 = tensor.empty() : tensor<8x32xf32>
+  %2 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      ins(%k2 : tensor<32xf32>) outs(%1 : tensor<8x32xf32>) {
+  ^bb0(%x0: f32, %o: f32):
+    linalg.yield %x0 : f32
+  } -> tensor<8x32xf32>
+  %3 = tensor.empty() : tensor<8x32xf32>
+  %4 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      ins(%0, %2 : tensor<8x32xf32>, tensor<8x32xf32>) outs(%3 : tensor<8x32xf32>) {
+  ^bb0(%x0: f32, %x1: f32, %o: f32):
+    %r = arith.addf %x0, %x1 : f32
+    linalg.yield %r : f32
+  } -> tensor<8x32xf32>
+  %5 = "sparse.contract"(%4, %k3) {bounds = array<i64: 8, 8, 32>, maps = [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d1)>]} : (tensor<8x32xf32>, tensor<8x32xf32>) -> tensor<8x8xf32>
+  return %5 : tensor<8x8xf32>
+}
