@@ -195,7 +195,9 @@ def _rewriting_table(rewriting: dict[str, Any] | None) -> str:
         f"<td class=number>{s['bytes'] / 1e3:,.1f}<td class=number>{s['kernels']}</tr>"
         for s in rewriting["steps"]
     ]
-    head = "<tr><th>layer<th>rules<th class=number>MFLOP saved<th class=number>kB saved<th class=number>kernels saved</tr>"
+    head = (
+        "<tr><th>layer<th>rules<th class=number>MFLOP saved<th class=number>kB saved<th class=number>kernels saved</tr>"
+    )
     return "<h2>Rewriting</h2>\n<table>" + "\n".join([head, *rows]) + "</table>"
 
 

@@ -30,7 +30,7 @@ EXACT = 1 << 53
 """Integers up to here are numbers of the algebra."""
 
 
-class Unknown(Exception):
+class UnknownError(Exception):
     """An operation that the algebra does not know."""
 
 
@@ -74,7 +74,7 @@ class _Reader:
             self.reading.number[op.results[0]] = made
             self.reading.made.setdefault(made, list(range(start, len(self.graph.terms))))
             self.reading.value.setdefault(made, op.results[0])
-        except Unknown:
+        except UnknownError:
             for value in _outline.dependencies(op):
                 if isinstance(value.type, ir.RankedTensorType) and value not in self.reading.constants:
                     self.reading.roots.append(self.of(value))
@@ -119,7 +119,7 @@ class _Reader:
         if structured.is_generic(op) and len(op.results) == 1:
             loops = structured.loops_of(op)
             return self._reduction(op, loops) if loops.reductions else self._elementwise(op, loops)
-        raise Unknown
+        raise UnknownError
 
     def _viewed(self, source: ir.Value, index: structured.Map, shape: Sequence[int]) -> int:
         """`source[index]`, and constants through their views."""
@@ -133,34 +133,34 @@ class _Reader:
         filling = _number(yielded)
         floats = isinstance(structured.element_of(op.results[0]), ir.FloatType)
         if filling is None or not floats or len(op.operands) > 1 or len(structured.body_ops(op)) > 2:
-            raise Unknown
+            raise UnknownError
         return self.graph.make(terms.pad(Pad(low, high, filling), self.of(op.operands[0])))
 
     def _reduction(self, op: ir.Operation, loops: structured.Loops) -> int:
         body = structured.body_ops(op)
         rank = len(loops.bounds)
         if loops.n_inputs != 1 or loops.maps[0] != structured.identity(rank) or len(body) != 2:
-            raise Unknown
+            raise UnknownError
         combine, done = body
         arguments = list(op.regions[0].blocks[0].arguments)
         reads = [arguments.index(v) if v in arguments else None for v in combine.operands]
         if sorted(r for r in reads if r is not None) != [0, 1] or done.operands[0] != combine.results[0]:
-            raise Unknown
+            raise UnknownError
         if INITIAL.get(combine.name) != splat_of(op.operands[1]):
-            raise Unknown
+            raise UnknownError
         reduce = Reduce(loops.reductions, len(loops.output_maps[0]) == rank)
         kept = [() if d in loops.reductions else (d,) for d in range(rank)]
         if [tuple(e.dims()) for e in loops.output_maps[0]] != [k for k in kept if reduce.keep or k]:
-            raise Unknown
+            raise UnknownError
         return self.graph.make(terms.reduce(combine.name, reduce, self.of(op.operands[0])))
 
     def _elementwise(self, op: ir.Operation, loops: structured.Loops) -> int:
         if loops.output_maps[0] != structured.identity(len(loops.bounds)):
-            raise Unknown
+            raise UnknownError
         block = op.regions[0].blocks[0]
         arguments = list(block.arguments)
         if list(arguments[-1].uses):
-            raise Unknown
+            raise UnknownError
         inner: dict[ir.Value, int] = {}
         for position, argument in enumerate(arguments[:-1]):
             if list(argument.uses):
@@ -172,7 +172,7 @@ class _Reader:
             if scalar.name == "linalg.yield":
                 found = inner[scalar.operands[0]]
                 if self.graph.kinds[found] != kind_of(op.results[0]):
-                    raise Unknown
+                    raise UnknownError
                 return found
             if scalar.name != "arith.constant":
                 inner[scalar.results[0]] = self._scalar(scalar, [inner[v] for v in scalar.operands])
@@ -182,7 +182,7 @@ class _Reader:
         if (number := splat_of(value)) is not None:
             return self.graph.make(terms.num(number))
         if not isinstance(value.type, ir.RankedTensorType):
-            raise Unknown
+            raise UnknownError
         whole = index == structured.identity(len(bounds)) and structured.shape_of(value) == tuple(bounds)
         if whole and value not in self.reading.constants:
             return self.of(value)
@@ -191,17 +191,17 @@ class _Reader:
     def _captured(self, value: ir.Value) -> int:
         number = _number(value)
         if number is None:
-            raise Unknown
+            raise UnknownError
         return self.graph.make(terms.num(number))
 
     def _scalar(self, op: ir.Operation, operands: Sequence[int]) -> int:
         if not op.name.startswith(("arith.", "math.")) or not 1 <= len(operands) <= 3 or len(op.results) != 1:
-            raise Unknown
+            raise UnknownError
         result = str(op.results[0].type)
         kinds = [self.graph.kinds[o] for o in operands]
         if all(k.number for k in kinds):
             if op.name not in ("arith.truncf", "arith.extf"):
-                raise Unknown
+                raise UnknownError
             return self.graph.make(terms.num(_rounded(float(self.graph.terms[operands[0]].key), result)))
         attributes = _attributes(op)
         plain = Term("op", str(Scalar(op.name, attributes)), None, tuple(operands))
@@ -212,7 +212,7 @@ class _Reader:
         wanted = terms.number_element(term, kinds, terms.kind_of(term, kinds))
         for kind, value in zip(kinds, op.operands, strict=True):
             if kind.number and str(value.type) != wanted:
-                raise Unknown
+                raise UnknownError
         return self.graph.make(term)
 
 

@@ -63,7 +63,8 @@ class Writer:
         """(value, index) from which an element-wise operation reads an operand: what a view shows, where a loop can."""
         term = self.chosen(number)
         if number not in self.values and isinstance(term.parameter, View):
-            if all(e.is_linear for e in term.parameter.index):
+            whole = _extents(term.parameter, self.kinds(term.operands[0]).shape) == self.kinds(term.operands[0]).shape
+            if whole and all(e.is_linear for e in term.parameter.index):
                 return term.operands[0], term.parameter.index
         return number, terms.identity(len(self.kinds(number).shape))
 
@@ -124,9 +125,11 @@ class Writer:
         shape, element = list(view.shape), structured.element_of(source)
         start = [e.constant for e in view.index]
         plain = [affine.dim(a) + s for a, s in enumerate(start)]
-        if len(shape) == len(view.index) and list(view.index) == plain and list(view.shape) != [*structured.shape_of(source)]:
-            kind = ir.RankedTensorType.get(shape, element)
-            return tensor.ExtractSliceOp(kind, source, [], [], [], start, shape, [1] * len(shape)).result
+        if list(view.index) == plain and len(shape) == len(start) and shape != list(structured.shape_of(source)):
+            return _part(source, start, shape)
+        extents = _extents(view, structured.shape_of(source))
+        if extents != structured.shape_of(source):
+            source = _part(source, [0] * len(extents), extents)
         maps = [structured.affine_map(view.index, len(shape)), ir.AffineMap.get_identity(len(shape))]
         out = tensor.empty(shape, element)
         return structured.generic([source], out, maps, [PARALLEL] * len(shape), lambda x, _: x)
@@ -138,7 +141,9 @@ class Writer:
         empty = tensor.empty(list(kind.shape), element)
         scalar = ir.AffineMap.get(len(kind.shape), 0, [])
         parallel = [PARALLEL] * len(kind.shape)
-        fill = structured.generic([start], empty, [scalar, ir.AffineMap.get_identity(len(kind.shape))], parallel, _first)
+        fill = structured.generic(
+            [start], empty, [scalar, ir.AffineMap.get_identity(len(kind.shape))], parallel, _first
+        )
         axes = [affine.Expr() if a in reduce.axes else affine.dim(a) for a in range(rank)]
         written = axes if reduce.keep else [e for a, e in enumerate(axes) if a not in reduce.axes]
         maps = [ir.AffineMap.get_identity(rank), structured.affine_map(written, rank)]
@@ -153,6 +158,17 @@ class Writer:
         return add_weight(self.main, kind, "identity", array, self.weights, ir.Location.current)
 
 
+def _extents(view: View, shape: Sequence[int]) -> tuple[int, ...]:
+    """How much of a source of that shape a loop over the view walks: an axis that it indexes with one dimension ends with it."""
+    dims = [terms.dim_of(e) for e in view.index]
+    return tuple(e if d is None else view.shape[d] for d, e in zip(dims, shape, strict=True))
+
+
+def _part(source: ir.Value, start: Sequence[int], extents: Sequence[int]) -> ir.Value:
+    kind = ir.RankedTensorType.get(list(extents), structured.element_of(source))
+    return tensor.ExtractSliceOp(kind, source, [], [], [], start, extents, [1] * len(extents)).result
+
+
 def _first(first: ir.Value, *_: ir.Value) -> ir.Value:
     return first
 
@@ -161,7 +177,9 @@ def _operation(term: Term, operands: Sequence[ir.Value], element: str) -> ir.Val
     scalar = Scalar.parse(term.key)
     attributes = ir.DictAttr(ir.Attribute.parse(f"{{{scalar.attributes}}}"))
     named = {a.name: a.attr for a in attributes}
-    return ir.Operation.create(scalar.name, results=[_element(element)], operands=list(operands), attributes=named).results[0]
+    return ir.Operation.create(
+        scalar.name, results=[_element(element)], operands=list(operands), attributes=named
+    ).results[0]
 
 
 def _scalar_constant(element: ir.Type, number: float) -> ir.Value:

@@ -152,12 +152,14 @@ def test_options_are_validated(key: str, value: str):
 
 
 def test_options_round_trip():
-    options = cocomp.Options(target="linux-arm64", cpu="cortex-a76", compile_to="fused", workers=3)
+    options = cocomp.Options(target="linux-arm64", cpu="cortex-a76", compile_to="fused", fast_math=True, workers=3)
     assert cocomp.Options.parse(str(options)) == options
     assert cocomp.Options.parse(str(options)).digest == options.digest != cocomp.Options().digest
     for text in ("target", "speed=high"):
         with pytest.raises(cocomp.UsageError, match="unknown option"):
             cocomp.Options.parse(text)
+    with pytest.raises(cocomp.UsageError, match="expected true or false for fast-math, got 'fast'"):
+        cocomp.Options.parse("fast-math=fast")
 
 
 def test_unknown_name_of_the_package():

@@ -212,6 +212,17 @@ def test_list_targets(tool: Capture):
     assert "cortex-a76" in done.out
 
 
+def test_list_rewrites(tool: Capture):
+    from cocomp.passes.math.algebra.table import NAMES
+
+    done = tool("cocompc", "--list-rewrites")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines[:-1]] == list(NAMES)
+    assert {line.split()[1] for line in lines[:-1]} == {"exact", "weights", "fast-math"}
+    assert "A*C + A*B  -->  A*(B + C)" in done.out
+
+
 WRONG = [
     ((), "expected a MODEL to compile"),
     (("-target=toaster",), "unknown target 'toaster': expected one of host,"),

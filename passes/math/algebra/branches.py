@@ -144,9 +144,13 @@ def _unit(classes: Classes, image: int, whole: int, product: Term) -> Delta | No
         kernel = sorted(steps.dims())
         if not kernel and not low[axis]:
             continue
-        if len(kernel) != 1 or kernel[0] not in places[2:] or steps != affine.dim(kernel[0]) * (
-            step := steps.coefficient(kernel[0])
-        ) or not step or low[axis] % step:
+        if (
+            len(kernel) != 1
+            or kernel[0] not in places[2:]
+            or steps != affine.dim(kernel[0]) * (step := steps.coefficient(kernel[0]))
+            or not step
+            or low[axis] % step
+        ):
             return None
         centre.append(low[axis] // step)
     extents = weight.shape

@@ -181,7 +181,9 @@ def transpose_of_product(classes: Classes) -> Iterator[Finding]:
             target = list(found.maps[2])
             for axis, expr in enumerate(view.index):
                 target[dim_of(expr) or 0] = found.maps[2][axis]
-            made = terms.contract(Contract(found.bounds, (*found.maps[:2], tuple(target)), view.shape), *product.operands)
+            made = terms.contract(
+                Contract(found.bounds, (*found.maps[:2], tuple(target)), view.shape), *product.operands
+            )
             yield Finding("transpose-of-product", whole, New(made, made.operands))
 
 

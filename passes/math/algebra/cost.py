@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .terms import Contract, Kind, Term, View, dim_of
+from .terms import Contract, Kind, Term, View, compose, dim_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,15 @@ class Rates:
     """From the end of one kernel to the start of the next: threads meet, caches are cold. About a microsecond."""
 
 
-DEAR = {"arith.divf": 4, "arith.remf": 16, "math.sqrt": 4, "math.rsqrt": 4, "math.exp": 12, "math.tanh": 16, "math.erf": 16}
+DEAR = {
+    "arith.divf": 4,
+    "arith.remf": 16,
+    "math.sqrt": 4,
+    "math.rsqrt": 4,
+    "math.exp": 12,
+    "math.tanh": 16,
+    "math.erf": 16,
+}
 """Scalar operations that take longer than an addition, and by how much, vectorised."""
 DEAR_MATH = 16
 """The same of functions that are not listed."""
@@ -117,8 +125,16 @@ def is_transposing(view: View) -> bool:
     return dims != sorted(dims)
 
 
-def _is_view(term: Term, which: Callable[[View], bool]) -> bool:
-    return isinstance(term.parameter, View) and which(term.parameter)
+def _is_transposed(number: int, readers: Mapping[int, list[int]], roots: set[int], terms: Mapping[int, Term]) -> bool:
+    """Whether something reads a view, through all views that lie below it, in another order than its source is written in."""
+    view = terms[number].parameter
+    if not isinstance(view, View) or not (number in roots or any(terms[r].operator != "view" for r in readers[number])):
+        return False
+    source = terms[number].operands[0]
+    while isinstance(below := terms[source].parameter, View):
+        view = View(view.shape, compose(below.index, view.index, view.shape))
+        source = terms[source].operands[0]
+    return is_transposing(view)
 
 
 def price(
@@ -148,7 +164,7 @@ def price(
         moved += size
     copied = [n for n in running if _is_copied(n, readers, set(roots), terms, kinds, constant)]
     extra = sum(2 * kinds(n).bytes for n in copied)
-    extra += sum(kinds(n).bytes for n in running if _is_view(terms[n], is_transposing))
+    extra += sum(kinds(n).bytes for n in running if _is_transposed(n, readers, set(roots), terms))
     launched = len(kernels) + len(copied)
     cycles += extra / rates.bytes_per_cycle + launched * rates.kernel_cycles
     return Cost(cycles, sum(flops.values()), moved + extra, launched)

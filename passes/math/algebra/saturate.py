@@ -14,7 +14,6 @@ from typing import Any
 from .rules import Rule, programs
 from .terms import Kind, Term, Terms, kind_of
 
-
 COLUMNS = {
     "num": ("String",),
     "op1": ("String", "T"),
@@ -290,20 +289,18 @@ class _Graph:
         return read
 
 
-def _name(self, number: int, terms: Sequence[Term]) -> bool:
-        for term in terms:
-            if all(o in self.known for o in term.operands):
-                self.known[number] = self.graph.text_of(term, [self.known[o] for o in term.operands])
-                return True
-        return False
-
-
 def _name(term: Term) -> str:
     return f"op{len(term.operands)}" if term.operator == "op" else term.operator
 
 
 def _declarations() -> str:
-    lines = ["(sort T)", "(constructor node (i64) T)", "(relation known (T))", "(relation private (T))", "(relation same (String T))"]
+    lines = [
+        "(sort T)",
+        "(constructor node (i64) T)",
+        "(relation known (T))",
+        "(relation private (T))",
+        "(relation same (String T))",
+    ]
     lines += ["(relation batch (i64))", "(ruleset batches)"]
     lines += ["(ruleset main)", "(ruleset spread)"]
     for name, columns in COLUMNS.items():
@@ -336,5 +333,3 @@ def _kinds(terms: Sequence[Sequence[Term]], original: Terms) -> list[Kind]:
         assert len(rest) < len(pending), "a class without a type"
         pending = rest
     return [kinds[n] for n in range(len(terms))]
-
-

@@ -48,10 +48,10 @@ COMPUTED = (
     Computed("product-of-transpose", "dot(transpose(A), B)", "dot(A, B)", EXACT, product_of_transpose),
     Computed("slice-of-product", "slice(dot(A, B))", "dot(slice(A), slice(B))", EXACT, slice_of_product),
     Computed("scale-weight-by-channel", "dot(A, K1) * spread(K2)", "dot(A, K1*K2)", WEIGHTS, scale_weight_by_channel),
+    Computed("scale-of-input-by-channel", "dot(A*spread(K1), K2)", "dot(A, K1*K2)", WEIGHTS, scale_of_input_by_channel),
     Computed(
-        "scale-of-input-by-channel", "dot(A*spread(K1), K2)", "dot(A, K1*K2)", WEIGHTS, scale_of_input_by_channel
+        "merge-products", "dot(dot(A, K1) + K2, K3)", "dot(A, dot(K1, K3)) + dot(K2, K3)", WEIGHTS, merge_products
     ),
-    Computed("merge-products", "dot(dot(A, K1) + K2, K3)", "dot(A, dot(K1, K3)) + dot(K2, K3)", WEIGHTS, merge_products),
     Computed("widen-kernel", "dot(A, K1) + dot(pad(A), K2)", "dot(pad(A), pad(K1)) + ..", WEIGHTS, widen_kernel),
     Computed("identity-branch", "A + dot(pad(A), K)", "dot(pad(A), identity) + ..", WEIGHTS, identity_branch),
 )

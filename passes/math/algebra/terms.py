@@ -240,7 +240,12 @@ def identity(rank: int) -> Index:
 
 def dim_of(expr: Expr) -> int | None:
     """The dimension that an expression is, if it is one and nothing else."""
-    if len(expr.terms) == 1 and not expr.constant and isinstance(expr.terms[0][0], affine.Dim) and expr.terms[0][1] == 1:
+    if (
+        len(expr.terms) == 1
+        and not expr.constant
+        and isinstance(expr.terms[0][0], affine.Dim)
+        and expr.terms[0][1] == 1
+    ):
         return expr.terms[0][0].index
     return None
 

@@ -77,7 +77,7 @@ def sum_of_broadcast(classes: Classes) -> Iterator[Finding]:
 def factor_out_of_sum(classes: Classes) -> Iterator[Finding]:
     """Sum(broadcast(A)*B) --> A*Sum(B), along the axes of the broadcast."""
     for whole, term in _all(classes, "reduce"):
-        product = {"arith.addf": "arith.mulf", "arith.addi": "arith.muli"}.get(term.key)
+        product = {"arith.addf": "arith.mulf", "arith.addi": "arith.muli"}.get(term.key, "")
         for inner in classes.find(term.operands[0], "op"):
             if inner.key != product:
                 continue

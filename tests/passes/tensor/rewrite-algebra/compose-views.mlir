@@ -1,15 +1,14 @@
-// RUN: cocomp-opt %s --random-weights -p 'rewrite-algebra{rules=compose-views annotate=true}' | FileCheck %s
+// RUN: cocomp-opt %s --random-weights -p 'rewrite-algebra{rules=compose-views+extreme-of-broadcast annotate=true}' | FileCheck %s
 
-// T(T(A)) + B
+// Max(T(Wide(V)))
 // CHECK: func.func @main
-// CHECK-SAME: algebra.bytes = "10240 -> 6144"
-// CHECK-SAME: algebra.flops = "512 -> 512"
+// CHECK-SAME: algebra.flops = "512 -> 0"
 // CHECK-SAME: algebra.rules = "{{.*}}compose-views
 
-func.func @main(%a: tensor<8x64xf32>, %b: tensor<8x64xf32>) -> tensor<8x64xf32> {
+func.func @main(%v: tensor<8xf32>) -> tensor<8xf32> {
   %0 = tensor.empty() : tensor<64x8xf32>
-  %1 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
-      ins(%a : tensor<8x64xf32>) outs(%0 : tensor<64x8xf32>) {
+  %1 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      ins(%v : tensor<8xf32>) outs(%0 : tensor<64x8xf32>) {
   ^bb0(%x0: f32, %o: f32):
     linalg.yield %x0 : f32
   } -> tensor<64x8xf32>
@@ -19,12 +18,12 @@ func.func @main(%a: tensor<8x64xf32>, %b: tensor<8x64xf32>) -> tensor<8x64xf32> 
   ^bb0(%x0: f32, %o: f32):
     linalg.yield %x0 : f32
   } -> tensor<8x64xf32>
-  %4 = tensor.empty() : tensor<8x64xf32>
-  %5 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
-      ins(%3, %b : tensor<8x64xf32>, tensor<8x64xf32>) outs(%4 : tensor<8x64xf32>) {
-  ^bb0(%x0: f32, %x1: f32, %o: f32):
-    %r = arith.addf %x0, %x1 : f32
+  %5 = arith.constant dense<0xFF800000> : tensor<8xf32>
+  %6 = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]}
+      ins(%3 : tensor<8x64xf32>) outs(%5 : tensor<8xf32>) {
+  ^bb0(%x: f32, %o: f32):
+    %r = arith.maximumf %x, %o : f32
     linalg.yield %r : f32
-  } -> tensor<8x64xf32>
-  return %5 : tensor<8x64xf32>
+  } -> tensor<8xf32>
+  return %6 : tensor<8xf32>
 }
