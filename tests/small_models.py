@@ -25,7 +25,7 @@ class Residual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = torch.relu(self.stem(x))
-        y = torch.relu(self.norm(self.conv(y)) + y)
+        y = torch.relu(self.norm(self.conv(y))) + y
         return self.head(y.mean((2, 3)))
 
 

@@ -146,19 +146,38 @@ def _is_chosen(number: int, reading: Reading, classes: Classes, chosen: Sequence
 def _places(
     order: Sequence[int], chosen: Sequence[Term], classes: Classes, reading: Reading
 ) -> Mapping[int, ir.Location]:
-    """Where in the model every class comes from: from its own operation, or from those that read it."""
-    own: dict[int, ir.Location] = {}
+    """Where in the model every class comes from: from its own operation with those that it replaces, or from its readers."""
+    own: dict[int, list[ir.Location]] = {}
+    active = set(order)
     for number, value in reading.value.items():
-        if not isinstance(value, ir.BlockArgument):
-            own.setdefault(classes.class_of[number], value.owner.operation.location)
+        place = classes.class_of[number]
+        if not isinstance(value, ir.BlockArgument) and place in active and place not in own:
+            replaced = (
+                () if _is_chosen(number, reading, classes, chosen) else _replaced(number, reading, classes, active)
+            )
+            own[place] = list(dict.fromkeys([*replaced, value.owner.operation.location]))
     readers: dict[int, list[ir.Location]] = {}
     places: dict[int, ir.Location] = {}
     for number in reversed(order):
-        found = [own[number]] if number in own else list(dict.fromkeys(readers.get(number, [])))
+        found = own[number] if number in own else list(dict.fromkeys(readers.get(number, [])))
         places[number] = ir.Location.fused(found) if len(found) != 1 else found[0]
         for operand in chosen[number].operands:
             readers.setdefault(operand, []).append(places[number])
     return places
+
+
+def _replaced(number: int, reading: Reading, classes: Classes, active: set[int]) -> list[ir.Location]:
+    """Locations of the operations that a term was made of and nothing needs any more, contractions first."""
+    found: dict[int, None] = {}
+    pending = list(reading.graph.terms[number].operands)
+    while pending:
+        current = pending.pop()
+        if current not in found and classes.class_of[current] not in active:
+            found[current] = None
+            pending += reading.graph.terms[current].operands
+    made = [n for n in sorted(found) if n in reading.value and reading.graph.terms[n].operator != "leaf"]
+    made.sort(key=lambda n: reading.graph.terms[n].operator != "contract")
+    return [reading.value[n].owner.operation.location for n in made]
 
 
 def _annotate(main: ir.Operation, facts: dict[str, Any]) -> None:

@@ -68,6 +68,8 @@ class Scalar:
 
 @dataclass(frozen=True)
 class View:
+    """A reading of a source in another order or form, of some of it, or of it many times."""
+
     shape: Shape
     index: Index
     """Index into the source, over the dimensions of the result."""
@@ -75,6 +77,8 @@ class View:
 
 @dataclass(frozen=True)
 class Reduce:
+    """Along which axes is reduced."""
+
     axes: tuple[int, ...]
     keep: bool
     """Whether the axes stay, with extent one."""
@@ -82,6 +86,8 @@ class Reduce:
 
 @dataclass(frozen=True)
 class Contract:
+    """Loops of a multiply-accumulate, as those of `sparse.contract`."""
+
     bounds: Shape
     maps: tuple[Index, Index, Index]
     """Of the input, the weight and the result."""
@@ -100,6 +106,8 @@ class Contract:
 
 @dataclass(frozen=True)
 class Pad:
+    """How many elements of one value are put before and behind, on each axis."""
+
     low: Shape
     high: Shape
     value: float
@@ -107,6 +115,8 @@ class Pad:
 
 @dataclass(frozen=True)
 class Delta:
+    """A weight with ones where input and output channel are the same, at one place of the kernel."""
+
     shape: Shape
     """[channels, channels, kernel extents]."""
     centre: Shape
