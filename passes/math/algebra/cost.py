@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .terms import Contract, Kind, Term, View, compose, dim_of
+from .terms import Contract, Kind, Term, View, composed, is_transposing
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,6 @@ def cycles_of(term: Term, flops: int, rates: Rates) -> float:
     return 2 * weight * flops / rates.flops_per_cycle
 
 
-def is_transposing(view: View) -> bool:
-    """Whether a view reads in another order than it is written in."""
-    dims = [d for e in view.index if (d := dim_of(e)) is not None and view.shape[d] > 1]
-    return dims != sorted(dims)
-
-
 def _is_transposed(number: int, readers: Mapping[int, list[int]], roots: set[int], terms: Mapping[int, Term]) -> bool:
     """Whether something reads a view, through all views that lie below it, in another order than its source is written in."""
     view = terms[number].parameter
@@ -132,7 +126,7 @@ def _is_transposed(number: int, readers: Mapping[int, list[int]], roots: set[int
         return False
     source = terms[number].operands[0]
     while isinstance(below := terms[source].parameter, View):
-        view = View(view.shape, compose(below.index, view.index, view.shape))
+        view = composed(view, below)
         source = terms[source].operands[0]
     return is_transposing(view)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .cost import Cost, CycleError, Rates, cycles_of, flops_of, is_moving, is_transposing, order_of, price
+from .cost import Cost, CycleError, Rates, cycles_of, flops_of, is_moving, order_of, price
 from .saturate import Classes
-from .terms import Kind, Term, Terms, View
+from .terms import Kind, Term, Terms, View, is_transposing
 
 TOGETHER = "merge-parallel"
 """A rule whose findings pay when all that share its new term are taken, and not one by one."""
@@ -126,6 +126,8 @@ class _Search:
     def _looks_cheaper(self, number: int, term: Term) -> bool:
         """By the terms that would come and go, each counted by itself."""
         current = self.chosen[number]
+        if current.operator == term.operator == "view":
+            return False  # views are composed anyway
         if (current.operator, current.key, sorted(current.operands)) == (
             term.operator,
             term.key,

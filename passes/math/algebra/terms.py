@@ -74,6 +74,13 @@ class View:
     index: Index
     """Index into the source, over the dimensions of the result."""
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.shape, self.index))
+
+    def __hash__(self) -> int:
+        return self._hash
+
 
 @dataclass(frozen=True)
 class Reduce:
@@ -260,7 +267,19 @@ def dim_of(expr: Expr) -> int | None:
     return None
 
 
-@cache
 def compose(outer: Index, inner: Index, bounds: Shape) -> Index:
     """`outer` at the index `inner`, which is over dimensions of extents `bounds`."""
     return tuple(affine.substitute(e, inner, bounds) for e in outer)
+
+
+@cache
+def composed(outer: View, inner: View) -> View:
+    """What `outer` shows of what `inner` shows."""
+    return View(outer.shape, compose(inner.index, outer.index, outer.shape))
+
+
+@cache
+def is_transposing(view: View) -> bool:
+    """Whether a view reads in another order than it is written in."""
+    dims = [d for e in view.index if (d := dim_of(e)) is not None and view.shape[d] > 1]
+    return dims != sorted(dims)

@@ -22,8 +22,7 @@ def compose_views(classes: Classes) -> Iterator[Finding]:
             continue
         for inner in classes.find(source, "view"):
             assert isinstance(inner.parameter, View)
-            index = terms.compose(inner.parameter.index, outer.index, outer.shape)
-            made = terms.view(View(outer.shape, index), inner.operands[0])
+            made = terms.view(terms.composed(outer, inner.parameter), inner.operands[0])
             yield Finding("compose-views", whole, New(made, made.operands))
 
 
