@@ -29,6 +29,7 @@ from cocomp.passes.tensor.rewrite_algebra import RewriteAlgebraPass
 from cocomp.passes.tensor.split_results import SplitResultsPass
 from cocomp.passes.tensor.split_strides import SplitStridesPass
 from cocomp.passes.tensor.trim_padding import TrimPaddingPass
+from cocomp.passes.tensor.turn_rolls import TurnRollsPass
 from cocomp.support.passes import Pass, Upstream
 
 from .phases import Phase, phase
@@ -92,6 +93,9 @@ def cpu_steps(
                 *(folding if fold else []),
                 *(reordering if fold and sparsity == "auto" else []),
                 *(narrowing if precision == "f16" else splitting),
+                Step(
+                    TurnRollsPass(), "concatenations are copied part by part, what only moves values is read in place"
+                ),
                 Step(CLEAN, "drop what folding left behind"),
             ],
         ),

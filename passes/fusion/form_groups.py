@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import prod
 from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
@@ -129,16 +130,21 @@ class _Planner:
 
     def _is_readable(self, contract: ir.Operation, value: ir.Value) -> bool:
         """Whether a contraction can read `value` through its views: addresses have to be linear, and where the weight has zeros,
-        pixels that were neighbours have to stay so."""
+        pixels that were neighbours have to stay so. Of an activation in the place of the weight, whose rows have to be
+        contiguous, a part is copied rather than the whole."""
         loops = structured.loops_of(contract)
         for operand in (0, 1):
             if contract.operands[operand] == value:
-                _, index = structured.through_views(value, loops.maps[operand], loops.bounds)
+                source, index = structured.through_views(value, loops.maps[operand], loops.bounds)
                 cut = affine.split_dims(index, loops.bounds)
                 if not all(cut.apply(e).is_linear for e in index):
                     return False
                 if operand == 0 and _has_zeros(contract.operands[1]) and _parts(loops.maps[0][-1], index[-1]):
                     return False
+                is_part = prod(structured.shape_of(source)) > prod(structured.shape_of(value))
+                rows = structured.row_dims(loops.maps[:2], loops.parallel)
+                if operand == 1 and is_part and not any(index[-1].coefficient(d) == 1 for d in rows):
+                    return structured.weight_name(source) is not None
         return True
 
     def _fits(self, group: _Group, more: set[ir.Operation]) -> bool:

@@ -36,7 +36,7 @@ class SelectLayoutPass(Pass):
     the order of its largest operand. So the channels-last layout that convolutions like spreads through the network and
     no reorder stands between them. A sparse contraction mostly wants planar activations, pixels contiguous, before and
     after it: of a cache line of channels it would use only those that are kept. The model's inputs and outputs are row-major. Operands of a `tensor.concat` are
-    written where the concatenation has them. A pitch that would put neighbouring pixels on the same cache sets is
+    written where the concatenation has them. An activation in the place of a weight is written with its rows contiguous. A pitch that would put neighbouring pixels on the same cache sets is
     padded. Needs `form-groups`.
     """
 
@@ -67,6 +67,9 @@ class _Selector:
     """Values whose order is being chosen."""
     planar: set[ir.Value] = field(default_factory=set[ir.Value])
     """Values that sparse contractions had better read and write in planes."""
+
+    rows: dict[ir.Value, int] = field(default_factory=dict[ir.Value, int])
+    """Value that only a contraction reads, as its second operand -> the axis of its rows, which has to be contiguous."""
 
     def prefer_planar(self, block: ir.Block, weights: Mapping[str, np.ndarray], unit: VectorUnit) -> None:
         """Find the contractions that want planes."""
@@ -110,6 +113,10 @@ class _Selector:
                 source, whole = op.operands[0], op.operands[1]
                 self.parents[whole] = (op.results[0], structured.identity(len(structured.shape_of(whole))))
                 self.parents[source] = (op.results[0], structured.slice_map(op, structured.shape_of(source)))
+            elif op.name == "func.call":
+                wanted = _weight_rows(graphs.read_group(self.functions[op.attributes["callee"].value]))
+                if wanted is not None and len(list(op.operands[wanted[0]].uses)) == 1:
+                    self.rows[op.operands[wanted[0]]] = wanted[1]
             elif op.name == "func.return":
                 for value in op.operands:
                     self.layouts[value] = layout.row_major(structured.shape_of(value))
@@ -181,8 +188,11 @@ class _Selector:
     def _order(self, value: ir.Value) -> list[int]:
         """Axes of a value from the outermost to the contiguous one."""
         op = value.owner.operation
+        axes = list(range(len(structured.shape_of(value))))
+        if value in self.rows:
+            return [*(a for a in axes if a != self.rows[value]), self.rows[value]]
         if value in self.planar:
-            return list(range(len(structured.shape_of(value))))
+            return axes
         if op.name == "tensor.concat":
             return self._order(max(op.operands, key=_elements))
         if op.name == "tensor.insert_slice":

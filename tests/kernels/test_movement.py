@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 from differential import Case, check
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -83,6 +83,11 @@ def test_views() -> None:
     )
 
 
+def _rolled_windows(x: Tensor) -> Tensor:
+    """What a shifted window attends to."""
+    return x.roll((-1, -3), (1, 2)).unflatten(1, (3, 2)).transpose(1, 2).softmax(-1) @ x.mT
+
+
 def test_joins() -> None:
     torch.manual_seed(4)
     a, b, c = torch.randn(2, 3, 5), torch.randn(2, 7, 5), torch.randn(2, 1, 5)
@@ -98,6 +103,7 @@ def test_joins() -> None:
         Case("repeat_interleave", lambda x: x.repeat_interleave(3, 1), (a,)),
         Case("tile", lambda x: x.tile(2, 2), (a,)),
         Case("roll", lambda x: (x.roll(2, 2), x.roll((1, -2), (1, 2)), x.roll(3)), (a,)),
+        Case("rolled windows", _rolled_windows, (torch.randn(2, 6, 5),)),
         Case("flip", lambda x: x.flip(1, 2), (a,)),
         Case("rot90", lambda x: x.rot90(1, (1, 2)), (a,)),
         Case("meshgrid", lambda x: tuple(torch.meshgrid(x[0, 0], x[1, 1], indexing="ij")), (a,)),

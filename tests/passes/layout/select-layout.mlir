@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p form-groups,select-layout | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 --random-weights -p form-groups,select-layout | FileCheck %s
 
 // Two convolutions: inputs and outputs of the model are row-major, what lies between has its channels contiguous.
 
@@ -23,4 +23,29 @@ func.func @main(%x: tensor<1x16x8x8xf32>, %v: tensor<16x16xf32> {sparse.name = "
   %b = "sparse.contract"(%a, %w) {maps = [#x, #w, #y], bounds = array<i64: 1, 16, 8, 8, 16>}
       : (tensor<1x16x8x8xf32>, tensor<16x16xf32>) -> tensor<1x16x8x8xf32>
   return %b : tensor<1x16x8x8xf32>
+}
+
+// -----
+
+// Queries and keys come from one product. The keys, which stand in the place of a weight, are a part of it: that alone is
+// copied, and the copy is written with its rows contiguous.
+
+#x = affine_map<(r, f, c) -> (r, c)>
+#w = affine_map<(r, f, c) -> (f, c)>
+#y = affine_map<(r, f, c) -> (r, f)>
+
+//   CHECK-DAG: #[[TURNED:.+]] = affine_map<(d0, d1) -> (d0 + d1 * 24)>
+// CHECK-LABEL: func.func @main
+//       CHECK: func.func private @group_1({{.+}}) -> (tensor<24x32xf32> {layout.map = #layout.map<#[[TURNED]], 768 : i64, "buffer">})
+//       CHECK: func.func private @group_2(
+//  CHECK-SAME: %arg1: tensor<24x32xf32> {layout.map = #layout.map<#[[TURNED]], 768 : i64, "buffer">})
+//       CHECK: "sparse.contract"(%{{.+}}, %arg1)
+func.func @main(%x: tensor<24x48xf32>, %w: tensor<64x48xf32> {sparse.name = "w"}) -> tensor<24x24xf32> {
+  %a = "sparse.contract"(%x, %w) {maps = [#x, #w, #y], bounds = array<i64: 24, 64, 48>}
+      : (tensor<24x48xf32>, tensor<64x48xf32>) -> tensor<24x64xf32>
+  %q = tensor.extract_slice %a[0, 0] [24, 32] [1, 1] : tensor<24x64xf32> to tensor<24x32xf32>
+  %k = tensor.extract_slice %a[0, 32] [24, 32] [1, 1] : tensor<24x64xf32> to tensor<24x32xf32>
+  %s = "sparse.contract"(%q, %k) {maps = [#x, #w, #y], bounds = array<i64: 24, 24, 32>}
+      : (tensor<24x32xf32>, tensor<24x32xf32>) -> tensor<24x24xf32>
+  return %s : tensor<24x24xf32>
 }
