@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
-import numpy as np
-
-from cocomp.passes.math.tiles import VectorUnit, Work, group_sizes, kept_columns, rank_tiles
+from cocomp.passes.math.tiles import rank_tiles, thinned
+from cocomp.passes.math.work import VectorUnit, Work
 from cocomp.support.mlir import ir
 from cocomp.support.passes import State
 
@@ -30,7 +28,8 @@ def works_of(contraction: Contraction, names: Sequence[str], state: State) -> li
     if not names or encoding_of(contraction) == "dense":
         return [work]
     unit = VectorUnit.of(state.target, contraction.element_bytes)
-    return [work, dataclasses.replace(work, kept=_kept(contraction, names, state, unit))]
+    masks = [matrix_of(name, state.weights[name], contraction) != 0 for name in dict.fromkeys(names)]
+    return [work, thinned(work, masks, unit)]
 
 
 def rank(contraction: Contraction, works: Sequence[Work], state: State, filtering: bool) -> list[Candidate]:
@@ -60,10 +59,3 @@ def _predicted(candidate: Candidate) -> float:
 
 def _named(name: str, schedule: ir.DictAttr) -> ir.DictAttr:
     return ir.DictAttr.get({name: schedule})
-
-
-def _kept(contraction: Contraction, names: Sequence[str], state: State, unit: VectorUnit) -> dict[int, float]:
-    """Mean number of columns that row groups keep, by the size of the groups; the mean over layers that share a kernel."""
-    sizes = group_sizes(contraction.extent(contraction.row), unit)
-    masks = [matrix_of(name, state.weights[name], contraction) != 0 for name in dict.fromkeys(names)]
-    return {size: float(np.mean([kept_columns(mask, size) for mask in masks])) for size in sizes}

@@ -12,7 +12,8 @@ from cocomp.dialects.graph import Group
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.schedule import MAX_STEP
-from cocomp.passes.math.tiles import LINE_BYTES, MIN_LANES, Segment, TileSchedule, Work
+from cocomp.passes.math.tiles import LINE_BYTES
+from cocomp.passes.math.work import MIN_LANES, Segment, TileSchedule, Work
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir
 
@@ -299,6 +300,7 @@ def schedule_attribute(schedule: TileSchedule) -> ir.DictAttr:
     """A tile schedule as it stands on a function: `kernel.schedule`."""
     i64 = ir.IntegerType.get_signless(64)
     numbers = {
+        "band": schedule.band,
         "lines": schedule.lines,
         "lanes": schedule.lanes,
         "pixels": schedule.pixels,
@@ -330,4 +332,5 @@ def schedule_of(function: ir.Operation) -> TileSchedule | None:
         along_pixels=found["along_pixels"].value,
         prefetch=found["prefetch"].value,
         lines=found["lines"].value,
+        band=found["band"].value,
     )

@@ -12,15 +12,8 @@ from cocomp.dialects.graph import Group
 from cocomp.passes.math.affine import Dim
 from cocomp.passes.math.encodings import NEARLY_DENSE, Dense
 from cocomp.passes.math.schedule import MAX_STEP
-from cocomp.passes.math.tiles import (
-    VectorUnit,
-    Work,
-    choose_pixel_tiles,
-    choose_tiles,
-    estimate,
-    group_sizes,
-    kept_columns,
-)
+from cocomp.passes.math.tiles import choose_pixel_tiles, choose_tiles, estimate, thinned
+from cocomp.passes.math.work import VectorUnit, Work
 
 from ._mask import weight_mask
 
@@ -55,8 +48,7 @@ def thinned_works(loops: structured.Loops, weight: np.ndarray, unit: VectorUnit)
     extents = [loops.bounds[d] for e in pixels for d in e.dims()]
     rows, columns = kept.shape[0], kept.shape[1] * kept.shape[2]
     whole = kept.shape[2] == 1 and step == 1
-    matrix = kept.reshape(1, rows, columns)
-    channels_last = Work(
+    every_column = Work(
         rows=rows,
         outer_rows=1,
         batches=1,
@@ -65,11 +57,11 @@ def thinned_works(loops: structured.Loops, weight: np.ndarray, unit: VectorUnit)
         columns=columns,
         input_bytes=4 * kept.shape[1] * prod(extents),
         weight_bytes=4 * rows * columns,
-        kept={size: kept_columns(matrix, size) for size in group_sizes(rows, unit)},
         pixel_step=kept.shape[1] * step,
         lines=1 if whole or len(extents) < 2 else extents[-2],
         line_step=extents[-1] * step * step,
     )
+    channels_last = thinned(every_column, [kept.reshape(1, rows, columns)], unit)
     return channels_last, dataclasses.replace(
         channels_last, contiguous_rows=False, contiguous_pixels=True, pixel_step=step
     )

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.math.outlook import predicted
-from cocomp.passes.math.tiles import VectorUnit, Work, choose_tiles, estimate
+from cocomp.passes.math.tiles import choose_tiles, estimate
+from cocomp.passes.math.work import VectorUnit, Work
 from cocomp.support.mlir import ir, ops_in, origins
 from cocomp.support.passes import State
 

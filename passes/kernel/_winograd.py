@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cocomp.passes.math.tiles import L2_BYTES_PER_CYCLE, Segment, VectorUnit, split_rows
+from cocomp.passes.math.tiles import L2_BYTES_PER_CYCLE
 from cocomp.passes.math.winograd import Filtering, filtering
+from cocomp.passes.math.work import Segment, VectorUnit, split_rows
 from cocomp.support.mlir import ir
 
 from ._contraction import Contraction

@@ -10,18 +10,24 @@ from typing import ClassVar
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.math import affine
-from cocomp.passes.math.tiles import LINE_BYTES, Segment, TileSchedule
+from cocomp.passes.math.tiles import LINE_BYTES
+from cocomp.passes.math.work import Segment, TileSchedule
 from cocomp.support.mlir import arith, ir, math, memref, ops_in, scf, vector
 from cocomp.support.passes import Pass, State
 
 from . import _builder as b
 from . import _function
+from ._accumulators import Accumulators
 from ._border import with_border
 from ._builder import Index
 from ._contraction import Contraction, encoding_of, read_contraction, schedule_of
 from ._strided import load_strided
 from ._transpose import transpose
 from ._values import Point, Val
+
+Columns = tuple[Index, Index, Index] | tuple[Index, Index]
+"""What a row group has to multiply: (first, last) entry of its column list and the start of its values, or of a band (first,
+last) piece."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,16 @@ class LowerContractionsPass(Pass):
           y[tile] = epilogue(acc)
 
     A result with contiguous pixels gets such a tile turned, by shuffles. With registers along pixels v counts registers of pixels and p rows; operands
-    change places. Tiles at the end of a row of pixels overlap their neighbours instead of having a code of their own. With `prefetch`
+    change places. A band of rows is computed piece by piece (`passes.math.pieces`), its accumulators in memory in between:
+
+          acc[..][..] = 0
+          for piece in pieces of band:
+            rows = piece's rows, total = acc[rows]
+            for c in columns of piece:
+              total[r][v] += values[c][r] * x[base(v) + offsets[c]]
+            acc[rows] = total
+
+    Tiles at the end of a row of pixels overlap their neighbours instead of having a code of their own. With `prefetch`
     the next tile's input is asked for on the way. Needs `schedule-contractions` and the arguments that `pack-weights` passes.
     """
 
@@ -83,14 +98,13 @@ class _Lowering:
         group = shape.group
         element = structured.element_of(group.arguments[shape.x_argument])
         i32 = ir.IntegerType.get_signless(32)
-        padded = sum(s.vectors * s.groups for s in self.schedule.segments) * self.schedule.row_unit
-        columns = shape.extent(shape.columns)
+        lists = shape.extent(shape.columns) * shape.extent(shape.outer_rows)
         replaced = {}
-        extra = [ir.MemRefType.get([max(1, columns * shape.extent(shape.outer_rows) * self.schedule.groups)], i32)] * 2
+        extra = [ir.MemRefType.get([max(1, lists * self._table_entries())], i32)] * (3 if self.schedule.band else 2)
         if shape.constant_weight:
-            size = padded * columns * shape.extent(shape.outer_rows)
+            size = lists * max(self.schedule.padded_rows, self._table_entries())
             replaced = {shape.w_argument: _function.memory_type(element, size)}
-        self.kernel = _function.begin(group, replaced, extra)
+        self.kernel = _function.begin(group, replaced, extra, self._scratch(element))
         self.element = element
         blocks, row_blocks = self._block_counts()
         tasks = shape.extent(shape.batches) * blocks * row_blocks
@@ -98,6 +112,21 @@ class _Lowering:
         with at:
             tasks = with_border(group, self.kernel, self.schedule.lanes, task, tasks, lambda: self._task(task))
         _function.finish(self.kernel, group, tasks, self._facts())
+
+    def _table_entries(self) -> int:
+        """Entries that a table has for each column at most: one for each row group, or a piece for each set of rows of a band."""
+        schedule = self.schedule
+        if not schedule.band:
+            return schedule.groups
+        height = schedule.segments[0].vectors
+        return schedule.groups * -(-schedule.band // height) * (2 + height)
+
+    def _scratch(self, element: ir.Type) -> ir.MemRefType | None:
+        """Memory for the accumulators of a band, and of one row more for what fills up its pieces."""
+        schedule = self.schedule
+        if not schedule.band:
+            return None
+        return _function.memory_type(element, (schedule.band + 1) * self._tile_pixels * schedule.lines)
 
     def _facts(self) -> dict[str, str]:
         lanes, pixels = self.schedule.lanes, self.schedule.pixels
@@ -110,6 +139,8 @@ class _Lowering:
         facts = {"kind": "gather-gemm", "vector": f"{lanes} lanes", "tile": tile}
         if not self.schedule.along_pixels and self.shape.writes_along_pixels:
             facts["stores"] = "transposed"
+        if self.schedule.band:
+            facts["packing"] = f"blocks of {self.schedule.band} rows"
         if self.shape.constant_weight:
             encoding = encoding_of(self.shape)
             facts["encoding"] = "dense" if self.schedule.keep_zeros else encoding
@@ -160,7 +191,7 @@ class _Lowering:
             stop = start + segment.groups * shape.extent(shape.outer_rows)
             low, high = b.maximum(first_group, start), b.minimum(last_group, stop)
             self._segment(segment, start, row, (low, high), (first_tile, last_tile), tuple(dims))
-            start, row = stop, row + segment.groups * segment.vectors * schedule.row_unit
+            start, row = stop, row + segment.groups * schedule.group_rows(segment)
 
     def _segment(
         self,
@@ -174,7 +205,7 @@ class _Lowering:
         """Row groups of one width. `start` is the number of the segment's first group, `first_row` its first row."""
         shape = self.shape
         extents = [*(shape.nest.bounds[d] for d in shape.outer_rows), segment.groups]
-        width = segment.vectors * self.schedule.row_unit
+        width = self.schedule.group_rows(segment)
 
         def group_body(number: Index) -> None:
             *outer, inner = b.decode(b.add(number, -start), extents)
@@ -184,7 +215,7 @@ class _Lowering:
             row = b.add(b.mul(inner, width), first_row)
             if shape.row is not None:
                 at[shape.row] = row
-            columns = self._columns(number)
+            columns = self._pieces(number) if self.schedule.band else self._columns(number)
             is_last = segment is self.schedule.segments[-1]
             b.loop(tiles[0], tiles[1], 1, lambda tile: self._tile(segment, tuple(at), tile, columns, is_last))
 
@@ -199,6 +230,11 @@ class _Lowering:
         first, last, values = (self._table(spans, b.add(base, i)) for i in range(3))
         return first, last, values
 
+    def _pieces(self, number: Index) -> tuple[Index, Index]:
+        """(first, last) piece of a band."""
+        base = b.mul(number, 2)
+        return self._table(self.kernel.extra[1], base), self._table(self.kernel.extra[1], b.add(base, 1))
+
     def _table(self, table: ir.Value, index: Index) -> ir.Value:
         return arith.index_cast(b.index_type(), memref.load(table, [b.value(index)]))
 
@@ -209,7 +245,7 @@ class _Lowering:
         segment: Segment,
         at: tuple[Index | None, ...],
         tile: Index,
-        columns: tuple[Index, Index, Index],
+        columns: Columns,
         is_last: bool,
     ) -> None:
         dims = list(at)
@@ -217,19 +253,48 @@ class _Lowering:
             last = max(0, self.shape.nest.bounds[dim] - step)
             dims[dim] = number if step == 1 else b.minimum(b.mul(number, step), last)
         registers = self._registers(segment, is_last)
-        self._write(registers, dims, self._multiply(registers, dims, columns))
+        if len(columns) == 2:
+            self._band(registers, dims, columns)
+            return
+        kind = ir.VectorType.get([self.schedule.lanes], self.element)
+        zero = self.kernel.evaluator.once.get(("zero", str(kind)), lambda: b.zero(kind))
+        start = [zero] * (len(registers.parts) * registers.scalars)
+        self._write(registers, dims, self._multiply(registers, dims, columns, start))
+
+    def _band(self, registers: _Registers, dims: list[Index | None], pieces: tuple[Index, Index]) -> None:
+        """A band of rows, piece by piece; its accumulators are in memory in between."""
+        rows, band = registers.scalars, self.schedule.band
+        assert self.kernel.scratch is not None
+        memory = Accumulators(self.kernel.scratch, len(registers.parts), self.schedule.lanes)
+        memory.clear(band + 1)
+
+        def piece(number: Index) -> None:
+            base = b.mul(number, 2 + rows)
+            first, last, *places = (self._table(self.kernel.extra[2], b.add(base, i)) for i in range(2 + rows))
+            loaded = [memory.load(place) for place in places]
+            start = [row[v] for v in range(memory.registers) for row in loaded]
+            totals = self._multiply(registers, dims, (first, last, b.mul(first, rows)), start)
+            for s, place in enumerate(places):
+                memory.store(place, totals[s::rows])
+
+        b.loop(*pieces, 1, piece)
+        row = _known_dim(self.shape.row)
+        count = b.minimum(b.add(self.shape.nest.bounds[row], b.mul(_known(dims[row]), -1)), band)
+        self._write_rows(registers, dims, memory, count)
 
     def _multiply(
-        self, registers: _Registers, dims: list[Index | None], columns: tuple[Index, Index, Index]
+        self,
+        registers: _Registers,
+        dims: list[Index | None],
+        columns: tuple[Index, Index, Index],
+        start: Sequence[ir.Value],
     ) -> list[ir.Value]:
-        """Accumulators [register][scalar] over all columns."""
+        """Accumulators [register][scalar] over all columns, added to what they start with."""
         shape, lanes = self.shape, self.schedule.lanes
-        kind = ir.VectorType.get([lanes], self.element)
         x, w = self._x, self._w
         zeros = dict.fromkeys(shape.columns, 0)
         base = b.evaluate(shape.x_position, [zeros.get(i, v) for i, v in enumerate(dims)])
         step = shape.x_position.coefficient(shape.pixel) if shape.pixel is not None else 0
-        zero = self.kernel.evaluator.once.get(("zero", str(kind)), lambda: b.zero(kind))
         first, last, values = columns
         weight_at = self._weight_address(registers.rows, dims, first, values)
 
@@ -251,8 +316,7 @@ class _Lowering:
                     after[number] = math.fma(spread, register, after[number])
             return after
 
-        count = len(registers.parts) * registers.scalars
-        op = scf.ForOp(b.value(first), b.value(last), b.value(1), [zero] * count)
+        op = scf.ForOp(b.value(first), b.value(last), b.value(1), list(start))
         with ir.InsertionPoint(op.body):
             scf.yield_(body(op.induction_variable, *op.inner_iter_args))
         return list(op.results)
@@ -321,8 +385,7 @@ class _Lowering:
             lines = self.schedule.lines
             parts = (pixels,) * lines if pixels < lanes else (None,) * (self.schedule.pixels * lines)
             return _Registers(rows, parts, segment.vectors, along_pixels=True, lines=lines)
-        padded = sum(s.vectors * s.groups for s in self.schedule.segments) * lanes
-        missing = padded - self.shape.extent(self.shape.row)
+        missing = self.schedule.padded_rows - self.shape.extent(self.shape.row)
         last = lanes - missing if is_last and missing else None
         return _Registers(rows, (*(None,) * (segment.vectors - 1), last), self.schedule.pixels, along_pixels=False)
 
@@ -339,20 +402,18 @@ class _Lowering:
             for s in range(scalars):
                 self._write_registers(registers, dims, s, totals[s::scalars])
             return
-        lanes = self.schedule.lanes
-        kind = ir.MemRefType.get([scalars * count * lanes], self.element)
+        kind = ir.MemRefType.get([scalars * count * self.schedule.lanes], self.element)
         spilled = self.kernel.evaluator.once.get(("spilled", str(kind)), lambda: memref.alloca(kind, [], []))
-        for v in range(count):
-            for s in range(scalars):
-                vector.store(totals[v * scalars + s], spilled, [b.value((s * count + v) * lanes)])
+        memory = Accumulators(spilled, count, self.schedule.lanes)
+        for s in range(scalars):
+            memory.store(s, totals[s::scalars])
+        self._write_rows(registers, dims, memory, scalars)
 
-        def one(s: Index) -> None:
-            at = b.mul(s, count * lanes)
-            register = ir.VectorType.get([lanes], self.element)
-            loaded = [vector.load(register, spilled, [b.value(b.add(at, v * lanes))]) for v in range(count)]
-            self._write_registers(registers, dims, s, loaded)
-
-        b.loop(0, scalars, 1, one)
+    def _write_rows(
+        self, registers: _Registers, dims: list[Index | None], memory: Accumulators, scalars: Index
+    ) -> None:
+        """The same in a loop over `scalars` rows or pixels, on accumulators in memory."""
+        b.loop(0, scalars, 1, lambda s: self._write_registers(registers, dims, s, memory.load(s)))
 
     def _turned(self, tile: _Registers, totals: Sequence[ir.Value]) -> tuple[_Registers, list[ir.Value]]:
         """A tile along rows as one along pixels, for a result whose pixels are contiguous."""

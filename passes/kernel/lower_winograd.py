@@ -8,7 +8,7 @@ from typing import ClassVar
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.math import affine
-from cocomp.passes.math.tiles import Segment
+from cocomp.passes.math.work import Segment
 from cocomp.support.mlir import ir, math, memref, ops_in, scf, vector
 from cocomp.support.passes import Pass, State
 

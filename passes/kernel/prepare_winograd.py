@@ -9,7 +9,7 @@ import numpy as np
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import plan
-from cocomp.passes.math.tiles import Segment
+from cocomp.passes.math.work import Segment
 from cocomp.support.mlir import func, ir, ops_in, scf, vector
 from cocomp.support.passes import Pass, State
 

@@ -12,14 +12,8 @@ import numpy as np
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import sparse
 from cocomp.passes.math.outlook import Costs, Layer, advice, reasons
-from cocomp.passes.math.tiles import (
-    TileSchedule,
-    VectorUnit,
-    Work,
-    choose_pixel_tiles,
-    choose_tiles,
-    estimate,
-)
+from cocomp.passes.math.tiles import choose_pixel_tiles, choose_tiles, estimate, multiplied
+from cocomp.passes.math.work import TileSchedule, VectorUnit, Work
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
@@ -40,7 +34,8 @@ class ScheduleContractionsPass(Pass):
         func @group_3(..) attributes {kernel.schedule = {lanes = 16, vectors = [2], groups = [8], pixels = 14, ..}}
 
     Counts instructions (`passes.math.tiles`) of several ways and takes the cheapest: registers along rows, or along pixels
-    where they are contiguous; all columns, or for a weight with zeros only those that a row group keeps; minimal filtering, which a 3x3 convolution gets as `kernel.winograd` instead. With `force` zeros are left out wherever there are any.
+    where they are contiguous; all columns, or for a weight with zeros only those that a row group keeps, or a piece of a band of
+    rows (`passes.math.pieces`); minimal filtering, which a 3x3 convolution gets as `kernel.winograd` instead. With `force` zeros are left out wherever there are any.
     Depth-wise contractions get neither: they run as loops over channels. Needs `select-layout` and weights that have an
     encoding. `tune-contractions` may overwrite the attributes.
     """
@@ -100,11 +95,11 @@ def _outlook(
     direct = estimate(lines, choose_tiles(lines, unit), unit)
     filtered = choose_winograd(contraction, unit, state.target.l1_bytes, any_layout=True)
     dense = filtered[1] if filtered is not None and filtered[1] < WORTH_IT * direct else direct
-    together = tiles.segments[0].vectors * tiles.row_unit
     layer = Layer(
         kept=kept,
-        executed=1.0 if tiles.keep_zeros else thinned.columns_of(together) / (whole.columns * share),
-        together=together,
+        executed=1.0 if tiles.keep_zeros else multiplied(thinned, tiles) / share,
+        together=tiles.segments[0].vectors * tiles.row_unit,
+        in_pieces=tiles.band > 0,
         costs=Costs(cycles, dense, direct, _cheapest(contraction, [thinned], unit)[1]),
         keeps_zeros=tiles.keep_zeros,
     )

@@ -15,7 +15,7 @@ from cocomp.dialects.layout import MapAttr
 from cocomp.passes.kernel._orientation import wants_planes
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
-from cocomp.passes.math.tiles import VectorUnit
+from cocomp.passes.math.work import VectorUnit
 from cocomp.support.mlir import func, ir, ops_in
 from cocomp.support.passes import Pass, State
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .schedule import MAX_STEP
-from .tiles import VectorUnit, Work, choose_pixel_tiles, choose_tiles, estimate, group_sizes
+from .tiles import choose_pixel_tiles, choose_tiles, estimate, group_sizes
+from .work import VectorUnit, Work
 
 NOTABLE = 1.08
 """Factor from which a cause is named."""
@@ -43,6 +44,8 @@ class Layer:
     """Rows of a row group."""
     costs: Costs
     keeps_zeros: bool
+    in_pieces: bool = False
+    """Bands of rows are cut into pieces of `together` rows."""
 
     @property
     def rate(self) -> float:
@@ -63,8 +66,14 @@ def reasons(layer: Layer) -> list[str]:
     shared = layer.executed / max(layer.kept, 1e-9)
     filtered = layer.costs.direct / layer.costs.dense
     rest = layer.rate / layer.speed_up / shared / filtered
+    rows = f"{layer.together} rows"
+    cause = (
+        f"pieces are filled up to {rows}"
+        if layer.in_pieces
+        else f"the {rows} of a register tile keep different columns"
+    )
     found = [
-        (shared, f"the {layer.together} rows of a register tile keep different columns: {shared:.1f}x the products"),
+        (shared, f"{cause}: {shared:.1f}x the products"),
         (filtered, f"the dense layer would run in minimal filtering, {filtered:.1f}x faster than directly"),
         (rest, f"what a tile costs beside its products (its start, its results, cache lines): {rest:.1f}x"),
     ]

@@ -7,21 +7,26 @@ the other role: for row groups too narrow to fill a register, on an input whose 
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-FMA_ISSUES = 2
-"""Multiply-add instructions that any core of today starts in a cycle when they are narrow enough."""
-MIN_LANES = 4
+from .pieces import BANDS, Pieces, count_pieces
+from .work import FMA_ISSUES, MIN_LANES, Segment, TileSchedule, VectorUnit, Work, split_rows
+
 LOADS_PER_CYCLE = 2
 FMA_LATENCY = 4
 L2_BYTES_PER_CYCLE = 32
 TILE_OVERHEAD = 24
 """Cycles to set up a tile and to write one of its registers' share of the epilogue, roughly."""
+PIECE_OVERHEAD = 30
+"""Cycles to set up a piece of a band, and of the branch that ends its short loop. Measured."""
+STORES_BUFFERED = 48
+"""Stores that wait while the next columns are multiplied; what a band writes beyond takes the time that lines take to and from
+the L2 cache."""
 PER_INSTRUCTION = 0.02
 """What an instruction costs beside the units that it keeps busy: among equals the tile with fewer loads wins."""
 SPARE = {4: 3}
@@ -39,157 +44,13 @@ MISSED = 0.4
 """Share of the time that lines take from the L2 cache that nothing else hides, where pixels are not neighbours."""
 FEW_OF_A_LINE = 0.4
 """Columns kept of those that read the same lines, up to which prefetching was measured to pay."""
+COMMON_ROWS, WORTH_CUTTING = 4, 1.1
+"""A matrix is looked at in pieces if groups of so many rows multiply so many times what they keep."""
 TASKS_WANTED = 16
 TASK_CYCLES = 8000
 """What makes a task worth handing to another thread, which takes about as long to notice."""
 OTHER_TASKS = 0.03
 """What the second best way to cut the work into tasks counts beside the best, and so on: cycles do not tell them apart."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """`groups` neighbouring row groups of `vectors` units each: registers, or single rows where registers run along pixels."""
-
-    vectors: int
-    groups: int
-
-
-@dataclass(frozen=True)
-class TileSchedule:
-    """How one contraction is tiled."""
-
-    lanes: int
-    segments: tuple[Segment, ...]
-    """Row groups of each outer row index, in order."""
-    pixels: int
-    """Units of pixels of a register tile, along one pixel dimension: single ones, or registers."""
-    pixel_block: int
-    """Register tiles of pixels that one task computes."""
-    row_block: int
-    """Row groups that one task computes."""
-    keep_zeros: bool = True
-    """Every row group keeps every column, and all share one list."""
-    along_pixels: bool = False
-    """Registers run along pixels, not along rows."""
-    prefetch: bool = False
-    """Ask for the next tile's input while this one is computed."""
-    lines: int = 1
-    """Neighbouring lines of pixels of a register tile, where registers run along pixels."""
-
-    @property
-    def row_unit(self) -> int:
-        """Rows that `Segment.vectors` counts in."""
-        return 1 if self.along_pixels else self.lanes
-
-    @property
-    def pixel_unit(self) -> int:
-        """Pixels that `pixels` counts in."""
-        return self.lanes if self.along_pixels else 1
-
-    @property
-    def groups(self) -> int:
-        return sum(s.groups for s in self.segments)
-
-    def rows_of(self, group: int) -> tuple[int, int]:
-        """(first row, rows) of a row group, rows padded to whole registers."""
-        first = 0
-        for segment in self.segments:
-            size = segment.vectors * self.row_unit
-            if group < segment.groups:
-                return first + group * size, size
-            group -= segment.groups
-            first += segment.groups * size
-        raise IndexError(group)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What has to be computed."""
-
-    rows: int
-    """Rows of one outer row index."""
-    outer_rows: int
-    """Number of outer row indices (groups, heads)."""
-    batches: int
-    pixels: int
-    """Extent of the innermost pixel dimension."""
-    outer_pixels: int
-    """Lines of pixels."""
-    columns: int
-    """Columns of the reduction."""
-    input_bytes: int
-    weight_bytes: int
-    """Bytes of the weights with all columns kept."""
-    kept: Mapping[int, float] = field(default_factory=dict[int, float])
-    """Mean number of columns that row groups of so many rows keep, by size; empty when all are to be kept."""
-    contiguous_rows: bool = True
-    """The result's rows are neighbours in memory; otherwise registers along rows are turned before they are stored, or,
-    where neither rows nor pixels are contiguous, stored element by element."""
-    contiguous_pixels: bool = False
-    """The result's pixels are neighbours in memory."""
-    pixel_step: int = 1 << 20
-    """Distance of neighbouring pixels of the input in memory, in elements."""
-    pixel_taps: int = 1
-    """Columns that read the same cache lines, pixels being contiguous: kernel positions along them."""
-    lines: int = 1
-    """Of `outer_pixels` how many follow each other at one distance: those of an image. A tile may have several."""
-    line_step: int = 1 << 20
-    """That distance in the input, in elements."""
-    line_taps: int = 1
-    """Columns that read each other's lines: kernel positions along them."""
-
-    def columns_of(self, rows: int) -> float:
-        """Columns that row groups of `rows` rows keep on average."""
-        return max(1.0, self.kept[rows]) if self.kept else self.columns
-
-    def tiles(self, pixels: int, lines: int = 1) -> int:
-        """Register tiles of `lines` times `pixels` pixels."""
-        return self.outer_pixels // self.lines * -(-self.lines // lines) * -(-self.pixels // pixels)
-
-
-class Description(Protocol):
-    """What a target tells."""
-
-    @property
-    def vector_bytes(self) -> int: ...
-    @property
-    def registers(self) -> int: ...
-    @property
-    def l2_bytes(self) -> int: ...
-    @property
-    def broadcast_operand(self) -> bool: ...
-    @property
-    def fma_lanes(self) -> int: ...
-
-
-@dataclass(frozen=True)
-class VectorUnit:
-    """What the count of instructions has to know of a CPU."""
-
-    lanes: int
-    registers: int
-    l2_bytes: int
-    broadcast_operand: bool
-    fma_lanes: int
-    """Multiply-adds that all pipes together finish in a cycle."""
-    element_bytes: int = 4
-
-    @classmethod
-    def of(cls, target: Description, element_bytes: int = 4) -> VectorUnit:
-        """That of a target, for elements of some size."""
-        lanes, fma_lanes = target.vector_bytes // element_bytes, target.fma_lanes * 4 // element_bytes
-        return cls(lanes, target.registers, target.l2_bytes, target.broadcast_operand, fma_lanes, element_bytes)
-
-    def fma_per_cycle(self, lanes: int) -> float:
-        """Multiply-adds of `lanes` elements that finish in a cycle."""
-        return min(max(FMA_ISSUES, self.fma_lanes / self.lanes), self.fma_lanes / lanes)
-
-    def widths(self, rows: int, sparse: bool) -> list[int]:
-        """Elements of a register of rows that are worth trying: narrow ones lose less where neighbouring rows differ."""
-        lanes = self.lanes
-        while lanes > MIN_LANES and lanes // 2 >= rows:
-            lanes //= 2
-        return [lanes >> s for s in range(3) if lanes >> s >= MIN_LANES] if sparse else [lanes]
 
 
 class Tile(NamedTuple):
@@ -202,6 +63,8 @@ class Tile(NamedTuple):
     pixels: int
     """Units of pixels."""
     lines: int = 1
+    band: int = 0
+    """Rows whose accumulators lie in memory, as in `TileSchedule`."""
 
 
 def choose_tiles(work: Work, unit: VectorUnit) -> TileSchedule:
@@ -219,9 +82,9 @@ def rank_tiles(work: Work, unit: VectorUnit, along_pixels: bool) -> list[tuple[f
     """(cycles, schedule) of what is worth measuring, cheapest first: for each width of the registers and height of the tile the
     two best widths of the tile, each with the best ways to cut the work into tasks. The first is what the functions above
     choose; the list is empty where registers cannot run so."""
-    heights: dict[tuple[int, int], list[Tile]] = {}
+    heights: dict[tuple[int, int, int], list[Tile]] = {}
     for tile in sorted(_pixel_tiles(work, unit) if along_pixels else _row_tiles(work, unit), key=_dearness):
-        heights.setdefault((tile.lanes, tile.rows), []).append(tile)
+        heights.setdefault((tile.lanes, tile.rows, tile.band), []).append(tile)
     found = [
         (tile.cycles * (1 + OTHER_TASKS * number), schedule)
         for tiles in heights.values()
@@ -247,39 +110,55 @@ def _row_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
 
 
 def _pixel_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
-    """Every tile with registers along pixels that fits the registers."""
+    """Every tile with registers along pixels that fits the registers, and the accumulators of a band in half of the L1 cache."""
     for lanes in (unit.lanes, unit.lanes // 2):
         if lanes < MIN_LANES or work.pixels <= lanes // 2:
             continue
         for rows in range(1, min(MAX_ROWS, work.rows) + 1):
+            bands = [band for band, height in work.pieces if height == rows]
             for vectors in range(1, max(1, work.pixels // lanes) + 1):
                 for lines in range(1, work.lines + 1):
                     if (rows + 1) * vectors * lines + 1 > unit.registers:
                         break
                     yield Tile(_pixel_cycles(work, rows, vectors, lines, lanes, unit), lanes, rows, vectors, lines)
+                    for band in bands:
+                        if 2 * band * vectors * lines * lanes * unit.element_bytes <= unit.l1_bytes:
+                            cycles = _band_cycles(work, band, rows, vectors, lines, lanes, unit)
+                            yield Tile(cycles, lanes, rows, vectors, lines, band)
 
 
 def _schedules(work: Work, unit: VectorUnit, tile: Tile, along_pixels: bool) -> list[TileSchedule]:
     """A tile with every way to cut the work into tasks, the best first."""
     row_lanes, pixel_lanes = (1, tile.lanes) if along_pixels else (tile.lanes, 1)
-    segments = split_rows(work.rows, tile.rows, row_lanes)
-    size, tiles = tile.rows * row_lanes, work.tiles(tile.pixels * pixel_lanes, tile.lines)
+    share = _share_read(work, tile.rows * row_lanes, tile.band)
+    if tile.band:
+        segments = (Segment(tile.rows, -(-work.rows // tile.band)),)
+    else:
+        segments = split_rows(work.rows, tile.rows, row_lanes)
+    tiles = work.tiles(tile.pixels * pixel_lanes, tile.lines)
     cycles = tile.cycles * work.outer_rows * work.batches
     wanted = max(1, min(TASKS_WANTED, int(cycles / TASK_CYCLES)))
-    blocks = _blocks(work, sum(s.groups for s in segments), size, tiles, wanted, unit.l2_bytes)
-    prefetch = _foresees_nothing(work, size, unit)
+    blocks = _blocks(work, sum(s.groups for s in segments), share, tiles, wanted, unit.l2_bytes)
+    prefetch = _foresees_nothing(work, share, unit)
     return [
-        TileSchedule(tile.lanes, segments, tile.pixels, *cut, not work.kept, along_pixels, prefetch, tile.lines)
+        TileSchedule(
+            tile.lanes, segments, tile.pixels, *cut, not work.kept, along_pixels, prefetch, tile.lines, tile.band
+        )
         for cut in blocks
     ]
 
 
-def _foresees_nothing(work: Work, size: int, unit: VectorUnit) -> bool:
-    """Whether the processor cannot know what row groups of `size` rows read next: the input outgrows the L2 cache, and few of
-    the columns that share its lines are kept."""
+def _share_read(work: Work, rows: int, band: int) -> float:
+    """Share of the input's columns that row groups of `rows` rows read, or bands that are cut into pieces of that height."""
+    return (work.pieces[band, rows].distinct if band else work.columns_of(rows)) / work.columns
+
+
+def _foresees_nothing(work: Work, share: float, unit: VectorUnit) -> bool:
+    """Whether the processor cannot know what a row group that reads a `share` of the columns reads next: the input outgrows the
+    L2 cache, and few of the columns that share its lines are kept."""
     if not work.kept or work.input_bytes <= unit.l2_bytes or work.pixel_step * unit.element_bytes >= LINE_BYTES:
         return False
-    return work.pixel_taps * work.columns_of(size) / work.columns <= FEW_OF_A_LINE
+    return work.pixel_taps * share <= FEW_OF_A_LINE
 
 
 def group_sizes(rows: int, unit: VectorUnit) -> list[int]:
@@ -291,9 +170,32 @@ def group_sizes(rows: int, unit: VectorUnit) -> list[int]:
 def estimate(work: Work, schedule: TileSchedule, unit: VectorUnit) -> float:
     """Cycles that the count of instructions predicts for a schedule."""
     widest = max(s.vectors for s in schedule.segments)
+    if schedule.band:
+        return _band_cycles(work, schedule.band, widest, schedule.pixels, schedule.lines, schedule.lanes, unit)
     if schedule.along_pixels:
         return _pixel_cycles(work, widest, schedule.pixels, schedule.lines, schedule.lanes, unit)
     return _cycles(work, widest, schedule.pixels, schedule.lanes, unit)
+
+
+def multiplied(work: Work, schedule: TileSchedule) -> float:
+    """Share of the matrix that a schedule multiplies."""
+    rows = schedule.segments[0].vectors * schedule.row_unit
+    if schedule.band:
+        return schedule.groups * work.pieces[schedule.band, rows].columns * rows / (work.rows * work.columns)
+    return 1.0 if schedule.keep_zeros else work.columns_of(rows) / work.columns
+
+
+def thinned(work: Work, masks: Sequence[np.ndarray], unit: VectorUnit) -> Work:
+    """The work with the columns that zeros leave. `masks` are bool[outer rows, rows, columns], of layers that share a kernel: what
+    they keep on average counts."""
+    kept = {size: float(np.mean([kept_columns(mask, size) for mask in masks])) for size in group_sizes(work.rows, unit)}
+    together = sum(kept_columns(mask, COMMON_ROWS) * -(-mask.shape[1] // COMMON_ROWS) * len(mask) for mask in masks)
+    if together * COMMON_ROWS <= WORTH_CUTTING * sum(map(np.count_nonzero, masks)):
+        return dataclasses.replace(work, kept=kept)
+    heights = range(2, min(MAX_ROWS, work.rows) + 1)
+    counts = [count_pieces(mask, [band for band in BANDS if band < 2 * work.rows], heights) for mask in masks]
+    pieces = {key: Pieces(*np.mean([count[key] for count in counts], axis=0).tolist()) for key in counts[0]}
+    return dataclasses.replace(work, kept=kept, pieces=pieces)
 
 
 def kept_columns(kept: np.ndarray, group: int) -> float:
@@ -303,15 +205,6 @@ def kept_columns(kept: np.ndarray, group: int) -> float:
     padded = np.zeros((outer, count * group, columns), bool)
     padded[:, :rows] = kept
     return float(padded.reshape(outer, count, group, columns).any(axis=2).sum() / (outer * count))
-
-
-def split_rows(rows: int, vectors: int, lanes: int) -> tuple[Segment, ...]:
-    """Full row groups of `vectors` registers, and one group with as many registers as the remaining rows take."""
-    full, rest = divmod(rows, vectors * lanes)
-    segments = [Segment(vectors, full)] if full else []
-    if rest:
-        segments.append(Segment(-(-rest // lanes), 1))
-    return tuple(segments)
 
 
 def _cycles(work: Work, vectors: int, pixels: int, lanes: int, unit: VectorUnit) -> float:
@@ -379,29 +272,52 @@ def _shared(lines: int, taps: int, density: float) -> float:
 
 
 def _pixel_cycles(work: Work, rows: int, vectors: int, lines: int, lanes: int, unit: VectorUnit) -> float:
-    tiles = work.tiles(vectors * lanes, lines)
     columns = work.columns_of(rows)
-    registers = vectors * lines
-    slots = _lines_of(lanes, unit) * FMA_ISSUES / unit.fma_per_cycle(lanes)
-    memory = _brought(work, vectors * lanes, lines, columns, unit) * LINE_BYTES / L2_BYTES_PER_CYCLE
+    brought = _brought(work, vectors * lanes, lines, columns, unit)
     total = 0.0
     for segment in split_rows(work.rows, rows, 1):
-        products = segment.vectors * registers
-        loads = (segment.vectors + slots * registers * work.pixel_step) / LOADS_PER_CYCLE
-        column = max(_together((products / unit.fma_per_cycle(lanes), loads, memory), lanes < unit.lanes), FMA_LATENCY)
-        column += PER_INSTRUCTION * (products + segment.vectors + registers)
-        if work.pixel_step > 1:
-            column += PER_SHUFFLE * registers * (work.pixel_step - 1) + MISSED * memory
-        stores = products * (1 if work.contiguous_pixels else lanes)
-        total += segment.groups * tiles * (columns * column + TILE_OVERHEAD + stores)
-    return total
+        column = _column_cycles(work, segment.vectors, vectors * lines, lanes, brought, unit)
+        stores = segment.vectors * vectors * lines * (1 if work.contiguous_pixels else lanes)
+        total += segment.groups * (columns * column + TILE_OVERHEAD + stores)
+    return total * work.tiles(vectors * lanes, lines)
 
 
-def _blocks(work: Work, groups: int, size: int, tiles: int, wanted: int, l2_bytes: int) -> list[tuple[int, int]]:
+def _band_cycles(work: Work, band: int, rows: int, vectors: int, lines: int, lanes: int, unit: VectorUnit) -> float:
+    """As `_pixel_cycles`: of bands whose accumulators are loaded and stored for each piece, cleared before and loaded after all."""
+    found = work.pieces[band, rows]
+    registers = vectors * lines
+    brought = _brought(work, vectors * lanes, lines, found.density * work.columns, unit)
+    of_piece = brought * LINE_BYTES * found.columns / max(1.0, found.pieces)
+    if of_piece + band * registers * lanes * unit.element_bytes <= unit.l1_bytes:
+        brought *= found.distinct / max(
+            1.0, found.columns
+        )  # the others with the same columns find them in the L1 cache
+    column = _column_cycles(work, rows, registers, lanes, brought, unit)
+    moved = 1 + 1 / LOADS_PER_CYCLE
+    pieces = found.columns * column + found.pieces * (PIECE_OVERHEAD + rows * registers * moved)
+    burst = max(0, band * registers - STORES_BUFFERED) * 2 * lanes * unit.element_bytes / L2_BYTES_PER_CYCLE
+    stores = work.rows * registers * ((1 if work.contiguous_pixels else lanes) + moved)
+    return (-(-work.rows // band) * (pieces + TILE_OVERHEAD + burst) + stores) * work.tiles(vectors * lanes, lines)
+
+
+def _column_cycles(work: Work, rows: int, registers: int, lanes: int, brought: float, unit: VectorUnit) -> float:
+    """Cycles of a column of a tile with registers along pixels, for which so many cache lines are brought in."""
+    slots = _lines_of(lanes, unit) * FMA_ISSUES / unit.fma_per_cycle(lanes)
+    memory = brought * LINE_BYTES / L2_BYTES_PER_CYCLE
+    products = rows * registers
+    loads = (rows + slots * registers * work.pixel_step) / LOADS_PER_CYCLE
+    column = max(_together((products / unit.fma_per_cycle(lanes), loads, memory), lanes < unit.lanes), FMA_LATENCY)
+    column += PER_INSTRUCTION * (products + rows + registers)
+    if work.pixel_step > 1:
+        column += PER_SHUFFLE * registers * (work.pixel_step - 1) + MISSED * memory
+    return column
+
+
+def _blocks(work: Work, groups: int, share: float, tiles: int, wanted: int, l2_bytes: int) -> list[tuple[int, int]]:
     """(register tiles of pixels, row groups) of a task, the best first: enough tasks, the input of a task in the L2 cache, and
     the least traffic: every block of pixels reads all weights of its rows, every block of rows all its pixels."""
     all_groups = groups * work.outer_rows
-    weight_bytes = work.weight_bytes * work.columns_of(size) / work.columns
+    weight_bytes = work.weight_bytes * share
     fewest = max(1, round(work.input_bytes / (0.4 * l2_bytes)))
     candidates: list[tuple[bool, float, int, int]] = []
     for power in range(12):

@@ -14,7 +14,7 @@ from cocomp.dialects import layout, plan, structured
 from cocomp.passes.kernel._contraction import Contraction, matrix_of, read_contraction, schedule_of
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Expr
-from cocomp.passes.math.tiles import TileSchedule
+from cocomp.passes.math.work import TileSchedule
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
@@ -32,7 +32,7 @@ class PackWeightsPass(Pass):
         "plan.dispatch"(%x, %packed, %y, %offsets, %spans) {kernel = @group_3}
 
     A contraction's weight becomes row groups (`_pack.Packed`); columns that a whole row group does not use are left out
-    where the schedule says so. Any other constant is written in its `layout.map`. Needs `build-plan` and
+    where the schedule says so. Where it has bands they become pieces, with a third table. Any other constant is written in its `layout.map`. Needs `build-plan` and
     `schedule-contractions`; leaves new names in the weight store. A kernel that reads a matrix which a contraction has packed
     (an embedding that is the output layer too) gets the layout of the packed form, and nothing is stored twice.
     """
@@ -139,7 +139,9 @@ class _Packer:
         return made, self._table_constants(packed, f"{name}:"), 2 * contraction.points * (whole - packed.products)
 
     def _table_constants(self, packed: Packed, name: str) -> list[ir.Value]:
-        tables = (("offsets", packed.offsets), ("spans", packed.spans.ravel()))
+        tables = [("offsets", packed.offsets), ("spans", packed.spans.ravel())]
+        if packed.pieces is not None:
+            tables.append(("pieces", packed.pieces.ravel()))
         return [self._constant((n, t.tobytes()), f"{name}{n}", t) for n, t in tables]
 
     def _tables(self, contraction: Contraction) -> list[ir.Value]:

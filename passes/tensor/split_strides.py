@@ -15,7 +15,7 @@ from cocomp.passes.kernel._orientation import channels_last_cycles, planar_cycle
 from cocomp.passes.kernel._winograd import FILTERS, WORTH_IT, FilteringWork, schedule_filtering
 from cocomp.passes.math import affine
 from cocomp.passes.math.encodings import ENCODINGS, NEARLY_DENSE
-from cocomp.passes.math.tiles import VectorUnit
+from cocomp.passes.math.work import VectorUnit
 from cocomp.support.mlir import ir, linalg, ops_in, tensor
 from cocomp.support.passes import Pass, State
 

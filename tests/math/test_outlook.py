@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cocomp.passes.math.density import HEIGHT, WIDTH, picture
 from cocomp.passes.math.outlook import Costs, Layer, advice, expected_columns, predicted, reasons
-from cocomp.passes.math.tiles import VectorUnit, Work
+from cocomp.passes.math.work import VectorUnit, Work
 
 UNIT = VectorUnit(16, 32, 1 << 20, True, 32)
 LAYER = Work(256, 1, 1, 28, 28, 2304, 1 << 20, 1 << 21, contiguous_rows=False, contiguous_pixels=True, pixel_step=1)
@@ -29,6 +29,11 @@ def test_reasons_account_for_the_gap() -> None:
     assert factors == sorted(factors, reverse=True)
     assert "16 rows of a register tile keep different columns: 2.0x" in found[0]
     assert any("minimal filtering, 1.6x" in text for text in found)
+
+
+def test_pieces_are_filled_up() -> None:
+    found = Layer(1 / 8, 1 / 4, 12, Costs(100, 400, 400, 100), keeps_zeros=False, in_pieces=True)
+    assert reasons(found) == ["pieces are filled up to 12 rows: 2.0x the products"]
 
 
 def test_no_reasons_without_a_gap() -> None:

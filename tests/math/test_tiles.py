@@ -5,21 +5,21 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from hypothesis import assume, given
+import numpy as np
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cocomp.passes.math import tiles
 from cocomp.passes.math.tiles import (
     TASK_CYCLES,
-    TileSchedule,
-    VectorUnit,
-    Work,
     choose_pixel_tiles,
     choose_tiles,
     estimate,
     group_sizes,
+    multiplied,
     rank_tiles,
-    split_rows,
 )
+from cocomp.passes.math.work import TileSchedule, VectorUnit, Work, split_rows
 
 
 def work_of(images: int, lines: int, **others: Any) -> Work:
@@ -57,6 +57,16 @@ def thinned(work: Work, unit: VectorUnit, share: float) -> Work:
     return dataclasses.replace(work, kept=kept)
 
 
+def in_blocks(work: Work, unit: VectorUnit, block: tuple[int, int], seed: int) -> Work:
+    """The same work with half of the rows and a quarter of the columns in each block."""
+    rng = np.random.default_rng(seed)
+    shape = tuple(-(-extent // side) for extent, side in zip((work.rows, work.columns), block, strict=True))
+    rows = rng.permuted(np.tile(np.arange(block[0]) % 2 == 0, (*shape, 1)), axis=2)
+    columns = rng.permuted(np.tile(np.arange(block[1]) % 4 == 0, (*shape, 1)), axis=2)
+    kept = (rows[..., None] & columns[:, :, None]).swapaxes(1, 2).reshape(shape[0] * block[0], -1)
+    return tiles.thinned(work, [kept[None, : work.rows, : work.columns]], unit)
+
+
 def check_rows(work: Work, schedule: TileSchedule) -> None:
     """Row groups follow one another and cover the rows, the last one padded to a unit."""
     end = 0
@@ -64,7 +74,8 @@ def check_rows(work: Work, schedule: TileSchedule) -> None:
         first, size = schedule.rows_of(group)
         assert first == end and size > 0 and size % schedule.row_unit == 0
         end = first + size
-    assert work.rows <= end < work.rows + schedule.row_unit
+    assert work.rows <= end < work.rows + (schedule.band or schedule.row_unit)
+    assert end == schedule.padded_rows
 
 
 def check_blocks(work: Work, schedule: TileSchedule, unit: VectorUnit) -> None:
@@ -115,6 +126,49 @@ def test_tiles_along_pixels(work: Work, unit: VectorUnit) -> None:
         assert segment.vectors * registers + registers + 1 <= unit.registers
     check_rows(work, schedule)
     check_blocks(work, schedule, unit)
+
+
+@settings(deadline=None)
+@given(works, units, st.sampled_from([(64, 256), (16, 64), (8, 16)]), st.integers(0, 99))
+def test_bands_fit_registers_and_cache(work: Work, unit: VectorUnit, block: tuple[int, int], seed: int) -> None:
+    work = in_blocks(work, unit, block, seed)
+    for cycles, schedule in rank_tiles(work, unit, along_pixels=True):
+        if not schedule.band:
+            continue
+        (pieces,) = schedule.segments
+        registers = schedule.pixels * schedule.lines
+        assert (pieces.vectors + 1) * registers + 1 <= unit.registers
+        assert schedule.band * registers * schedule.lanes * unit.element_bytes <= unit.l1_bytes // 2
+        assert estimate(work, schedule, unit) <= cycles
+        assert multiplied(work, schedule) <= 1.0 + pieces.vectors
+        check_rows(work, schedule)
+
+
+def test_blocks_that_lose_rows_are_cut_into_pieces() -> None:
+    """Whole rows have 1.9x the products in common; pieces have none too many. Blocks of whole rows need none."""
+    unit = VectorUnit(16, 32, 1 << 20, True, 32)
+    work = Work(512, 1, 1, 784, 1, 512, 512 * 784 * 4, 512 * 512 * 4, pixel_step=1, contiguous_pixels=True)
+    blocks = in_blocks(work, unit, (64, 256), 0)
+    schedule = choose_pixel_tiles(blocks, unit)
+    assert schedule is not None and schedule.band == 64
+    assert np.isclose(multiplied(blocks, schedule), 1 / 8)
+    rows = dataclasses.replace(blocks, pieces={})
+    whole = choose_pixel_tiles(rows, unit)
+    assert whole is not None and not whole.band
+    assert multiplied(rows, whole) > 1.4 / 8
+    assert estimate(blocks, schedule, unit) < 0.7 * estimate(rows, whole, unit)
+    shared = np.random.default_rng(0).random((1, 64, 512)).repeat(8, 1) < 1 / 8
+    assert not tiles.thinned(work, [shared], unit).pieces
+
+
+def test_narrow_pieces_lose_to_whole_rows() -> None:
+    """Where zeros are anywhere a piece is a column wide, and moves more accumulators than it multiplies."""
+    unit = VectorUnit(16, 32, 1 << 20, True, 32)
+    work = Work(128, 1, 1, 784, 1, 512, 512 * 784 * 4, 128 * 512 * 4, pixel_step=1, contiguous_pixels=True)
+    anywhere = tiles.thinned(work, [np.random.default_rng(0).random((1, 128, 512)) < 0.1], unit)
+    assert anywhere.pieces
+    schedule = choose_pixel_tiles(anywhere, unit)
+    assert schedule is not None and not schedule.band
 
 
 @given(works, st.integers(1, 40), st.integers(1, 20))

@@ -23,18 +23,23 @@ SOURCES = ("model.c", "pool.c", "system.c")
 
 
 class Mixed(nn.Module):
-    """Every kind of kernel on odd sizes: contractions, Winograd, depth-wise, loops, reductions, a scan, gathers, a pad."""
+    """Every kind of kernel on odd sizes: contractions, in pieces too, Winograd, depth-wise, loops, reductions, a scan, gathers, a
+    pad."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first = nn.Conv2d(3, 32, 3, padding=1)
+        self.blocks = nn.Conv2d(32, 32, 3, padding=1)
+        with torch.no_grad():  # blocks of 16 x 48 keep 9 rows and 12 columns, each block others
+            kept = torch.rand(2, 16, 6, 1).argsort(1) < 9
+            self.blocks.weight.view(2, 16, 6, 48).mul_(kept & (torch.rand(2, 1, 6, 48).argsort(3) < 12))
         self.second = nn.Conv2d(32, 33, 3, padding=1)
         self.depthwise = nn.Conv2d(33, 33, 3, stride=2, groups=33)
         self.table = nn.Embedding(7, 33)
         self.head = nn.Linear(33, 5)
 
     def forward(self, image: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = F.relu(self.second(F.silu(self.first(image))))
+        x = F.relu(self.second(self.blocks(F.silu(self.first(image)))))
         x = F.max_pool2d(F.pad(self.depthwise(x), (1, 0, 2, 1)), 2)
         x = F.interpolate(x, size=(5, 7), mode="bilinear")
         features = x.mean((2, 3)) + self.table(tokens).sum(1)
@@ -57,6 +62,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, cocomp.Artifa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cpu, "_link", keep)
         artifact = cocomp.compile(module, inputs)
+    assert any("packing" in d["facts"] for d in artifact.manifest["dispatches"])
     shutil.copytree(NATIVE, directory, dirs_exist_ok=True)
     arrays = [x.numpy() for x in inputs]
     for number, array in enumerate(arrays):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cocomp.passes.math.tiles import TileSchedule, split_rows
+from cocomp.passes.math.work import Segment, TileSchedule, split_rows
 from cocomp.passes.sparsity._pack import Packed, pack
 
 Array = np.ndarray
@@ -49,6 +51,41 @@ def cases(draw: st.DrawFn) -> tuple[Array, Array, TileSchedule]:
     segments = split_rows(rows, draw(st.integers(1, 4)), 1 if along_pixels else lanes)
     keep_zeros = draw(st.booleans())
     return matrix, offsets, TileSchedule(lanes, segments, 4, 1, 1, keep_zeros, along_pixels)
+
+
+def in_bands(schedule: TileSchedule, rows: int, band: int) -> TileSchedule:
+    """The schedule with pieces of its first segment's height."""
+    segments = (Segment(schedule.segments[0].vectors, -(-rows // band)),)
+    return dataclasses.replace(schedule, segments=segments, band=band, along_pixels=True, keep_zeros=False)
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(cases(), st.sampled_from([8, 16, 64]))
+def test_pieces_give_the_matrix_back(case: tuple[Array, Array, TileSchedule], band: int) -> None:
+    """Every element that is not zero once, in its row and column; padding is zero, and goes to the row behind the band."""
+    matrix, offsets, schedule = case
+    outer, rows, columns = matrix.shape
+    schedule = in_bands(schedule, rows, band)
+    height = schedule.segments[0].vectors
+    packed = pack(matrix, offsets, schedule)
+    assert packed.pieces is not None and packed.pieces.shape[1] == 2 + height
+    assert packed.spans.shape == (outer * schedule.groups, 2) and packed.spans.dtype == packed.pieces.dtype == np.int32
+    column_at = {int(offset): column for column, offset in enumerate(offsets)}
+    found = np.zeros((outer, schedule.groups, band + 1, columns), matrix.dtype)
+    stored = 0
+    for number, (first_piece, last_piece) in enumerate(packed.spans):
+        for first, last, *places in packed.pieces[first_piece:last_piece]:
+            listed = [column_at[int(offset)] for offset in packed.offsets[first:last]]
+            values = packed.values[first * height : last * height].reshape(len(listed), height)
+            for place, row in zip(places, values.T, strict=True):
+                found[*divmod(number, schedule.groups), place, listed] += row
+                stored += np.count_nonzero(row)
+    assert not found[:, :, band].any()
+    together = found[:, :, :band].reshape(outer, -1, columns)
+    np.testing.assert_array_equal(together[:, :rows], matrix)
+    assert not together[:, rows:].any()
+    assert stored == np.count_nonzero(matrix)
+    assert packed.products == packed.values.size == len(packed.offsets) * height
 
 
 @settings(deadline=None, max_examples=200, derandomize=True)
