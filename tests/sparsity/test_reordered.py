@@ -202,7 +202,7 @@ class Shortcut(nn.Module):
         self.first, self.last = shuffled(conv(16, 16)), conv(16, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(torch.relu(self.first(x) + x))
+        return self.last(torch.relu(self.first(x) + x.tanh()))
 
 
 def halves(x: Tensor) -> Tensor:
