@@ -15,6 +15,7 @@ import numpy as np
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.math.gain import fastest
+from cocomp.support.interrupts import deferred_interrupt
 from cocomp.support.mlir import ir, ops_in, origins
 from cocomp.support.passes import Pass, State
 from cocomp.support.tuning import Tuned, TuningDatabase
@@ -159,8 +160,9 @@ def _search(kernel: _Kernel, share: float, threads: int, state: State) -> Tuned:
 def _times(kernel: _Kernel, schedules: Sequence[ir.DictAttr], threads: int, state: State) -> np.ndarray:
     """Nanoseconds[rounds, schedules] that a kernel takes here."""
     assert state.measure is not None
-    module, weights = trial(kernel.function, kernel.names, state.weights, schedules)
-    return state.measure(module, weights, state.target, threads, SECONDS_OF_A_TRIAL)
+    with deferred_interrupt():
+        module, weights = trial(kernel.function, kernel.names, state.weights, schedules)
+        return state.measure(module, weights, state.target, threads, SECONDS_OF_A_TRIAL)
 
 
 def _apply(kernel: _Kernel, tuned: Tuned, state: State) -> None:
