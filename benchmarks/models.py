@@ -123,6 +123,24 @@ def swin_t() -> Example:
     return _torchvision("swin_t", _image())
 
 
+@_model
+def convnext_t() -> Example:
+    """ConvNeXt-T: 7x7 depth-wise convolutions, layer norm over channels, GELU."""
+    return _torchvision("convnext_tiny", _image())
+
+
+@_model
+def regnet_y_3_2gf() -> Example:
+    """RegNetY-3.2GF: 21 blocks of grouped convolutions and squeeze-and-excitation, 282 operators as SmartMem counts them."""
+    return _torchvision("regnet_y_3_2gf", _image())
+
+
+@_model
+def resnext50() -> Example:
+    """ResNeXt-50 32x4d: 3x3 convolutions in 32 groups."""
+    return _torchvision("resnext50_32x4d", _image())
+
+
 # ---- video, segmentation ----
 
 
@@ -212,6 +230,12 @@ def distilbert() -> Example:
     hub = _transformers()
     config = hub.DistilBertConfig()
     return networks.FirstTensor(hub.DistilBertModel(config)), _tokens(config.vocab_size)
+
+
+@_model
+def mobilebert() -> Example:
+    """MobileBERT: 24 thin layers without layer norm, 128 tokens, last hidden state."""
+    return networks.MobileBert(), _tokens(networks.MobileBert.VOCABULARY)
 
 
 @_model

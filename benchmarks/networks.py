@@ -102,6 +102,80 @@ class CausalTransformer(nn.Module):
         return self.transformer(tokens, attention_mask=torch.ones_like(tokens), return_dict=False)[0]
 
 
+class NoNorm(nn.Module):
+    """What MobileBERT has in the place of layer norm: a scale and a shift of each feature, no statistics."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, value: Tensor) -> Tensor:
+        return value * self.weight + self.bias
+
+
+class MobileBertLayer(nn.Module):
+    """A layer of MobileBERT: (N, T, wide) to (N, T, wide), computed in `thin` features between two linear bottlenecks.
+
+    Queries and keys share a bottleneck of their own, values are of the layer's input as it comes; four feed-forward networks
+    follow the attention.
+    """
+
+    def __init__(self, wide: int = 512, thin: int = 128, heads: int = 4, stacked: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.enter = nn.Sequential(nn.Linear(wide, thin), NoNorm(thin))
+        self.shared = nn.Sequential(nn.Linear(wide, thin), NoNorm(thin))
+        self.query, self.key, self.value = nn.Linear(thin, thin), nn.Linear(thin, thin), nn.Linear(wide, thin)
+        self.attended = nn.Linear(thin, thin)
+        self.attended_norm = NoNorm(thin)
+        self.stack = nn.ModuleList(
+            nn.Sequential(nn.Linear(thin, wide), nn.ReLU(), nn.Linear(wide, thin)) for _ in range(stacked)
+        )
+        self.stack_norms = nn.ModuleList(NoNorm(thin) for _ in range(stacked))
+        self.leave = nn.Linear(thin, wide)
+        self.leave_norm = NoNorm(wide)
+
+    def forward(self, value: Tensor) -> Tensor:
+        shared, thin = self.shared(value), self.enter(value)
+        q, k, v = (self._split(x) for x in (self.query(shared), self.key(shared), self.value(value)))
+        scores = torch.softmax(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, dim=-1)
+        thin = self.attended_norm(thin + self.attended((scores @ v).transpose(1, 2).flatten(2)))
+        for network, norm in zip(self.stack, self.stack_norms, strict=True):
+            thin = norm(thin + network(thin))
+        return self.leave_norm(value + self.leave(thin))
+
+    def _split(self, value: Tensor) -> Tensor:
+        """(N, T, features) to (N, heads, T, features of a head)."""
+        return value.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+class MobileBert(nn.Module):
+    """MobileBERT (Sun et al., MobileBERT: a Compact Task-Agnostic BERT for Resource-Limited Devices, ACL 2020, table 1).
+
+    Takes token ids (N, T), gives the last hidden state (N, T, 512). A token is embedded in 128 features, which with those of
+    its two neighbours (zeros beyond the ends) become 512.
+    """
+
+    VOCABULARY = 30522
+
+    def __init__(self, layers: int = 24, positions: int = 512, narrow: int = 128, wide: int = 512) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(self.VOCABULARY, narrow)
+        self.trigram = nn.Linear(3 * narrow, wide)
+        self.positions = nn.Embedding(positions, wide)
+        self.sentences = nn.Embedding(2, wide)
+        self.norm = NoNorm(wide)
+        self.layers = nn.Sequential(*(MobileBertLayer(wide) for _ in range(layers)))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        middle = self.tokens(tokens)
+        after, before = nn.functional.pad(middle[:, 1:], (0, 0, 0, 1)), nn.functional.pad(middle[:, :-1], (0, 0, 1, 0))
+        value = self.trigram(torch.cat((after, middle, before), 2))
+        value = value + self.positions(torch.arange(tokens.shape[1])) + self.sentences(torch.zeros_like(tokens))
+        return self.layers(self.norm(value))
+
+
 class Segmentation(nn.Module):
     """A torchvision segmentation network without its dictionary: the scores at 'out'."""
 

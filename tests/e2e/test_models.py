@@ -11,6 +11,7 @@ from torch import nn
 
 import cocomp
 from benchmarks import networks
+from benchmarks._torchvision import models  # before transformers, which imports torchvision as it is
 from benchmarks.models import MODELS, Example, calibrate, structured_inputs
 
 TOLERANCE = 1e-4
@@ -26,8 +27,6 @@ def small_bert() -> Example:
     """BERT with two narrow layers, on 17 tokens."""
     from transformers import BertConfig, BertModel
 
-    import benchmarks._torchvision  # noqa: F401  (transformers imports torchvision, which may need it)
-
     config = BertConfig(
         hidden_size=96, num_hidden_layers=2, num_attention_heads=4, intermediate_size=200, vocab_size=500
     )
@@ -39,7 +38,26 @@ def small_c3d() -> Example:
     return nn.Sequential(*list(networks.C3D().features)[:6]).eval(), (torch.randn(1, 3, 4, 24, 24),)
 
 
-SMALL = {"unet": small_unet, "bert": small_bert, "c3d": small_c3d}
+def small_mobilebert() -> Example:
+    """Two layers of the zoo's MobileBERT, narrower, on 17 tokens."""
+    return networks.MobileBert(layers=2, narrow=32, wide=96).eval(), (torch.randint(1, 500, (2, 17)),)
+
+
+def small_convnext() -> Example:
+    """ConvNeXt with two short stages, on an image that is not square."""
+    block = models.convnext.CNBlockConfig
+    network = models.ConvNeXt([block(24, 40, 2), block(40, None, 1)], num_classes=10)
+    inputs = (torch.randn(1, 3, 64, 96),)
+    return calibrate(network, inputs), inputs
+
+
+SMALL = {
+    "unet": small_unet,
+    "bert": small_bert,
+    "c3d": small_c3d,
+    "mobilebert": small_mobilebert,
+    "convnext": small_convnext,
+}
 QUICK = ("mobilenet_v2", "gru")
 """Models of the zoo that the default run compiles: depth-wise convolutions, shortcuts, and recurrent layers."""
 SLOW = tuple(name for name in MODELS if name not in QUICK)
