@@ -171,7 +171,7 @@ def _torch_to_linalg(program: ExportedProgram, context: ir.Context) -> ir.Module
         def get_node_location(self, node: torch.fx.Node) -> ir.Location | None:
             path, file, line = place(node)
             with context:
-                return location(path, node.name, file, line)
+                return location(path, node.name, file, line, operator_of(node))
 
     class ReadableLiterals(fx_importer.FxImporterHooks):
         """Tensor literals as dense attributes: the importer's own resources cannot be read back."""
@@ -208,6 +208,14 @@ def place(node: torch.fx.Node) -> tuple[str, str, int]:
     outside = [f for f in frames if "/torch/" not in f[0]]
     file, line = (outside or frames or [("", "0")])[-1]
     return path, file, int(line)
+
+
+def operator_of(node: torch.fx.Node) -> str:
+    """The node of the graph as it was exported that a node was made of, empty where that is not recorded."""
+    sources = node.meta.get("from_node") or []
+    while sources and sources[0].from_node:
+        sources = sources[0].from_node
+    return sources[0].name if sources else ""
 
 
 def _name_arguments(program: ExportedProgram, module: ir.Module) -> WeightStore:

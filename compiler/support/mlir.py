@@ -17,7 +17,7 @@ from torch_mlir.dialects import arith, ext, func, linalg, math, memref, scf, ten
 from .diagnostics import CompileError, InternalError
 
 __all__ = [
-    "apply_transform", "arith", "context", "enclosing_function", "ext", "func", "ir", "linalg", "location", "math", "memref", "ops_in",
+    "apply_transform", "arith", "context", "enclosing_function", "ext", "func", "ir", "linalg", "location", "math", "memref", "operators", "ops_in",
     "origins", "parse", "passmanager", "run_upstream", "scf", "source_line", "tensor", "translate_module_to_llvmir", "vector", "walk",
     "where",
 ]  # fmt: skip
@@ -91,9 +91,12 @@ def enclosing_function(operation: ir.Operation) -> ir.Operation:
     return current
 
 
-def location(path: str, node: str, file: str, line: int) -> ir.Location:
-    """How the compiler writes down where an operation comes from: node name, module path, source line."""
+def location(path: str, node: str, file: str, line: int, operator: str = "") -> ir.Location:
+    """How the compiler writes down where an operation comes from: node name, module path, operator of the model that the node
+    is a part of (empty: it is one), source line."""
     source = ir.Location.file(file, line, 0) if file else ir.Location.unknown()
+    if operator not in ("", node):
+        source = ir.Location.name(operator, source)
     return ir.Location.name(node, ir.Location.name(path, source))
 
 
@@ -102,11 +105,12 @@ def _concrete(loc: ir.Location) -> ir.Location:
     return ir.Location.from_attr(loc.attr, loc.context)
 
 
-def _names(loc: ir.Location) -> Iterator[tuple[str, str]]:
+def _names(loc: ir.Location) -> Iterator[list[str]]:
+    """The nested names of each place recorded in a location: node, module path, operator, as far as they are there."""
     loc = _concrete(loc)
     if isinstance(loc, ir.NameLoc):
-        child = loc.child_loc
-        yield loc.name_str, child.name_str if isinstance(child, ir.NameLoc) else ""
+        inner = next(_names(loc.child_loc), []) if isinstance(loc.child_loc, ir.NameLoc) else []
+        yield [loc.name_str, *inner]
     elif isinstance(loc, ir.FusedLoc):
         for part in loc.locations:
             yield from _names(part)
@@ -116,7 +120,13 @@ def _names(loc: ir.Location) -> Iterator[tuple[str, str]]:
 
 def origins(loc: ir.Location) -> list[tuple[str, str]]:
     """(graph node, module path) pairs recorded in a location, in order, without repeats."""
-    return list(dict.fromkeys(_names(loc)))
+    return list(dict.fromkeys((names[0], names[1] if len(names) > 1 else "") for names in _names(loc)))
+
+
+def operators(loc: ir.Location) -> set[str]:
+    """The operators of the model that an operation computes a part of: front ends take batch norms apart, and rewriting joins
+    what belonged to several. Empty where nothing is recorded."""
+    return {names[2] if len(names) > 2 else names[0] for names in _names(loc)}
 
 
 def source_line(loc: ir.Location) -> str:

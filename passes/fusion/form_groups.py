@@ -14,7 +14,7 @@ from cocomp.passes import _outline
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.encodings import Dense
 from cocomp.passes.math.nest import Leaf, NestError
-from cocomp.support.mlir import arith, func, ir, ops_in
+from cocomp.support.mlir import arith, func, ir, operators, ops_in
 from cocomp.support.passes import Pass, State
 
 MAX_OPERANDS = 12
@@ -36,15 +36,22 @@ class FormGroupsPass(Pass):
     all reductions of the group run once for each point of the same dimensions (softmax, layer norm), a contraction joins
     element-wise operations only (its epilogue). Views are copied into the groups that read through them.
     Leaves `@main` with calls, constants and `tensor.concat`, whose operands are all results of calls.
+
+    With `fuse=false` an operation joins only those that are parts of the same operator of the model, as its location tells
+    (`operators`); transposes, slices and the parts of concatenations are kernels of their own. What does not move anything -
+    reshapes, broadcasts, slices that are contiguous - is read through all the same. That is what fusion is compared with.
     """
 
     name: ClassVar[str] = "form-groups"
+    fuse: bool = True
 
     def run(self, module: ir.Module, state: State) -> None:
         main = module.body.operations[0].operation
         block = main.regions[0].blocks[0]
+        if not self.fuse:
+            _copy_parts(block)
         _separate_destinations(block)
-        planner = _Planner(graphs.read(block), state.target.lanes(4))
+        planner = _Planner(graphs.read(block), state.target.lanes(4), self.fuse)
         for op in reversed(ops_in(block)):
             planner.place(op)
         planner.merge()
@@ -64,6 +71,7 @@ class _Group:
 class _Planner:
     graph: Graph
     lanes: int
+    fuse: bool = True
     group_of: dict[ir.Operation, _Group] = field(default_factory=dict[ir.Operation, _Group])
     groups: list[_Group] = field(default_factory=list[_Group])
 
@@ -76,7 +84,7 @@ class _Planner:
         if structured.view_of(op) is not None and not self._must_materialize(op):
             return
         group = self._common_group(op)
-        if group is not None and structured.view_of(op) is None and self._fits(group, {op}):
+        if group is not None and not _is_view(op) and self._may_join(group, op) and self._fits(group, {op}):
             group.members.add(op)
         else:
             group = _Group(op, {op})
@@ -88,7 +96,9 @@ class _Planner:
         the sum that it follows brings the loop over rows)."""
         for group in list(self.groups):
             into = self._common_group(group.root)
-            if into is not None and into is not group and self._fits(into, group.members):
+            if into is None or into is group or not self._may_join(into, group.root):
+                continue
+            if self._fits(into, group.members):
                 into.members |= group.members
                 for op in group.members:
                     self.group_of[op] = into
@@ -97,6 +107,10 @@ class _Planner:
     def is_splat(self, value: ir.Value) -> bool:
         """Whether a value is filled with one constant."""
         return self.graph.numbers[value] in self.graph.constants
+
+    def _may_join(self, group: _Group, op: ir.Operation) -> bool:
+        """Whether fusion is wanted, or this is none: both compute parts of the same operator."""
+        return self.fuse or any(_share_operator(op, member) for member in group.members)
 
     def _common_group(self, op: ir.Operation) -> _Group | None:
         """The one group that all uses of the operation's results lie in, through views."""
@@ -119,7 +133,11 @@ class _Planner:
         return False
 
     def _must_materialize(self, view: ir.Operation) -> bool:
-        """A view becomes a copy where something needs its values in memory as they are."""
+        """A view becomes a copy where something needs its values in memory as they are, or nothing is to be read through it."""
+        if not self.fuse and _moves(view):
+            users = _users_through_views(view.results, self.graph, self)
+            if not all(_share_operator(view, user) for user in users):
+                return True
         for user in graphs.users(view.results[0]):
             if structured.is_contract(user):
                 if not self._is_readable(user, view.results[0]):
@@ -222,6 +240,24 @@ def _is_view(op: ir.Operation) -> bool:
     return structured.view_of(op) is not None
 
 
+def _moves(view: ir.Operation) -> bool:
+    """Whether the values of a view, row-major, are not where they are in its operand, other than by being repeated there."""
+    index = structured.view_of(view)
+    if view.name in ("tensor.expand_shape", "tensor.collapse_shape", "tensor.cast") or index is None:
+        return False
+    position, stride = affine.linearize(index, structured.shape_of(view.operands[0])), 1
+    for dim, extent in reversed(list(enumerate(structured.shape_of(view.results[0])))):
+        if extent > 1 and position.coefficient(dim):
+            if position.coefficient(dim) != stride:
+                return True
+            stride *= extent
+    return not position.is_linear
+
+
+def _share_operator(op: ir.Operation, other: ir.Operation) -> bool:
+    return bool(operators(op.location) & operators(other.location))
+
+
 def _users_through_views(values: Iterable[ir.Value], graph: Graph, planner: _Planner) -> list[ir.Operation]:
     """Operations that read `values`, looking through the views of which no copy is made."""
     found: list[ir.Operation] = []
@@ -253,6 +289,15 @@ def _outline_groups(planner: _Planner, block: ir.Block, functions: ir.Block) -> 
     # Only now: an operation's hash covers its operands, so the sets above would not find what was changed before.
     for old, new in replaced:
         old.replace_all_uses_with(new)
+
+
+def _copy_parts(block: ir.Block) -> None:
+    """Copy what is concatenated, unless the same operator made it: its kernel does not know where its result goes."""
+    for op in ops_in(block):
+        for position, value in enumerate(op.operands if op.name == "tensor.concat" else []):
+            if isinstance(value, ir.BlockArgument) or not _share_operator(op, value.owner.operation):
+                with ir.InsertionPoint(op), op.location:
+                    op.operands[position] = structured.copy_of(value)
 
 
 def _separate_destinations(block: ir.Block) -> None:

@@ -38,16 +38,21 @@ class SelectLayoutPass(Pass):
     after it: of a cache line of channels it would use only those that are kept. The model's inputs and outputs are row-major. Operands of a `tensor.concat` are
     written where the concatenation has them. An activation in the place of a weight is written with its rows contiguous. A pitch that would put neighbouring pixels on the same cache sets is
     padded. Needs `form-groups`.
+
+    With `choose=false` every tensor is row-major; copies stand where a contraction needs rows contiguous. That is what layouts
+    are compared with.
     """
 
     name: ClassVar[str] = "select-layout"
+    choose: bool = True
 
     def run(self, module: ir.Module, state: State) -> None:
         functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
         main = functions.pop("main")
         block = main.regions[0].blocks[0]
-        selector = _Selector(functions, state.target.vector_bytes)
-        selector.prefer_planar(block, state.weights, VectorUnit.of(state.target))
+        selector = _Selector(functions, state.target.vector_bytes, self.choose)
+        if self.choose:
+            selector.prefer_planar(block, state.weights, VectorUnit.of(state.target))
         selector.prepare(block)
         for op in ops_in(block):
             if op.name == "func.call":
@@ -58,6 +63,7 @@ class SelectLayoutPass(Pass):
 class _Selector:
     functions: dict[str, ir.Operation]
     vector_bytes: int
+    choose: bool = True
     layouts: dict[ir.Value, MapAttr] = field(default_factory=dict[ir.Value, MapAttr])
     parents: dict[ir.Value, tuple[ir.Value, nest.Index]] = field(
         default_factory=dict[ir.Value, tuple[ir.Value, nest.Index]]
@@ -174,6 +180,8 @@ class _Selector:
 
     def _own(self, value: ir.Value) -> MapAttr:
         shape = structured.shape_of(value)
+        if not self.choose:
+            return layout.row_major(shape)
         self.undecided.add(value)
         order = self._order(value)
         self.undecided.remove(value)
