@@ -33,6 +33,7 @@ def measure(model: str, artefact: Path, threads: int) -> list[Layer]:
     """Median times of the kernels of an artefact, on random inputs."""
     import cocomp
     from cocomp.runtime.loader import DTYPES
+    from cocomp.runtime.manifest import launches
 
     with cocomp.load(artefact, threads) as loaded:
         generator = np.random.default_rng(0)
@@ -40,9 +41,13 @@ def measure(model: str, artefact: Path, threads: int) -> list[Layer]:
         for _ in range(3):
             loaded.run(inputs)
         times = loaded.profile(inputs, RUNS)
-        described = zip(loaded.manifest.raw["dispatches"], times, strict=True)
+        alone = (
+            (kernels[0], time)
+            for kernels, time in zip(launches(loaded.manifest.raw), times, strict=True)
+            if len(kernels) == 1
+        )
         return [
             Layer(model, threads, d["layer"], d["facts"]["kind"], d["flops"], time.microseconds)
-            for d, time in described
+            for d, time in alone
             if d["facts"].get("kind") in KINDS
         ]

@@ -22,7 +22,7 @@ from cocomp.support.weights import WeightStore
 from .artifact import Artifact, write_whole
 from .options import Options
 from .phases import verify_phase
-from .pipeline import FROM_SCHEDULES, cpu_steps
+from .pipeline import FROM_SCHEDULES, PLACING, cpu_steps
 from .reproduce import Snapshot
 from .targets.cpu import emit
 from .targets.cpus import cpu_target, runs_here
@@ -147,7 +147,7 @@ def measure_here(
     from cocomp.runtime.rounds import kernel_times
 
     inner = Compilation(module, weights, Options())
-    run_passes([step.what for step in FROM_SCHEDULES], module, State(target, weights))
+    run_passes([step.what for step in (*FROM_SCHEDULES, PLACING)], module, State(target, weights))
     artifact = inner.finish(target)
     with tempfile.TemporaryDirectory(prefix="cocomp-") as name:
         path = Path(name) / "trial.so"

@@ -15,6 +15,7 @@ from cocomp.passes.kernel.tune_contractions import TuneContractionsPass
 from cocomp.passes.layout.select_layout import SelectLayoutPass
 from cocomp.passes.plan.assign_arena import AssignArenaPass
 from cocomp.passes.plan.build_plan import BuildPlanPass
+from cocomp.passes.plan.chain_kernels import ChainKernelsPass
 from cocomp.passes.plan.merge_functions import MergeFunctionsPass
 from cocomp.passes.sparsity.encode_weights import EncodeWeightsPass
 from cocomp.passes.sparsity.pack_weights import PackWeightsPass
@@ -48,13 +49,13 @@ FROM_SCHEDULES = [
     Step(BuildPlanPass(), "tensors become memory"),
     Step(PrepareWinogradPass(), "their weights are transformed when the model is created"),
     Step(PackWeightsPass(), "weights in the order of the tiles"),
-    Step(AssignArenaPass(), "all buffers are known"),
     Step(LowerContractionsPass(), "gather-GEMM with its epilogue"),
     Step(LowerWinogradPass(), "minimal filtering with its epilogue"),
     Step(LowerLoopsPass(), "everything else that is a loop"),
     Step(LowerSequentialPass(), "scans and sorts, which are not"),
 ]
 """From schedules to kernels: what the tuner does to a kernel that it measures, too."""
+PLACING = Step(AssignArenaPass(), "all buffers are known, and when they live")
 
 
 def cpu_steps(
@@ -120,6 +121,10 @@ def cpu_steps(
                 ),
                 *([Step(tuner, "measuring knows what counting cannot")] if tuner else []),
                 *FROM_SCHEDULES,
+                Step(
+                    ChainKernelsPass(), "the tasks of kernels are known: what falls into the same units shares a launch"
+                ),
+                PLACING,
             ],
         ),
     ]

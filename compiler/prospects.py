@@ -12,6 +12,7 @@ import numpy as np
 from cocomp.passes.kernel._prospects import Option, Prospect
 from cocomp.passes.sparsity.prune_weights import PruneWeightsPass
 from cocomp.runtime.loader import Model
+from cocomp.runtime.manifest import launches
 from cocomp.support.mlir import ir
 from cocomp.support.passes import State, run_passes
 from cocomp.support.weights import WeightStore
@@ -87,8 +88,8 @@ def _layer_times(artifacts: Sequence[Artifact], inputs: Sequence[np.ndarray], th
                 path.write_bytes(artifact.data)
                 models.append(Model(path, threads, check=False))
             for model in models:
-                model.kernel_times(inputs, 1)
-            turns = [[model.kernel_times(inputs, RUNS) for model in models] for _ in range(TURNS)]
+                model.launch_times(inputs, 1)
+            turns = [[model.launch_times(inputs, RUNS) for model in models] for _ in range(TURNS)]
         finally:
             for model in models:
                 model.close()
@@ -96,8 +97,10 @@ def _layer_times(artifacts: Sequence[Artifact], inputs: Sequence[np.ndarray], th
     for number, artifact in enumerate(artifacts):
         medians = np.median(np.concatenate([turn[number] for turn in turns]), axis=0) / 1e3
         layers: dict[str, float] = {}
-        for kernel, time in zip(artifact.manifest["dispatches"], medians, strict=True):
-            if kernel["flops"]:
-                layers[kernel["layer"]] = layers.get(kernel["layer"], 0.0) + float(time)
+        for kernels, time in zip(launches(artifact.manifest), medians, strict=True):
+            flops = sum(k["executed_flops"] for k in kernels)
+            for kernel in kernels if flops else ():  # what shares a launch shares its time
+                share = float(time) * kernel["executed_flops"] / flops
+                layers[kernel["layer"]] = layers.get(kernel["layer"], 0.0) + share
         found.append(layers)
     return found

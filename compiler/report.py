@@ -15,8 +15,10 @@ The JSON object, version `REPORT_FORMAT`:
         steps                       [{rules, layer, cycles, flops, bytes, kernels}], the last four being saved, in order
         stopped                     what ended the search for rules to apply: "" nothing was left, nodes, rounds or seconds
     verification                {kind of inputs: relative error}, with --verify
-    totals                      {dispatches, kernels, flops, executed_flops}
+    totals                      {launches, dispatches, kernels, flops, executed_flops}: what is started in a run, kernels that run in
+                                it, different ones among them
     kernels                     one entry a dispatch, in the order in which they run:
+        launch                      number of the launch that it is part of: neighbours may share one
         kernel, layer, source       function, PyTorch module path, line of the model
         nodes                       graph nodes that it computes
         variant                     {fact: value}: how it was lowered (kind, tile, vector, ...)
@@ -85,6 +87,7 @@ def report_of(artifact: Artifact, model: str) -> dict[str, Any]:
         "rewriting": facts.get("rewrite-algebra"),
         "verification": facts.get("verification", {}),
         "totals": {
+            "launches": manifest["launches"],
             "dispatches": len(kernels),
             "kernels": len({k["kernel"] for k in kernels}),
             "flops": sum(k["flops"] for k in kernels),
@@ -112,6 +115,7 @@ def _kernel(dispatch: dict[str, Any], weight_bytes: int) -> dict[str, Any]:
     variant = dict(dispatch["facts"])
     flops, executed = dispatch["flops"], dispatch["executed_flops"]
     return {
+        "launch": dispatch["launch"],
         "kernel": dispatch["kernel"],
         "layer": dispatch["layer"],
         "source": dispatch["source"],
@@ -152,7 +156,7 @@ $verification
 $rewriting
 <h2>Kernels</h2>
 <table>
-<tr><th>layer<th>kernel<th>what it got<th>schedule<th>encoding<th class=number>kept<th class=number>MFLOP<th class=number>executed
+<tr><th class=number>launch<th>layer<th>kernel<th>what it got<th>schedule<th>encoding<th class=number>kept<th class=number>MFLOP<th class=number>executed
 <th class=number>weights<th class=number>written<th class=number>tasks</tr>
 $kernels
 </table>
@@ -169,7 +173,7 @@ def page(report: dict[str, Any]) -> str:
         "weights": _bytes(report["weight_bytes"]),
         "arena": _bytes(report["arena_bytes"]),
         "persistent": _bytes(report["persistent_bytes"]),
-        "dispatches": f"{totals['dispatches']} of {totals['kernels']} kernels",
+        "launches": f"{totals['launches']} of {totals['dispatches']} kernels, {totals['kernels']} different ones",
         "arithmetic": f"{totals['executed_flops'] / 1e6:,.1f} MFLOP of {totals['flops'] / 1e6:,.1f} dense",
     }
     phases = {p["name"]: f"{p['seconds']:.2f} s" for p in report["phases"]}
@@ -240,7 +244,7 @@ def _row(kernel: dict[str, Any], share: float) -> str:
     )
     gain = "" if kernel["measured_gain"] is None else f" {kernel['measured_gain']:.2f}x"
     texts = [
-        f"<td>{html.escape(kernel['layer'])}<br><small>{html.escape(kernel['source'])}</small>",
+        f"<td class=number>{kernel['launch']}<td>{html.escape(kernel['layer'])}<br><small>{html.escape(kernel['source'])}</small>",
         f"<td title='{html.escape(', '.join(kernel['nodes']))}'>{html.escape(kernel['kernel'])}",
         f"<td>{html.escape(variant)}<td>{kernel['schedule']}{gain}<td>{html.escape(kernel['encoding'])}",
     ]

@@ -5,15 +5,24 @@
     %a = "plan.arena"() {bytes = 802816, offset = 0} : () -> !plan.buffer
     "plan.dispatch"(%x, %w, %a) {kernel = @group_0, writes = [{argument = 2, type = .., layout = ..}]} : (!plan.buffer, ...) -> ()
 
+Several dispatches may share a launch (`chain-kernels`):
+
+    %s = "plan.local"() {bytes = 65536, offset = 0} : () -> !plan.buffer
+    "plan.dispatch"(%q, %k, %s) {kernel = @group_1, chain = 0, units = 12, ..} : ..
+    "plan.dispatch"(%s, %v, %a) {kernel = @group_2, chain = 0, units = 12, ..} : ..
+
 A dispatch passes its operands to the kernel in order: the inputs, then what it writes.
 """
 # The bindings read the annotations below raw, so this file must not postpone their evaluation; they mean operands and
 # results of an operation, which pyright cannot know.
 # pyright: reportInvalidTypeForm=false
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cocomp.support.mlir import ext, ir
+
+MAX_ARGUMENTS = 64
+"""Buffers that a launch can have: `COCOMP_MAX_ARGUMENTS` of the runtime."""
 
 
 class Plan(ext.Dialect, name="plan"):
@@ -61,11 +70,21 @@ class PersistentOp(Plan.Operation, name="persistent"):
     buffer: ext.Result[BufferType]
 
 
+class LocalOp(Plan.Operation, name="local"):
+    """What the kernels of one launch pass on: a slice of `bytes` bytes for each unit, at `offset` of the memory of the thread that
+    runs the unit."""
+
+    bytes: ir.IntegerAttr
+    offset: ir.IntegerAttr
+    buffer: ext.Result[BufferType]
+
+
 class DispatchOp(Plan.Operation, name="dispatch"):
     """Run a kernel. The attribute `writes` describes the tensors that it writes (`written`).
 
     `skipped_flops`, where present, is the arithmetic that zeros of its weight save, `added_flops` that of zeros which are
-    no part of the model's weight but give it its shape. With the attribute `once` it runs when the model is created, and not again; such dispatches come first.
+    no part of the model's weight but give it its shape. Neighbours with the same `chain` run in one launch, unit by unit: each
+    of the `units` takes an equal part of the tasks of every one of them, in order. With the attribute `once` it runs when the model is created, and not again; such dispatches come first.
     """
 
     kernel: ir.FlatSymbolRefAttr
@@ -100,6 +119,25 @@ def arena(size: int) -> ir.Value:
 def persistent(size: int) -> ir.Value:
     """`size` bytes of persistent memory, not yet placed."""
     return PersistentOp(bytes=i64(size), offset=i64(-1), buffer=BufferType.get()).results[0]
+
+
+def local(size: int, offset: int) -> ir.Value:
+    """Memory of a unit."""
+    return LocalOp(bytes=i64(size), offset=i64(offset), buffer=BufferType.get()).results[0]
+
+
+def launches(operations: Iterable[ir.Operation]) -> list[list[ir.Operation]]:
+    """The dispatches among some operations, by launch."""
+    found: list[list[ir.Operation]] = []
+    last: int | None = None
+    for op in operations:
+        if op.name == "plan.dispatch":
+            chain = op.attributes["chain"].value if "chain" in op.attributes else None
+            if chain is None or chain != last:
+                found.append([])
+            found[-1].append(op)
+            last = chain
+    return found
 
 
 def dispatch(

@@ -45,9 +45,9 @@ class EmulatedModel:
     cpu: str = "max"
     """Processor that is emulated, by QEMU's name."""
 
-    def run_partly(self, inputs: Sequence[Array], dispatches: int) -> tuple[Array, list[Array]]:
-        """Run the first kernels: the arena as bytes, and the outputs."""
-        self._execute([self.emulator, "-cpu", self.cpu], inputs, dispatches, runs=1)
+    def run_partly(self, inputs: Sequence[Array], count: int) -> tuple[Array, list[Array]]:
+        """Run the first launches: the arena as bytes, and the outputs."""
+        self._execute([self.emulator, "-cpu", self.cpu], inputs, count, runs=1)
         return self._results()
 
     def count(self, inputs: Sequence[Array], plugin: Path) -> Executed:

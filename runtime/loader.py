@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .manifest import ArtifactError, Manifest, Tensor, read_manifest
+from .manifest import ArtifactError, Manifest, Tensor, launches, read_manifest
 
 DTYPES = {
     "f64": np.float64, "f32": np.float32, "f16": np.float16, "i64": np.int64, "i32": np.int32, "i16": np.int16, "i8": np.int8,
@@ -26,7 +26,7 @@ class InputError(Exception):
 
 @dataclass(frozen=True)
 class KernelTime:
-    """How long one kernel of the last run took."""
+    """How long one launch of the last run took: its kernel, or several joined by `+`."""
 
     kernel: str
     layer: str
@@ -65,25 +65,24 @@ class Model:
         self._check(self._library.cocomp_run(self._handle, _pointers(arrays), _pointers(outputs)))
         return outputs
 
-    def run_partly(self, inputs: Sequence[Any], dispatches: int) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Run the first kernels only; a copy of the arena as bytes and the outputs, for debugging."""
+    def run_partly(self, inputs: Sequence[Any], count: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Run the first launches only; a copy of the arena as bytes and the outputs, for debugging."""
         arrays = self._checked(inputs)
         outputs = [_empty(t) for t in self.manifest.outputs]
-        status = self._library.cocomp_run_some(self._handle, _pointers(arrays), _pointers(outputs), dispatches)
+        status = self._library.cocomp_run_some(self._handle, _pointers(arrays), _pointers(outputs), count)
         self._check(status)
         size = int(self.manifest.raw["arena_bytes"])
         view = (ctypes.c_uint8 * size).from_address(self._library.cocomp_arena(self._handle)) if size else b""
         return np.frombuffer(bytearray(view), np.uint8), outputs
 
     def profile(self, inputs: Sequence[Any], runs: int = 10) -> list[KernelTime]:
-        """Time of each kernel, the median of `runs` runs."""
-        kernels = self.manifest.raw["dispatches"]
-        medians = np.median(self.kernel_times(inputs, runs), axis=0) / 1e3
-        return [KernelTime(k["kernel"], k["layer"], float(t)) for k, t in zip(kernels, medians, strict=True)]
+        """Time of each launch, the median of `runs` runs."""
+        medians = np.median(self.launch_times(inputs, runs), axis=0) / 1e3
+        return [_timed(k, float(t)) for k, t in zip(launches(self.manifest.raw), medians, strict=True)]
 
-    def kernel_times(self, inputs: Sequence[Any], runs: int) -> np.ndarray:
-        """Nanoseconds that each kernel took in each run, int64[runs, kernels]."""
-        times = np.zeros((runs, len(self.manifest.raw["dispatches"])), np.int64)
+    def launch_times(self, inputs: Sequence[Any], runs: int) -> np.ndarray:
+        """Nanoseconds that each launch took in each run, int64[runs, launches]."""
+        times = np.zeros((runs, self.manifest.raw["launches"]), np.int64)
         self._library.cocomp_set_profiling(self._handle, 1)
         for row in times:
             self.run(inputs)
@@ -126,6 +125,13 @@ class Model:
     def _check(self, status: int) -> None:
         if status:
             raise ArtifactError(f"{self.path}: {self._library.cocomp_message(status).decode()}")
+
+
+def _timed(kernels: Sequence[dict[str, Any]], microseconds: float) -> KernelTime:
+    names, layers = (list(dict.fromkeys(k[key] for k in kernels)) for key in ("kernel", "layer"))
+    return KernelTime(
+        "+".join(names), " + ".join(layers if len(layers) < 4 else [layers[0], "..", layers[-1]]), microseconds
+    )
 
 
 def load(path: str | os.PathLike[str], threads: int = 0, check: bool = True) -> Model:

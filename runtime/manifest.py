@@ -11,7 +11,7 @@ from typing import Any
 
 from . import elf
 
-FORMAT = 1
+FORMAT = 2
 """Version of the manifest and of the C interface; an artefact of another version is refused."""
 PLACE = b"0" * 64
 
@@ -38,6 +38,14 @@ class Manifest:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     raw: dict[str, Any]
+
+
+def launches(raw: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The kernels of a manifest, by launch."""
+    found: list[list[dict[str, Any]]] = [[] for _ in range(raw["launches"])]
+    for dispatch in raw["dispatches"]:
+        found[dispatch["launch"]].append(dispatch)
+    return found
 
 
 def read_manifest(path: Path, check: bool = True) -> Manifest:

@@ -35,9 +35,9 @@ def kernel_times(path: Path, threads: int, seconds: float) -> np.ndarray:
 def main() -> None:
     path, threads, seconds = sys.argv[1:]
     with Model(path, int(threads), check=False) as model:
-        once = model.kernel_times([], WARM_UP).sum(axis=1).min() / 1e9
+        once = model.launch_times([], WARM_UP).sum(axis=1).min() / 1e9
         runs = min(max(int(float(seconds) / max(once, 1e-9)), FEWEST), MOST)
-        print(json.dumps(model.kernel_times([], runs // 2 * 2).tolist()))
+        print(json.dumps(model.launch_times([], runs // 2 * 2).tolist()))
 
 
 if __name__ == "__main__":

@@ -174,17 +174,20 @@ def _write_outputs(model: Model, outputs: Sequence[np.ndarray], files: Sequence[
 
 
 def _profile(model: Model, inputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
-    """A row for each kernel; rates come from the arithmetic that the manifest says is executed."""
+    """A row for each launch; rates come from the arithmetic that the manifest says is executed."""
+    from cocomp.runtime.manifest import launches
+
     times = model.profile(inputs)
     total = sum(t.microseconds for t in times) or 1.0
     rows: list[dict[str, Any]] = []
-    for time, dispatch in zip(times, model.manifest.raw["dispatches"], strict=True):
-        flops = dispatch.get("executed_flops", dispatch["flops"])
+    for time, kernels in zip(times, launches(model.manifest.raw), strict=True):
+        flops = sum(k["executed_flops"] for k in kernels)
         rows.append(
             {
                 "kernel": time.kernel,
                 "layer": time.layer,
-                "source": dispatch["source"],
+                "layers": list(dict.fromkeys(k["layer"] for k in kernels)),
+                "source": kernels[0]["source"],
                 "microseconds": time.microseconds,
                 "share": time.microseconds / total,
                 "flops": flops,

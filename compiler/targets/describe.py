@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cocomp.dialects import layout, structured
+from cocomp.dialects import layout, plan, structured
 from cocomp.runtime.manifest import FORMAT
 from cocomp.support.machine import CpuTarget
 from cocomp.support.mlir import ir, ops_in, origins, source_line
@@ -18,7 +18,8 @@ def manifest_of(module: ir.Module, target: CpuTarget, precision: str) -> dict[st
     """Everything the runtime and the tools want to know about a planned module of kernels."""
     functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
     main = functions.pop("main")
-    operations = ops_in(main.regions[0].blocks[0])
+    dispatches = [op for op in ops_in(main.regions[0].blocks[0]) if op.name == "plan.dispatch"]
+    launches = plan.launches(op for op in dispatches if "once" not in op.attributes)
     return {
         "format": FORMAT,
         "target": target.name,
@@ -29,9 +30,8 @@ def manifest_of(module: ir.Module, target: CpuTarget, precision: str) -> dict[st
         "outputs": [_tensor(t) for t in main.attributes["plan.outputs"]],
         "arena_bytes": main.attributes["plan.arena_bytes"].value,
         "persistent_bytes": main.attributes["plan.persistent_bytes"].value,
-        "dispatches": [
-            _dispatch(op, functions) for op in operations if op.name == "plan.dispatch" and "once" not in op.attributes
-        ],
+        "launches": len(launches),
+        "dispatches": [_dispatch(op, functions, n) for n, launch in enumerate(launches) for op in launch],
     }
 
 
@@ -55,7 +55,7 @@ def _tensor(described: ir.DictAttr) -> dict[str, Any]:
     return {"name": described["name"].value, "type": str(kind.element_type), "shape": list(kind.shape)}
 
 
-def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation]) -> dict[str, Any]:
+def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation], launch: int) -> dict[str, Any]:
     kernel = op.attributes["kernel"].value
     function = functions[kernel]
     found = origins(op.location)
@@ -64,6 +64,7 @@ def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation]) -> dict[str,
     skipped, added = (op.attributes[n].value if n in op.attributes else 0 for n in ("skipped_flops", "added_flops"))
     return {
         "kernel": kernel,
+        "launch": launch,
         "layer": next((path for _, path in found if path), found[0][0] if found else kernel),
         "nodes": [node for node, _ in found],
         "source": source_line(op.location),
@@ -80,7 +81,7 @@ def _written(described: ir.DictAttr, op: ir.Operation) -> dict[str, Any]:
     kind = ir.RankedTensorType(described["type"].value)
     position = layout.position_of(described["layout"], kind.shape)
     buffer = op.operands[described["argument"].value].owner.operation
-    offset = buffer.attributes["offset"].value if buffer.name == "plan.arena" else buffer.attributes["index"].value
+    offset = buffer.attributes["offset" if "offset" in buffer.attributes else "index"].value
     return {
         "space": buffer.name.removeprefix("plan."),
         "offset": offset,

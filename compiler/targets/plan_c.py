@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from importlib.resources import files
 
+from cocomp.dialects import plan
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.machine import CpuTarget
 from cocomp.support.mlir import ir, ops_in
@@ -21,8 +22,8 @@ cocomp_weights:
 .incbin "weights.bin"
 .section .note.GNU-stack,"",%progbits
 """
+CACHE_LINE = 64
 X86_LEVELS = {"x86-64-v2": 2, "x86-64-v3": 3, "x86-64-v4": 4}
-MAX_ARGUMENTS = 24
 CHECKSUM = "0" * 64
 """Stands where the artefact's own checksum goes once the file is linked."""
 
@@ -43,6 +44,8 @@ class _Table:
     dispatches: list[str] = field(default_factory=list[str])
     kernels: dict[str, tuple[int, bool]] = field(default_factory=dict[str, tuple[int, bool]])
     """Kernel -> (arguments, whether it takes scratch memory)."""
+    runners: dict[str, str] = field(default_factory=dict[str, str])
+    """Body of a function that runs the kernels of a launch -> its name."""
     prepared: int = 0
     """Dispatches that run once; they come first."""
     scratch: int = 0
@@ -55,11 +58,12 @@ def write(module: ir.Module, blob: Blob, manifest: dict[str, object], target: Cp
     main = functions.pop("main")
     table = _Table()
     places: dict[ir.Value, str] = {}
-    for op in ops_in(main.regions[0].blocks[0]):
-        if op.name == "plan.dispatch":
-            _dispatch(op, functions, places, table)
-        elif op.results:
+    operations = ops_in(main.regions[0].blocks[0])
+    for op in operations:
+        if op.results:
             places[op.results[0]] = _place(op, blob)
+    for launch in plan.launches(operations):
+        _launch(launch, functions, places, table)
     inputs, outputs = len(main.attributes["plan.inputs"]), len(main.attributes["plan.outputs"])
     return PlanSource(_source(main, table, manifest, target, blob, inputs, outputs), header(manifest))
 
@@ -71,24 +75,48 @@ def _place(op: ir.Operation, blob: Blob) -> str:
         return f"{{{op.attributes['index'].value}, COCOMP_OUTPUT}}"
     if op.name == "plan.constant":
         return f"{{{blob.offsets[op.attributes['weight'].value]}, COCOMP_WEIGHTS}}"
+    if op.name == "plan.local":
+        return f"cocomp_slice(scratch, {op.attributes['offset'].value}, u, {op.attributes['bytes'].value})"
     if op.name in ("plan.arena", "plan.persistent"):
         return f"{{{op.attributes['offset'].value}, COCOMP_{op.name.removeprefix('plan.').upper()}}}"
     raise InternalError(f"'{op.name}' is not part of a plan")
 
 
-def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation], places: dict[ir.Value, str], table: _Table) -> None:
-    kernel = op.attributes["kernel"].value
-    operands = [places[v] for v in op.operands]
-    if len(operands) > MAX_ARGUMENTS:
-        raise InternalError(f"kernel '{kernel}' has {len(operands)} arguments, more than {MAX_ARGUMENTS}")
-    attributes = functions[kernel].attributes
-    tasks = attributes["kernel.tasks"].value
-    scratch = attributes["kernel.scratch"].value if "kernel.scratch" in attributes else 0
-    table.scratch = max(table.scratch, scratch)
-    table.prepared += "once" in op.attributes
-    table.kernels[kernel] = (len(operands), scratch > 0)
-    table.dispatches.append(f"{{run_{kernel}, {tasks}, {len(table.arguments)}, {len(operands)}}}")
-    table.arguments += operands
+def _launch(
+    launch: list[ir.Operation], functions: dict[str, ir.Operation], places: dict[ir.Value, str], table: _Table
+) -> None:
+    """One or more kernels that a thread runs, unit by unit: a single kernel's units are its tasks."""
+    attributes = launch[0].attributes
+    tasks = {op: functions[op.attributes["kernel"].value].attributes["kernel.tasks"].value for op in launch}
+    units = attributes["units"].value if "units" in attributes else tasks[launch[0]]
+    buffers = dict.fromkeys(v for op in launch for v in op.operands)
+    local = {v: v.owner.operation.attributes for v in buffers if v.owner.operation.name == "plan.local"}
+    used = list(dict.fromkeys(places[v] for v in buffers if v not in local))
+    if len(used) > plan.MAX_ARGUMENTS:
+        raise InternalError(
+            f"a launch of '{_name(launch[0])}' has {len(used)} arguments, more than {plan.MAX_ARGUMENTS}"
+        )
+    taken = max((a["offset"].value + a["bytes"].value for a in local.values()), default=0)
+    taken = -(-taken // CACHE_LINE) * CACHE_LINE + (CACHE_LINE if local else 0)
+    calls: list[str] = []
+    for op in launch:
+        described = functions[_name(op)].attributes
+        scratch = described["kernel.scratch"].value if "kernel.scratch" in described else 0
+        table.scratch = max(table.scratch, taken + scratch)
+        table.kernels[_name(op)] = (len(op.operands), scratch > 0)
+        values = [places[v] if v in local else f"a[{used.index(places[v])}]" for v in op.operands]
+        values += [f"scratch + {taken}" if taken else "scratch"] if scratch else []
+        whole = "first, last" if len(launch) == 1 else f"u * {tasks[op] // units}, (u + 1) * {tasks[op] // units}"
+        calls.append(f"{_name(op)}({', '.join([*values, whole])});")
+    body = calls[0] if len(launch) == 1 else f"for (int64_t u = first; u < last; u++) {{ {' '.join(calls)} }}"
+    runner = table.runners.setdefault(body, f"run_{len(table.runners)}")
+    table.prepared += "once" in attributes
+    table.dispatches.append(f"{{{runner}, {units}, {len(table.arguments)}, {len(used)}}}")
+    table.arguments += used
+
+
+def _name(op: ir.Operation) -> str:
+    return op.attributes["kernel"].value
 
 
 def _source(
@@ -101,11 +129,14 @@ def _source(
     outputs: int,
 ) -> str:
     kernels = "\n".join(_kernel(name, *shape) for name, shape in table.kernels.items())
+    runners = "\n".join(_runner(name, body) for body, name in table.runners.items())
     text = json.dumps(json.dumps(manifest))
     return f"""\
 #include "plan.h"
 
 {kernels}
+
+{runners}
 
 static const cocomp_argument arguments[] = {{
   {_rows(table.arguments)}
@@ -143,13 +174,12 @@ def _rows(items: list[str]) -> str:
 
 
 def _kernel(name: str, count: int, scratch: bool) -> str:
-    parameters = ", ".join(["char *"] * (count + scratch) + ["int64_t", "int64_t"])
-    values = ", ".join([*(f"a[{i}]" for i in range(count)), *(["scratch"] if scratch else []), "first", "last"])
-    unused = "" if scratch else "(void)scratch; "
-    return (
-        f"void {name}({parameters});\n"
-        f"static void run_{name}(char *const *a, int64_t first, int64_t last, char *scratch) {{ {unused}{name}({values}); }}"
-    )
+    return f"void {name}({', '.join(['char *'] * (count + scratch) + ['int64_t', 'int64_t'])});"
+
+
+def _runner(name: str, body: str) -> str:
+    unused = "" if "scratch" in body else "(void)scratch; "
+    return f"static void {name}(char *const *a, int64_t first, int64_t last, char *scratch) {{ {unused}{body} }}"
 
 
 C_TYPES = {

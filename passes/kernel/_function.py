@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
+from cocomp.passes.math import affine
+from cocomp.passes.math.affine import Expr
+from cocomp.passes.math.chains import Digit, walk_of
+from cocomp.passes.math.nest import Index, Nest
 from cocomp.support.mlir import func, ir
 
 from . import _builder as b
@@ -116,6 +120,30 @@ def finish(kernel: Kernel, group: Group, tasks: int, facts: dict[str, str]) -> N
     kernel.function.attributes["kernel.flops"] = i64(graphs.flops(group))
     kernel.function.attributes["kernel.facts"] = ir.DictAttr.get({k: ir.StringAttr.get(v) for k, v in facts.items()})
     group.function.erase()
+
+
+def describe_walks(kernel: Kernel, group: Group, made: Nest, axes: Index, digits: Sequence[Digit]) -> None:
+    """Record for `chain-kernels` how tasks fall into units: counts of the leading digits of a task number, and how each operand
+    and result (computed at `axes`) is walked with them."""
+    bounds, walks = made.bounds, list[ir.Attribute]()
+    for value in group.arguments:
+        number = group.graph.numbers[value]
+        memory = kernel.evaluator.memories.get(number)
+        found = [index for leaf, index in made.accesses if leaf == number]
+        if memory is None or not found or number in group.graph.gathered:
+            walks.append(ir.DenseI64ArrayAttr.get([]))
+        else:
+            walks.append(_walk(memory, [affine.substitute(memory.position, i, bounds) for i in found], digits, bounds))
+    for memory in kernel.outputs:
+        walks.append(_walk(memory, [affine.substitute(memory.position, axes, bounds)], digits, bounds))
+    kernel.function.attributes["kernel.digits"] = ir.DenseI64ArrayAttr.get([d.count for d in digits])
+    kernel.function.attributes["kernel.walks"] = ir.ArrayAttr.get(walks)
+
+
+def _walk(memory: Memory, positions: list[Expr], digits: Sequence[Digit], bounds: Sequence[int]) -> ir.Attribute:
+    size = structured.bytes_of(memory.buffer.type.element_type)
+    walk = walk_of(positions, digits, bounds, size)
+    return ir.DenseI64ArrayAttr.get([*walk.strides, *walk.spans])
 
 
 def task_loop(kernel: Kernel) -> tuple[ir.Value, ir.InsertionPoint]:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.math import affine
+from cocomp.passes.math.chains import Digit, exact_digits
 from cocomp.passes.math.tiles import LINE_BYTES
 from cocomp.passes.math.work import Segment, TileSchedule
 from cocomp.support.mlir import arith, ir, math, memref, ops_in, scf, vector
@@ -111,6 +112,8 @@ class _Lowering:
         task, at = _function.task_loop(self.kernel)
         with at:
             tasks = with_border(group, self.kernel, self.schedule.lanes, task, tasks, lambda: self._task(task))
+        if group.root.name != "tensor.pad":
+            _function.describe_walks(self.kernel, group, shape.nest, shape.axes, self._digits())
         _function.finish(self.kernel, group, tasks, self._facts())
 
     def _table_entries(self) -> int:
@@ -171,6 +174,20 @@ class _Lowering:
     def _block_counts(self) -> tuple[int, int]:
         groups = self.schedule.groups * self.shape.extent(self.shape.outer_rows)
         return -(-prod(self._tile_extents) // self.schedule.pixel_block), -(-groups // self.schedule.row_block)
+
+    def _digits(self) -> tuple[Digit, ...]:
+        """Leading digits of a task's number: batches, then the tiles of pixels that blocks divide evenly."""
+        bounds, together = self.shape.nest.bounds, self.schedule.pixel_block
+        inner, loops = prod(self._tile_extents), list[tuple[int, int, int]]()
+        for (dim, step), count in zip(self._tile_steps.items(), self._tile_extents, strict=True):
+            inner //= count
+            taken = max(1, together // inner)
+            if inner % together and (together % inner or count % taken):
+                break
+            loops.append((dim, bounds[dim], taken * step))
+            if inner % together:
+                break
+        return exact_digits([*((d, bounds[d], 1) for d in self.shape.batches), *loops])
 
     def _task(self, task: ir.Value) -> None:
         shape, schedule = self.shape, self.schedule

@@ -11,6 +11,7 @@ from cocomp.dialects import structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
+from cocomp.passes.math.chains import Digit, exact_digits
 from cocomp.passes.math.schedule import Access, LoopSchedule, schedule_loops
 from cocomp.support.mlir import arith, ir, memref, ops_in
 from cocomp.support.passes import Pass, State
@@ -90,6 +91,8 @@ class _Lowering:
         task, at = _function.task_loop(self.kernel)
         with at:
             tasks = with_border(self.group, self.kernel, self.lanes, task, tasks, lambda: self._compute(task))
+        if tasks == self.schedule.tasks:
+            _function.describe_walks(self.kernel, self.group, self.made, self.axes, self._digits())
         _function.finish(self.kernel, self.group, tasks, self._facts())
 
     # What the schedule wants to know ----------------------------------------------------------------------------------
@@ -123,6 +126,10 @@ class _Lowering:
         if statistics.gathered:
             facts["gathers"] = str(statistics.gathered)
         return facts
+
+    def _digits(self) -> tuple[Digit, ...]:
+        plan = self.schedule
+        return exact_digits((d, plan.bounds[d], plan.task_step(d)) for d in plan.task_dims)
 
     # Loops ------------------------------------------------------------------------------------------------------------
 

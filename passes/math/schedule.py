@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from . import affine
 from .affine import Expr
 
-MIN_TASKS = 64
-"""Pieces of work that are enough to keep a few threads evenly busy."""
+MIN_TASKS = 256
+"""Pieces of work that are enough to keep threads evenly busy."""
+SMALL_ELEMENTS = 1024
+"""Elements beside which counting tasks takes no time."""
 TASK_ELEMENTS = 4096
-"""Elements that make a task worth handing out."""
+"""Elements that make a task worth handing out; more and smaller ones, which are handed out several at a time, have more in
+common with the tasks of neighbours."""
 UNROLL_REDUCTION = 64
 """Iterations up to which a reduction inside a register tile is unrolled."""
 TILE_POINTS = 8
@@ -206,12 +209,26 @@ def _tasks(
     vector_step: int,
     points: int,
 ) -> tuple[tuple[int, ...], tuple[int, ...], dict[int, int]]:
-    """(task dims, loop dims, iterations of a task): outer dimensions become tasks until there are enough of them."""
+    """(task dims, loop dims, iterations of a task): outer dimensions become tasks until there are enough of them, so that a
+    task writes neighbours in memory."""
     order = [d for d in outer if d != across]
-    wanted = max(1, min(MIN_TASKS, points // TASK_ELEMENTS))
+    wanted = min(MIN_TASKS, points // SMALL_ELEMENTS) if points >= 2 * TASK_ELEMENTS else 1
     task_dims: list[int] = []
     steps: dict[int, int] = {}
     count = 1
+
+    def cut_across() -> None:
+        nonlocal count
+        assert across is not None
+        step = -(-bounds[across] // -(-wanted // count))
+        step = -(-step // vector_step) * vector_step
+        if step < bounds[across]:
+            task_dims.append(across)
+            steps[across] = step
+            count *= -(-bounds[across] // step)
+
+    if order and outer[0] == across:
+        cut_across()
     for dim in order:
         if count >= wanted:
             break
@@ -219,15 +236,15 @@ def _tasks(
         step = tile.get(dim, 1)
         most = -(-wanted // count)
         extent = -(-bounds[dim] // step)
-        step *= max(1, extent // most)
+        step *= even_step(extent, max(1, extent // most))
         steps[dim] = step
         count *= -(-bounds[dim] // step)
     loop_dims = [d for d in order if d not in task_dims or steps[d] > tile.get(d, 1) or d in tile]
-    if count < wanted and across is not None:
-        pieces = -(-wanted // count)
-        step = -(-bounds[across] // pieces)
-        step = -(-step // vector_step) * vector_step
-        if step < bounds[across]:
-            task_dims.append(across)
-            steps[across] = step
+    if count < wanted and across is not None and across not in task_dims:
+        cut_across()
     return tuple(task_dims), tuple(loop_dims), steps
+
+
+def even_step(extent: int, step: int) -> int:
+    """A step of nearly that size which divides the extent, if there is one: kernels that are cut alike can share a launch."""
+    return next((s for s in range(step, (step - 1) // 2, -1) if extent % s == 0), step)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .pieces import BANDS, Pieces, count_pieces
+from .schedule import even_step
 from .work import FMA_ISSUES, MIN_LANES, Segment, TileSchedule, VectorUnit, Work, split_rows
 
 LOADS_PER_CYCLE = 2
@@ -325,5 +326,8 @@ def _blocks(work: Work, groups: int, share: float, tiles: int, wanted: int, l2_b
         row_blocks = min(all_groups, -(-wanted // (blocks * work.batches)))
         few = blocks * row_blocks * work.batches < wanted
         candidates.append((few, weight_bytes * blocks + work.input_bytes * row_blocks, blocks, row_blocks))
-    cuts = ((-(-tiles // blocks), -(-all_groups // row_blocks)) for _, _, blocks, row_blocks in sorted(candidates))
+    cuts = (
+        (even_step(tiles, -(-tiles // blocks)), -(-all_groups // row_blocks))
+        for _, _, blocks, row_blocks in sorted(candidates)
+    )
     return list(dict.fromkeys(cuts))

@@ -20,7 +20,7 @@ class AssignArenaPass(Pass):
 
     %a = "plan.arena"() {bytes = 802816, offset = -1}   -->   {bytes = 802816, offset = 0}
 
-    A buffer lives from its first to its last dispatch. Persistent buffers lie one after the other in memory of their
+    A buffer lives from its first to its last launch. Persistent buffers lie one after the other in memory of their
     own. Leaves the sizes as `plan.arena_bytes` and `plan.persistent_bytes` on `@main`.
     """
 
@@ -29,16 +29,13 @@ class AssignArenaPass(Pass):
     def run(self, module: ir.Module, state: State) -> None:
         main = next(f for f in ops_in(module.body) if f.attributes["sym_name"].value == "main")
         buffers: dict[ir.Value, Lifetime] = {}
-        operations: dict[ir.Value, ir.Operation] = {}
-        for time, op in enumerate(ops_in(main.regions[0].blocks[0])):
-            if op.name == "plan.arena":
-                operations[op.results[0]] = op
-            elif op.name == "plan.dispatch":
-                for value in op.operands:
-                    if value in operations:
-                        size = operations[value].attributes["bytes"].value
-                        first = buffers[value].first if value in buffers else time
-                        buffers[value] = Lifetime(size, first, time)
+        body = ops_in(main.regions[0].blocks[0])
+        operations = {op.results[0]: op for op in body if op.name == "plan.arena"}
+        for time, launch in enumerate(plan.launches(body)):
+            for value in (v for op in launch for v in op.operands if v in operations):
+                size = operations[value].attributes["bytes"].value
+                first = buffers[value].first if value in buffers else time
+                buffers[value] = Lifetime(size, first, time)
         values = list(buffers)
         offsets, total = pack([buffers[v] for v in values], ALIGNMENT)
         for value, offset in zip(values, offsets, strict=True):

@@ -43,16 +43,16 @@ int cocomp_create(int threads, cocomp_model **model);
 /* Run once. `inputs` and `outputs` point to the tensors in the order of the manifest. */
 int cocomp_run(cocomp_model *model, const void *const *inputs, void *const *outputs);
 
-/* Run only the first `dispatches` kernels: for debugging, together with cocomp_arena. */
-int cocomp_run_some(cocomp_model *model, const void *const *inputs, void *const *outputs, int64_t dispatches);
+/* Run only the first `count` launches: for debugging, together with cocomp_arena. */
+int cocomp_run_some(cocomp_model *model, const void *const *inputs, void *const *outputs, int64_t count);
 
 /* Memory of intermediate tensors, valid until the model is destroyed. */
 const void *cocomp_arena(const cocomp_model *model);
 
-/* Record the time of each kernel (1) or not (0, the default). */
+/* Record the time of each launch (1) or not (0, the default). */
 int cocomp_set_profiling(cocomp_model *model, int enabled);
 
-/* Nanoseconds that each kernel took in the last run, one entry a dispatch of the manifest. */
+/* Nanoseconds that each launch of the manifest took in the last run. */
 int cocomp_profile(const cocomp_model *model, int64_t *nanoseconds, int64_t count);
 
 /* Stop the threads and free everything. Null is allowed. */

@@ -122,14 +122,14 @@ static int has_null(const void *const *pointers, int64_t count) {
   return 0;
 }
 
-EXPORT int cocomp_run_some(cocomp_model *model, const void *const *inputs, void *const *outputs, int64_t dispatches) {
+EXPORT int cocomp_run_some(cocomp_model *model, const void *const *inputs, void *const *outputs, int64_t count) {
   const cocomp_plan *plan = &cocomp_the_plan;
   if (!model || (plan->input_count && !inputs) || (plan->output_count && !outputs)) return COCOMP_INVALID_ARGUMENT;
   if (has_null(inputs, plan->input_count) || has_null((const void *const *)outputs, plan->output_count))
     return COCOMP_INVALID_ARGUMENT;
-  if (dispatches < 0 || dispatches > plan->dispatch_count - plan->prepare_count) return COCOMP_INVALID_ARGUMENT;
+  if (count < 0 || count > plan->dispatch_count - plan->prepare_count) return COCOMP_INVALID_ARGUMENT;
   if (atomic_flag_test_and_set_explicit(&model->running, memory_order_acquire)) return COCOMP_BUSY;
-  for (int64_t i = 0; i < dispatches; i++) run_dispatch(model, plan->prepare_count + i, inputs, outputs);
+  for (int64_t i = 0; i < count; i++) run_dispatch(model, plan->prepare_count + i, inputs, outputs);
   atomic_flag_clear_explicit(&model->running, memory_order_release);
   return COCOMP_OK;
 }

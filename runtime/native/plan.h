@@ -12,8 +12,13 @@ typedef struct {
   int32_t space;
 } cocomp_argument;
 
-/* Runs tasks first .. last - 1 of a kernel; `scratch` is the calling thread's own memory. */
+/* Runs tasks first .. last - 1 of a kernel, or units of a chain of kernels; `scratch` is the calling thread's own memory. */
 typedef void (*cocomp_kernel)(char *const *arguments, int64_t first, int64_t last, char *scratch);
+
+/* Where a buffer would begin whose slice number `unit`, of so many bytes, lies at `offset` of a thread's own memory. */
+static inline char *cocomp_slice(char *scratch, int64_t offset, int64_t unit, int64_t bytes) {
+  return (char *)((uintptr_t)scratch + (uintptr_t)offset - (uintptr_t)unit * (uintptr_t)bytes);
+}
 
 typedef struct {
   cocomp_kernel kernel;
@@ -43,6 +48,6 @@ typedef struct {
 extern const cocomp_plan cocomp_the_plan;
 extern const char cocomp_weights[];
 
-enum { COCOMP_MAX_ARGUMENTS = 24 };
+enum { COCOMP_MAX_ARGUMENTS = 64 };
 
 #endif

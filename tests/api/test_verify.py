@@ -63,7 +63,7 @@ def test_first_wrong_kernel_is_named(small: Compiled, broken: int):
 
         def run_some(inputs: Sequence[np.ndarray], count: int) -> tuple[np.ndarray, list[np.ndarray]]:
             arena, outputs = model.run_partly(inputs, count)
-            if count > broken:
+            if count > dispatches[broken]["launch"]:
                 tensor = read_tensor(place, arena, outputs)
                 tensor[...] = tensor + 1
                 outputs = [o + 1 for o in outputs]

@@ -69,7 +69,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, cocomp.Artifa
         (directory / f"in{number}").write_bytes(array.tobytes())
     sizes = {"input_bytes": [a.nbytes for a in arrays], "output_bytes": [5 * 4, 33 * 4]}
     lines = [f"static const size_t {name}[] = {{{', '.join(map(str, values))}}};" for name, values in sizes.items()]
-    lines.append(f"enum {{ dispatches = {len(artifact.manifest['dispatches'])} }};")
+    lines.append(f"enum {{ dispatches = {artifact.manifest['launches']} }};")
     (directory / "sizes.h").write_text("#include <stddef.h>\n" + "\n".join(lines) + "\n")
     return directory, artifact, arrays
 

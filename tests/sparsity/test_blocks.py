@@ -131,7 +131,7 @@ def test_results_on_aarch64(results: Results) -> None:
     dispatches = artifact.manifest["dispatches"]
     assert sum("packing" in d["facts"] for d in dispatches) >= len(LAYERS) - 1
     with emulator.opened(artifact.data, artifact.manifest, 2, "max") as model:
-        found = model.run_partly([x.numpy() for x in inputs], len(dispatches))[1]
+        found = model.run_partly([x.numpy() for x in inputs], artifact.manifest["launches"])[1]
     for y, expected in zip(found, results.expected, strict=True):
         assert np.abs(y - expected).max() <= 1e-5 * np.abs(expected).max()
 

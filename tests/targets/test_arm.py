@@ -30,7 +30,7 @@ emulated = pytest.mark.skipif(
 def run(artifact: cocomp.Artifact, inputs: Sequence[Array], threads: int, cpu: str = "max") -> list[Array]:
     """The results under emulation."""
     with emulator.opened(artifact.data, artifact.manifest, threads, cpu) as model:
-        return model.run_partly(inputs, len(artifact.manifest["dispatches"]))[1]
+        return model.run_partly(inputs, artifact.manifest["launches"])[1]
 
 
 @emulated
