@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cocomp.passes.fusion.classify_mapping import ClassifyMappingPass
 from cocomp.passes.fusion.form_groups import FormGroupsPass
 from cocomp.passes.kernel.lower_contractions import LowerContractionsPass
 from cocomp.passes.kernel.lower_loops import LowerLoopsPass
@@ -104,7 +105,15 @@ def cpu_steps(
             phase("sparse"),
             [Step(EncodeWeightsPass(sparsity), "the zeros of every weight are final: find their structure")],
         ),
-        (phase("fused"), [Step(FormGroupsPass(), "decide kernels while tensors still are values")]),
+        (
+            phase("fused"),
+            [
+                Step(
+                    ClassifyMappingPass(), "operations are final: how each maps elements says what it may be fused with"
+                ),
+                Step(FormGroupsPass(), "decide kernels while tensors still are values"),
+            ],
+        ),
         (
             phase("laid-out"),
             [
