@@ -9,14 +9,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 EMULATOR := command -v qemu-aarch64 || command -v qemu-aarch64-static
-INSTALL := $(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes qemu-user
+BROWSER := command -v chromium || command -v chromium-browser || command -v google-chrome
+INSTALL := $(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes
 
-.PHONY: demo test lint typed bench qemu clean
+.PHONY: demo test lint typed bench qemu chromium clean
 
 demo: $(READY)
 	$(BIN)/python -m examples.demo
 
-test: $(READY) qemu
+test: $(READY) qemu chromium
 	$(BIN)/lit -sv tests
 	$(BIN)/pytest tests
 
@@ -44,7 +45,11 @@ $(READY): pyproject.toml
 
 # AArch64 artefacts are tested under user-mode emulation; where it cannot be had, those tests are skipped.
 qemu:
-	@($(EMULATOR)) > /dev/null || ($(INSTALL)) || echo "no qemu-aarch64: tests that need it are skipped" >&2
+	@($(EMULATOR)) > /dev/null || ($(INSTALL) qemu-user) || echo "no qemu-aarch64: tests that need it are skipped" >&2
+
+# The report's page is tested in a browser; where none can be had, those tests are skipped.
+chromium:
+	@($(BROWSER)) > /dev/null || ($(INSTALL) --no-install-recommends chromium) || echo "no chromium: tests that need it are skipped" >&2
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -23,6 +23,7 @@ from .artifact import Artifact, write_whole
 from .options import Options
 from .phases import verify_phase
 from .pipeline import FROM_SCHEDULES, PLACING, cpu_steps
+from .record import RecordGraph
 from .reproduce import Snapshot
 from .targets.cpu import emit
 from .targets.cpus import cpu_target, runs_here
@@ -51,7 +52,7 @@ class Compilation:
             target, self.weights, evaluate=evaluate_on_host, measure=measure_here, tell=self._tell, facts=self.facts
         )
         snapshot = Snapshot(self.weights)
-        self.instruments = [*self.instruments, snapshot]
+        self.instruments = [*self.instruments, snapshot, RecordGraph(self.facts)]
         try:
             self.lower(state)
             if self.options.compile_to != "target":

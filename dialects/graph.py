@@ -278,11 +278,12 @@ def flops(group: Group) -> int:
         points = 1
         for extent in need.loop.bounds:
             points *= extent
-        total += points * _body_flops(group.graph.operations[need.loop.results[0]])
+        total += points * arithmetic_of(group.graph.operations[need.loop.results[0]])
     return total
 
 
-def _body_flops(op: ir.Operation) -> int:
+def arithmetic_of(op: ir.Operation) -> int:
+    """Arithmetic operations at one point of a loop operation."""
     if structured.is_contract(op):
         return 2
     return sum(o.name.startswith(("arith.", "math.")) and o.name != "arith.constant" for o in structured.body_ops(op))

@@ -125,6 +125,14 @@ def _bounds_of(maps: Sequence[ir.AffineMap], shapes: Sequence[tuple[int, ...]], 
     return tuple(bounds)
 
 
+def bounds_of(op: ir.Operation) -> tuple[int, ...]:
+    """Extents of the loops of a `linalg.generic` or a `sparse.contract`."""
+    if is_contract(op):
+        return tuple(op.attributes["bounds"])
+    raw = [a.value for a in op.attributes["indexing_maps"]]
+    return _bounds_of(raw, [shape_of(v) for v in op.operands], len(op.attributes["iterator_types"]))
+
+
 def body_ops(op: ir.Operation) -> list[ir.Operation]:
     """Operations of the body of a `linalg.generic`, the final yield included."""
     return [o.operation for o in op.regions[0].blocks[0].operations]

@@ -103,7 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after every phase")
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write what every kernel got, to FILE.json or FILE.html"
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write what every kernel got, to FILE.json, or FILE.html with a picture of the graph; with --verify times are measured",
     )
     parser.add_argument(
         "--trust-pickle", action="store_true", help="load a pickled module, which runs the code that it names"
@@ -300,6 +303,10 @@ def _verify(
                 notes=[first],
             )
     progress.phase_done("verified", time.perf_counter() - start)
+    if options.report is not None:
+        from cocomp.record import measure
+
+        measure(artifact, imported.examples, options.threads)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ class ScheduleContractionsPass(Pass):
                 function.attributes["kernel.winograd"] = winograd_attribute(filtered[0])
             else:
                 function.attributes["kernel.schedule"] = schedule_attribute(tiles)
+            state.facts.setdefault("predicted-cycles", {})[function.attributes["sym_name"].value] = cycles
             if thinned:
                 found = _outlook(contraction, (whole, thinned[0]), (tiles, cycles), names, state)
                 state.facts.setdefault(self.name, {}).update(dict.fromkeys(names, found))

@@ -42,9 +42,11 @@ def test_library_does_not_hide_the_module(tool: Capture, here: Path, monkeypatch
 def test_verify_compares_all_kinds_of_inputs(tool: Capture, models: Path, here: Path):
     done = tool("cocompc", models / "residual.pt2", "--verify", "--threads=2", "--report=r.json", "-o", "out.so")
     assert done.code == 0
-    errors = json.loads((here / "r.json").read_text())["verification"]
-    assert list(errors) == ["example", "random", "structured"]
-    assert max(errors.values()) < 1e-5
+    report = json.loads((here / "r.json").read_text())
+    assert list(report["verification"]) == ["example", "random", "structured"]
+    assert max(report["verification"].values()) < 1e-5
+    assert report["measured"] == {"runs": 10, "threads": 2}
+    assert all(kernel["microseconds"] > 0 for kernel in report["kernels"])
 
 
 def test_verify_takes_a_model_that_follows_it(tool: Capture, models: Path, here: Path):
