@@ -66,7 +66,7 @@ class Compilation:
     def lower(self, state: State, fold: bool = True) -> None:
         """Run the passes of every phase up to the one that the options name."""
         chosen = self.options
-        phases = cpu_steps(fold, chosen.precision, chosen.sparsity, _tuner(chosen), chosen.fast_math)
+        phases = cpu_steps(fold, chosen.precision, chosen.sparsity, _tuner(chosen), chosen.fast_math, chosen.without)
         for number, (reached, steps) in enumerate(phases):
             start = time.perf_counter()
             run_passes([step.what for step in steps], self.module, state, [*self.instruments, VerifyAfter()])

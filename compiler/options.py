@@ -14,6 +14,8 @@ from cocomp.support.diagnostics import UsageError
 from .phases import NAMES
 
 PRECISIONS = ("f32", "f16")
+OPTIONAL = ("rewriting", "fusion", "layout")
+"""What a compilation can do without: scales and algebra, kernels and launches of more than one operator, layouts that are not row-major."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Options:
     tune: float | None = None
     """Seconds to measure schedules for on this machine; 0 to take those in the database and measure nothing, None to take what
     the cost model predicts."""
+    without: tuple[str, ...] = ()
+    """Those of OPTIONAL that are left out, to tell what they bring; in the order of OPTIONAL, each once."""
     compile_to: str = "target"
     """Phase to stop after."""
     tune_database: Path | None = field(default=None, compare=False)
@@ -58,19 +62,23 @@ class Options:
             raise UsageError(f"expected a number of seconds from 0 to tune for, got {self.tune:g}")
         if self.tune is None and self.tune_database is not None:
             raise UsageError("expected --tune=SECONDS with --tune-database; --tune=0 takes what is in it")
+        for name in self.without:
+            if name not in OPTIONAL:
+                raise UsageError(f"cannot do without '{name}': expected some of {', '.join(OPTIONAL)}")
+        object.__setattr__(self, "without", tuple(name for name in OPTIONAL if name in self.without))
         if self.compile_to not in NAMES:
             raise UsageError(f"unknown phase '{self.compile_to}': expected one of {', '.join(NAMES)}")
 
     def __str__(self) -> str:
         chosen = [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.compare]
-        texts = [(n, str(v).lower() if isinstance(v, bool) else str(v)) for n, v in chosen if v not in ("", None)]
-        return " ".join(f"{name.replace('_', '-')}={text}" for name, text in texts)
+        texts = [f"{name.replace('_', '-')}={_format(value)}" for name, value in chosen if value not in ("", None, ())]
+        return " ".join(texts)
 
     @classmethod
     def parse(cls, text: str) -> Options:
         """The options whose text form is `text`."""
         known = {f.name for f in dataclasses.fields(cls) if f.compare}
-        values: dict[str, str | float | bool] = {}
+        values: dict[str, str | float | bool | tuple[str, ...]] = {}
         for item in text.split():
             key, separator, value = item.partition("=")
             name = key.replace("-", "_")
@@ -78,7 +86,7 @@ class Options:
                 raise UsageError(
                     f"unknown option '{item}': expected key=value with a key of {', '.join(sorted(known))}"
                 )
-            read = {"tune": _seconds, "fast_math": _truth}.get(name, str)
+            read = {"tune": _seconds, "fast_math": _truth, "without": names}.get(name, str)
             values[name] = read(value)
         return cls(**values)  # pyright: ignore[reportArgumentType]
 
@@ -91,6 +99,17 @@ class Options:
     def processes(self) -> int:
         """Processes to generate code with."""
         return self.workers or len(os.sched_getaffinity(0))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(filter(None, text.replace(" ", "").split(",")))
+
+
+def _format(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _seconds(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from cocomp.passes.fusion.classify_mapping import ClassifyMappingPass
@@ -65,17 +66,25 @@ def cpu_steps(
     sparsity: str = "auto",
     tuner: TuneContractionsPass | None = None,
     fast_math: bool = False,
+    without: Collection[str] = (),
 ) -> list[tuple[Phase, list[Step]]]:
     """Phases with the steps that lead to them. Without `fold` constants are computed at run time: that is how constants
-    themselves are evaluated. Without `tuner` schedules are those that the cost model predicts to be best."""
-    folding = [
+    themselves are evaluated. Without `tuner` schedules are those that the cost model predicts to be best. `without` names what
+    is not done, so that it can be told what that brings (`options.OPTIONAL`)."""
+    rewriting = [
         Step(FoldScalesPass(), "batch norm becomes part of the weights that precede it"),
         Step(RewriteAlgebraPass(fast_math), "contractions have their final form, and weights can still be combined"),
+    ]
+    folding = [
+        *([] if "rewriting" in without else rewriting),
         Step(FoldConstantsPass(), "what hangs on weights alone is computed now"),
     ]
     narrowing = [Step(NarrowFloatsPass(), "weights are final: they are rounded once")]
     reordering = [Step(ReorderRowsPass(), "weights are final: rows that keep the same columns become neighbours")]
     splitting = [Step(SplitStridesPass(), "weights are final: stride one is what minimal filtering serves")]
+    chaining = [
+        Step(ChainKernelsPass(), "the tasks of kernels are known: what falls into the same units shares a launch")
+    ]
     return [
         (phase("imported"), []),
         (
@@ -111,13 +120,16 @@ def cpu_steps(
                 Step(
                     ClassifyMappingPass(), "operations are final: how each maps elements says what it may be fused with"
                 ),
-                Step(FormGroupsPass(), "decide kernels while tensors still are values"),
+                Step(FormGroupsPass(fuse="fusion" not in without), "decide kernels while tensors still are values"),
             ],
         ),
         (
             phase("laid-out"),
             [
-                Step(SelectLayoutPass(), "kernels are known: each says how it wants its operands"),
+                Step(
+                    SelectLayoutPass(choose="layout" not in without),
+                    "kernels are known: each says how it wants its operands",
+                ),
                 Step(MergeFunctionsPass(), "layouts are part of what makes two kernels equal"),
             ],
         ),
@@ -130,9 +142,7 @@ def cpu_steps(
                 ),
                 *([Step(tuner, "measuring knows what counting cannot")] if tuner else []),
                 *FROM_SCHEDULES,
-                Step(
-                    ChainKernelsPass(), "the tasks of kernels are known: what falls into the same units shares a launch"
-                ),
+                *([] if "fusion" in without else chaining),
                 PLACING,
             ],
         ),

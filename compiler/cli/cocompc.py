@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cocomp import __version__
-from cocomp.options import Options
+from cocomp.options import OPTIONAL, Options, names
 from cocomp.phases import NAMES
 from cocomp.support.diagnostics import CompileError, UsageError
 
@@ -101,6 +101,11 @@ def _parser() -> argparse.ArgumentParser:
         "--tune-database", type=Path, metavar="FILE",
         help="where --tune keeps its results (default: cocomp/tuning.sqlite in the user's cache)",
     )  # fmt: skip
+    parser.add_argument(
+        "--without", type=names, default=(), metavar=",".join(OPTIONAL),
+        help="leave out some of these, to see what they bring: weights and expressions as the model has them, a kernel for every "
+        "operator, row-major tensors",
+    )  # fmt: skip
     parser.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after every phase")
     parser.add_argument(
         "--report",
@@ -153,6 +158,7 @@ def _compile(options: argparse.Namespace) -> int:
         tune=options.tune,
         tune_database=options.tune_database,
         threads=options.threads,
+        without=options.without,
         compile_to=options.compile_to,
         dump_ir=options.dump_ir,
     )

@@ -232,6 +232,7 @@ WRONG = [
     (("-target=linux-arm64", "-mcpu=z80"), "unknown AArch64 processor 'z80': expected one of generic,"),
     (("--precision=f12",), "argument --precision: invalid choice: 'f12'"),
     (("--compile-to=nowhere",), "argument --compile-to: invalid choice: 'nowhere'"),
+    (("--without=tiling",), "cannot do without 'tiling': expected some of rewriting, fusion, layout"),
     (("--threads=-1",), "argument --threads: expected a number from 0, got '-1'"),
     (("--verify=often",), "expected a relative error from 0 to 1 for --verify, got 'often'"),
     (("--verify=2",), "expected a relative error from 0 to 1 for --verify, got '2'"),
