@@ -92,21 +92,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cpu", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "--models",
-        type=_names(MODELS),
+        type=names_of(MODELS),
         default=DEFAULT_MODELS,
         metavar="A,B*",
         help=f"names or patterns: {', '.join(MODELS)}",
     )
-    parser.add_argument("--peers", type=_names(PEERS), default=tuple(PEERS), metavar="A,B", help=", ".join(PEERS))
+    parser.add_argument("--peers", type=names_of(PEERS), default=tuple(PEERS), metavar="A,B", help=", ".join(PEERS))
     parser.add_argument("--no-cocomp", dest="cocomp", action="store_false", help="measure the peers alone")
-    parser.add_argument("--threads", type=_counts, default=tuple(sorted({1, min(2, cpus)})), metavar="1,2")
+    parser.add_argument("--threads", type=counts, default=tuple(sorted({1, min(2, cpus)})), metavar="1,2")
     parser.add_argument("--rounds", type=int, default=DEFAULT_ROUNDS, metavar="N", help="turns of each contender")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
     return parser
 
 
-def _names(known: Mapping[str, object]) -> Callable[[str], tuple[str, ...]]:
+def names_of(known: Mapping[str, object]) -> Callable[[str], tuple[str, ...]]:
     """A parser of names and shell patterns, in the order given, each name once."""
 
     def parse(text: str) -> tuple[str, ...]:
@@ -121,12 +121,13 @@ def _names(known: Mapping[str, object]) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
-def _counts(text: str) -> tuple[int, ...]:
+def counts(text: str) -> tuple[int, ...]:
+    """A parser of numbers of threads, as many as there are processors at most."""
     cpus = len(os.sched_getaffinity(0))
-    counts = tuple(int(part) for part in text.split(","))
-    if not all(1 <= count <= cpus for count in counts):
+    found = tuple(int(part) for part in text.split(","))
+    if not all(1 <= count <= cpus for count in found):
         raise argparse.ArgumentTypeError(f"expected numbers from 1 to {cpus}, got {text}")
-    return counts
+    return found
 
 
 if __name__ == "__main__":

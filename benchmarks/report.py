@@ -89,16 +89,16 @@ def _latency(run: Run) -> Table:
     for model, threads in run.contests():
         medians = run.medians(model, threads)
         fastest = best({name: value for name, value in medians.items() if name != COCOMP.name})
-        row = [model, str(threads), *(_number(medians.get(name)) for name in run.contenders)]
+        row = [model, str(threads), *(number(medians.get(name)) for name in run.contenders)]
         row.append(TITLES[fastest] if fastest else ABSENT)
-        row += [_number(run.ratio(judged, model, threads))] if judged else []
+        row += [number(run.ratio(judged, model, threads))] if judged else []
         subject = judged or fastest
         row.append(_share(run, model, threads, medians.get(subject) if subject else None))
         rows.append(tuple(row))
     for threads in sorted({threads for _, threads in run.contests()}):
-        ratios = (_number(run.mean_ratio(name, threads)) for name in run.contenders)
+        ratios = (number(run.mean_ratio(name, threads)) for name in run.contenders)
         row = ["geometric mean / best peer", str(threads), *ratios, ""]
-        row += [_number(run.mean_ratio(judged, threads))] if judged else []
+        row += [number(run.mean_ratio(judged, threads))] if judged else []
         rows.append((*row, ""))
     headers.append(f"{TITLES[judged] if judged else 'best peer'}: share of FMA peak")
     return Table(
@@ -116,11 +116,11 @@ def _details(run: Run) -> Table:
         if (time := result.milliseconds) is None:
             continue
         row = (result.model, str(result.threads), TITLES[result.contender])
-        row += (_number(time.median), _number(time.minimum), _number(time.p90))
-        row += (f"{result.error:.1e}" if result.error is not None else ABSENT, _number(result.load_milliseconds))
+        row += (number(time.median), number(time.minimum), number(time.p90))
+        row += (f"{result.error:.1e}" if result.error is not None else ABSENT, number(result.load_milliseconds))
         sizes = (result.peak_bytes, result.artefact_bytes, run.facts[result.model].weight_bytes)
-        row += tuple(_number(size / 1e6 if size is not None else None) for size in sizes)
-        rows.append((*row, _number(result.compile_seconds)))
+        row += tuple(number(size / 1e6 if size is not None else None) for size in sizes)
+        rows.append((*row, number(result.compile_seconds)))
     return Table("Details (error: max|error| / max|reference| against PyTorch)", headers, tuple(rows))
 
 
@@ -133,8 +133,8 @@ def _layers(run: Run) -> Table:
             f"{layer.model} {layer.layer}",
             str(layer.threads),
             layer.kind,
-            _number(layer.microseconds),
-            _number(rate),
+            number(layer.microseconds),
+            number(rate),
         )
         rows.append((*row, f"{share:.0%}" if share is not None else ABSENT))
     headers = ("layer", "threads", "kernel", "us", "GFLOP/s", "share of peak")
@@ -159,7 +159,8 @@ def _packages(contender: str) -> list[str]:
     return [*requirements.packages, *requirements.alone] if requirements else []
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Three digits, and all of those before the point; ABSENT without a value."""
     if value is None:
         return ABSENT
     return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"

@@ -146,6 +146,6 @@ SPARSE_PEERS: dict[str, Contender] = {
 }
 """Who skips zeros, and who shows what is gained by it."""
 
-COCOMP = Contender("cocomp", "cocomp", None, to_cocomp, "benchmarks.peers.cocomp_adapter:Cocomp", reads=None)
+COCOMP = Contender("cocomp", "cocomp", None, to_cocomp(), "benchmarks.peers.cocomp_adapter:Cocomp", reads=None)
 DENSE = replace(COCOMP, name="dense", title="cocomp, not pruned")
 """For the network that a pruned one was made of."""

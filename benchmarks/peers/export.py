@@ -123,16 +123,22 @@ def _run_pnnx(sources: Sources, environment: Environment, output: Path) -> None:
         Path(scratch, "b.param").rename(output)
 
 
-def to_cocomp(sources: Sources, environment: Environment, directory: Path) -> Artefact:
-    """The zoo's module, or a pruned one, to a shared library. Never cached: it is what is being worked on."""
-    output, log = directory / "model.so", directory / "convert.log"
-    output.unlink(missing_ok=True)
-    command = [str(environment.python), "-m", "benchmarks.peers.cocomp_adapter", sources.name, str(output)]
-    done = run_logged(command, log, cwd=REPOSITORY)
-    if not done.succeeded or not output.exists():
-        raise ExportError(f"cocomp failed: {done.reason}")
-    told = json.loads(log.read_text().splitlines()[-1])
-    return replace(_artefact(output), compile_seconds=told["compile_seconds"], weight_bytes=told["weight_bytes"])
+def to_cocomp(*without: str) -> Converter:
+    """The zoo's module, or a pruned one, to a shared library, `without` some of what the compiler does (`Options.without`).
+    Never cached: it is what is being worked on."""
+
+    def convert(sources: Sources, environment: Environment, directory: Path) -> Artefact:
+        output, log = directory / "model.so", directory / "convert.log"
+        output.unlink(missing_ok=True)
+        module = "benchmarks.peers.cocomp_adapter"
+        command = [str(environment.python), "-m", module, sources.name, str(output), *without]
+        done = run_logged(command, log, cwd=REPOSITORY)
+        if not done.succeeded or not output.exists():
+            raise ExportError(f"cocomp failed: {done.reason}")
+        told = json.loads(log.read_text().splitlines()[-1])
+        return replace(_artefact(output), compile_seconds=told["compile_seconds"], weight_bytes=told["weight_bytes"])
+
+    return convert
 
 
 def own_environment() -> Environment:

@@ -1,0 +1,229 @@
+"""What rewriting, fusion and layouts bring, one after the other: latency, kernels and memory of the same models.
+
+    python -m benchmarks.graph --models resnet50,gpt2 --threads 1,2 --json result.json
+
+The plain road is cocomp without the three (`cocompc --without=rewriting,fusion,layout`), on the same kernels. It folds no
+scale into weights and rewrites no expression; what hangs on weights alone is computed by the compiler all the same. Every
+operator of the model as `torch.export` gives it is a kernel of its own (batch norm, softmax and GELU are one each, a bias is
+part of its convolution), and so is every padding, transpose, slice and part of a concatenation, while reshapes, broadcasts and
+contiguous slices cost nothing. Tensors are row-major, and copied where a kernel needs rows contiguous. Each stage adds to the one before it; the
+last is what cocompc does by default.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from benchmarks import contest, machine
+from benchmarks.cpu import counts, names_of
+from benchmarks.models import MODELS
+from benchmarks.peers.catalogue import COCOMP, Contender
+from benchmarks.peers.export import to_cocomp
+from benchmarks.peers.sources import ExportError, ensure_sources
+from benchmarks.report import ABSENT, Table, number, show
+from benchmarks.timing import geometric_mean
+from cocomp.runtime.manifest import read_manifest
+
+DEFAULT_MODELS = ("resnet50", "mobilenet_v2", "efficientnet_b0", "bert_base", "vit_b_16", "swin_t", "gpt2")
+DEFAULT_ROUNDS = 9
+TOLERANCE = (
+    1e-3  # of the greatest output: all stages have the same arithmetic but for its order and the minimal filtering
+)
+RUNS = 3  # at least so many of a turn are timed
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A compilation `without` some of `cocomp.options.OPTIONAL`."""
+
+    name: str
+    title: str
+    without: tuple[str, ...]
+
+    @property
+    def contender(self) -> Contender:
+        return replace(COCOMP, name=self.name, title=f"cocomp, {self.title}", convert=to_cocomp(*self.without))
+
+
+STAGES = (
+    Stage("plain", "plain", ("rewriting", "fusion", "layout")),
+    Stage("rewriting", "+ rewriting", ("fusion", "layout")),
+    Stage("fusion", "+ fusion", ("layout",)),
+    Stage("everything", "+ layout", ()),
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of a compiled model: kernels that a run executes, launches that they share, and bytes of intermediate tensors at their
+    peak."""
+
+    kernels: int
+    launches: int
+    arena_bytes: int
+
+    @property
+    def text(self) -> str:
+        """The kernels, and the launches where these are fewer."""
+        return str(self.kernels) if self.launches == self.kernels else f"{self.kernels} in {self.launches}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A model at all stages, by name. `reasons` are of those that could not take part."""
+
+    model: str
+    sizes: Mapping[str, Sizes]
+    results: tuple[contest.Result, ...]
+    reasons: Mapping[str, str]
+
+    def medians(self, threads: int) -> dict[str, float]:
+        """Milliseconds by stage."""
+        found = (r for r in self.results if r.threads == threads and r.milliseconds)
+        return {r.contender: r.milliseconds.median for r in found if r.milliseconds}
+
+    def gain(self, before: str, after: str, threads: int) -> float | None:
+        """The speed-up of one stage over another; None unless both ran."""
+        medians = self.medians(threads)
+        return medians[before] / medians[after] if {before, after} <= medians.keys() else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that one run of the benchmark found out."""
+
+    machine: machine.Machine
+    rounds: int
+    threads: tuple[int, ...]
+    outcomes: tuple[Outcome, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """For json.dump."""
+        models = [
+            {
+                "model": outcome.model,
+                "sizes": {name: asdict(sizes) for name, sizes in outcome.sizes.items()},
+                "results": [asdict(result) for result in outcome.results],
+                "reasons": dict(outcome.reasons),
+            }
+            for outcome in self.outcomes
+        ]
+        return {"machine": self.machine.to_json(), "rounds": self.rounds, "models": models}
+
+
+def run(models: Sequence[str], thread_counts: Sequence[int], rounds: int, progress: Callable[[str], None]) -> Run:
+    """Compiles every model at every stage and times the stages in turns; a stage that fails costs a line, not the run."""
+    progress("measuring the machine")
+    ceilings = machine.measure(tuple(thread_counts))
+    outcomes = [_outcome(model, thread_counts, rounds, progress) for model in models]
+    return Run(ceilings, rounds, tuple(thread_counts), tuple(outcomes))
+
+
+def _outcome(model: str, thread_counts: Sequence[int], rounds: int, progress: Callable[[str], None]) -> Outcome:
+    progress(f"{model}: exporting")
+    try:
+        sources = ensure_sources(model, ())
+    except ExportError as error:
+        return Outcome(model, {}, (), {stage.name: str(error) for stage in STAGES})
+    entries, reasons = contest.prepare([stage.contender for stage in STAGES], sources, progress)
+    results: list[contest.Result] = []
+    for threads in thread_counts:
+        found = contest.hold(entries, threads, rounds, progress, TOLERANCE, RUNS)
+        times = [f"{r.contender} {r.milliseconds.median:.3g} ms" for r in found if r.milliseconds]
+        progress(f"{model}, {threads} thread{'s' * (threads > 1)}: {', '.join(times)}")
+        results += found
+    sizes = {entry.contender.name: _sizes(entry.artefact.path) for entry in entries}
+    for entry in entries:
+        entry.artefact.path.unlink()  # as large as the weights, and never used again
+    return Outcome(model, sizes, tuple(results), reasons)
+
+
+def _sizes(artefact: Path) -> Sizes:
+    raw = read_manifest(artefact, check=False).raw
+    return Sizes(len(raw["dispatches"]), raw["launches"], raw["arena_bytes"])
+
+
+def tables(found: Run) -> list[Table]:
+    """Latency, kernels and memory, who did not compete and why."""
+    return [table for table in (_latency(found), _kernels(found), _absent(found)) if table.rows]
+
+
+def _latency(found: Run) -> Table:
+    """Medians, the gain of each stage over the one before, and that of all over the first."""
+    first, *others = STAGES
+    headers = ["model", "threads", f"{first.title} ms"]
+    for stage in others:
+        headers += [f"{stage.title} ms", "gain"]
+    pairs = [*zip(STAGES, others, strict=False), (first, STAGES[-1])]
+    rows: list[tuple[str, ...]] = []
+    for threads in found.threads:
+        gains = [[outcome.gain(a.name, b.name, threads) for a, b in pairs] for outcome in found.outcomes]
+        for outcome, own in zip(found.outcomes, gains, strict=True):
+            medians = outcome.medians(threads)
+            rows.append((outcome.model, str(threads), *_alternate([medians.get(s.name) for s in STAGES], own)))
+        complete = [own for own in gains if None not in own]
+        means = [geometric_mean([g for g in column if g]) for column in zip(*complete, strict=True)]
+        if means:
+            rows.append(("geometric mean", str(threads), *_alternate([None] * len(STAGES), means)))
+    title = "Median milliseconds (gain: over the stage before; all: of the last stage over the first)"
+    return Table(title, (*headers, "all"), tuple(rows))
+
+
+def _alternate(medians: Sequence[float | None], gains: Sequence[float | None]) -> list[str]:
+    """The cells of a row: a median, then median and gain for each stage that follows, then the gain of all."""
+    cells = [number(medians[0])]
+    for median, gain in zip(medians[1:], gains, strict=False):
+        cells += [number(median), f"{gain:.2f}" if gain else ABSENT]
+    return [*cells, f"{gains[-1]:.2f}" if gains[-1] else ABSENT]
+
+
+def _kernels(found: Run) -> Table:
+    titles = [stage.title for stage in STAGES]
+    headers = ("model", *(f"{t}: kernels" for t in titles), *(f"{t}: MB" for t in titles), "error")
+    rows: list[tuple[str, ...]] = []
+    for outcome in found.outcomes:
+        sizes = [outcome.sizes.get(stage.name) for stage in STAGES]
+        errors = [result.error for result in outcome.results if result.error is not None]
+        row = (outcome.model, *(s.text if s else ABSENT for s in sizes))
+        row += tuple(f"{s.arena_bytes / 1e6:.2f}" if s else ABSENT for s in sizes)
+        rows.append((*row, f"{max(errors):.1e}" if errors else ABSENT))
+    title = "Kernels (n in m: n in m launches), peak memory of activations (error: max|error| / max|reference| against PyTorch)"
+    return Table(title, headers, tuple(rows))
+
+
+def _absent(found: Run) -> Table:
+    titles = {stage.name: stage.title for stage in STAGES}
+    rows: list[tuple[str, ...]] = []
+    for outcome in found.outcomes:
+        rows += [(outcome.model, ABSENT, titles[name], reason) for name, reason in outcome.reasons.items()]
+        rows += [(r.model, str(r.threads), titles[r.contender], r.reason) for r in outcome.results if r.reason]
+    return Table("Did not compete", ("model", "threads", "stage", "reason"), tuple(rows))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.graph", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--models", type=names_of(MODELS), default=DEFAULT_MODELS, metavar="A,B*",
+        help=f"names or patterns: {', '.join(MODELS)}",
+    )  # fmt: skip
+    parser.add_argument("--threads", type=counts, default=(1,), metavar="1,2")
+    parser.add_argument("--rounds", type=int, default=DEFAULT_ROUNDS, metavar="N", help="turns of each stage")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args(arguments)
+    found = run(options.models, options.threads, options.rounds, _say)
+    print(machine.describe(found.machine))
+    show(tables(found))
+    if options.json:
+        options.json.write_text(json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(f"benchmarks.graph: {line}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
