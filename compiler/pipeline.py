@@ -29,6 +29,7 @@ from cocomp.passes.tensor.fold_constants import FoldConstantsPass
 from cocomp.passes.tensor.fold_scales import FoldScalesPass
 from cocomp.passes.tensor.narrow_floats import NarrowFloatsPass
 from cocomp.passes.tensor.rewrite_algebra import RewriteAlgebraPass
+from cocomp.passes.tensor.share_pads import SharePadsPass
 from cocomp.passes.tensor.split_results import SplitResultsPass
 from cocomp.passes.tensor.split_strides import SplitStridesPass
 from cocomp.passes.tensor.trim_padding import TrimPaddingPass
@@ -107,6 +108,7 @@ def cpu_steps(
                 Step(
                     TurnRollsPass(), "concatenations are copied part by part, what only moves values is read in place"
                 ),
+                Step(SharePadsPass(), "who reads what is final: a border is written with the tensor that it is around"),
                 Step(CLEAN, "drop what folding left behind"),
             ],
         ),

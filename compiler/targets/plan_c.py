@@ -106,13 +106,21 @@ def _launch(
         table.kernels[_name(op)] = (len(op.operands), scratch > 0)
         values = [places[v] if v in local else f"a[{used.index(places[v])}]" for v in op.operands]
         values += [f"scratch + {taken}" if taken else "scratch"] if scratch else []
-        whole = "first, last" if len(launch) == 1 else f"u * {tasks[op] // units}, (u + 1) * {tasks[op] // units}"
-        calls.append(f"{_name(op)}({', '.join([*values, whole])});")
+        calls.append(f"{_name(op)}({', '.join([*values, _range(tasks[op], units, len(launch))])});")
     body = calls[0] if len(launch) == 1 else f"for (int64_t u = first; u < last; u++) {{ {' '.join(calls)} }}"
     runner = table.runners.setdefault(body, f"run_{len(table.runners)}")
     table.prepared += "once" in attributes
     table.dispatches.append(f"{{{runner}, {units}, {len(table.arguments)}, {len(used)}}}")
     table.arguments += used
+
+
+def _range(tasks: int, units: int, kernels: int) -> str:
+    """Tasks of one of several kernels that unit `u` runs; the last unit takes what is over."""
+    if kernels == 1:
+        return "first, last"
+    each = tasks // units
+    last = f"(u + 1) * {each}" if each * units == tasks else f"u + 1 < {units} ? (u + 1) * {each} : {tasks}"
+    return f"u * {each}, {last}"
 
 
 def _name(op: ir.Operation) -> str:

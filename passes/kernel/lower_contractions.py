@@ -19,6 +19,7 @@ from cocomp.support.passes import Pass, State
 from . import _builder as b
 from . import _function
 from ._accumulators import Accumulators
+from ._ahead import MIN_BYTES, STREAM_AHEAD, prefetch_following
 from ._border import with_border
 from ._builder import Index
 from ._contraction import Contraction, encoding_of, read_contraction, schedule_of
@@ -112,8 +113,7 @@ class _Lowering:
         task, at = _function.task_loop(self.kernel)
         with at:
             tasks = with_border(group, self.kernel, self.schedule.lanes, task, tasks, lambda: self._task(task))
-        if group.root.name != "tensor.pad":
-            _function.describe_walks(self.kernel, group, shape.nest, shape.axes, self._digits())
+        _function.describe_walks(self.kernel, group, shape.nest, shape.axes, self._digits())
         _function.finish(self.kernel, group, tasks, self._facts())
 
     def _table_entries(self) -> int:
@@ -234,7 +234,12 @@ class _Lowering:
                 at[shape.row] = row
             columns = self._pieces(number) if self.schedule.band else self._columns(number)
             is_last = segment is self.schedule.segments[-1]
-            b.loop(tiles[0], tiles[1], 1, lambda tile: self._tile(segment, tuple(at), tile, columns, is_last))
+
+            def tile_body(tile: Index) -> None:
+                turn = _subtract(tile, tiles[0]) if self._asks_ahead else None
+                self._tile(segment, tuple(at), tile, columns, is_last, turn)
+
+            b.loop(tiles[0], tiles[1], 1, tile_body)
 
         b.loop(groups[0], groups[1], 1, group_body)
 
@@ -246,6 +251,17 @@ class _Lowering:
         base = b.mul(number, 3)
         first, last, values = (self._table(spans, b.add(base, i)) for i in range(3))
         return first, last, values
+
+    @property
+    def _asks_ahead(self) -> bool:
+        """Whether weights are asked for before they are needed: they come from beyond the L1 cache."""
+        shape, schedule = self.shape, self.schedule
+        if not shape.constant_weight or schedule.band:
+            return False
+        bytes_ = (
+            schedule.padded_rows * shape.extent(shape.outer_rows) * shape.extent(shape.columns) * shape.element_bytes
+        )
+        return bytes_ >= MIN_BYTES
 
     def _pieces(self, number: Index) -> tuple[Index, Index]:
         """(first, last) piece of a band."""
@@ -264,6 +280,7 @@ class _Lowering:
         tile: Index,
         columns: Columns,
         is_last: bool,
+        turn: Index | None,
     ) -> None:
         dims = list(at)
         for (dim, step), number in zip(self._tile_steps.items(), b.decode(tile, self._tile_extents), strict=True):
@@ -276,7 +293,7 @@ class _Lowering:
         kind = ir.VectorType.get([self.schedule.lanes], self.element)
         zero = self.kernel.evaluator.once.get(("zero", str(kind)), lambda: b.zero(kind))
         start = [zero] * (len(registers.parts) * registers.scalars)
-        self._write(registers, dims, self._multiply(registers, dims, columns, start))
+        self._write(registers, dims, self._multiply(registers, dims, columns, start, turn))
 
     def _band(self, registers: _Registers, dims: list[Index | None], pieces: tuple[Index, Index]) -> None:
         """A band of rows, piece by piece; its accumulators are in memory in between."""
@@ -305,8 +322,10 @@ class _Lowering:
         dims: list[Index | None],
         columns: tuple[Index, Index, Index],
         start: Sequence[ir.Value],
+        turn: Index | None = None,
     ) -> list[ir.Value]:
-        """Accumulators [register][scalar] over all columns, added to what they start with."""
+        """Accumulators [register][scalar] over all columns, added to what they start with. `turn` counts the tiles that
+        read the same weights, where the weights of the next ones are to be asked for."""
         shape, lanes = self.shape, self.schedule.lanes
         x, w = self._x, self._w
         zeros = dict.fromkeys(shape.columns, 0)
@@ -325,6 +344,11 @@ class _Lowering:
                 scalars, scalar_at, scalar_step = x, place, step
             if self.schedule.prefetch:
                 self._prefetch(place, step)
+            if turn is not None:
+                done, count = _subtract(column, first), _subtract(last, first)
+                ahead = count if self.schedule.pixel_block > 1 else STREAM_AHEAD
+                end = b.add(values, b.mul(ahead, registers.rows))
+                prefetch_following(w, end, count, registers.rows, turn, self.schedule.pixel_block, done)
             after = list(totals)
             for s in range(registers.scalars):
                 spread = b.splat(memref.load(scalars, [b.value(b.add(scalar_at, s * scalar_step))]), lanes)

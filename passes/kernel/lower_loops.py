@@ -91,8 +91,7 @@ class _Lowering:
         task, at = _function.task_loop(self.kernel)
         with at:
             tasks = with_border(self.group, self.kernel, self.lanes, task, tasks, lambda: self._compute(task))
-        if tasks == self.schedule.tasks:
-            _function.describe_walks(self.kernel, self.group, self.made, self.axes, self._digits())
+        _function.describe_walks(self.kernel, self.group, self.made, self.axes, self._digits())
         _function.finish(self.kernel, self.group, tasks, self._facts())
 
     # What the schedule wants to know ----------------------------------------------------------------------------------

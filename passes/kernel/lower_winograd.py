@@ -14,6 +14,7 @@ from cocomp.support.passes import Pass, State
 
 from . import _builder as b
 from . import _function
+from ._ahead import MIN_BYTES, prefetch_following
 from ._border import with_border
 from ._builder import Index
 from ._contraction import Contraction, read_contraction
@@ -201,7 +202,7 @@ class _Lowering:
 
             def tiles(first: Index) -> None:
                 slot = b.add(b.mul(number, self.schedule.tiles), first)
-                totals = self._multiply(segment, b.mul(slot, self.pitch), u)
+                totals = self._multiply(segment, b.mul(slot, self.pitch), u, b.floordiv(first, pixels))
                 for p in range(pixels):
                     for v in range(segment.vectors):
                         at = b.add(b.mul(b.add(slot, p), self.width), self.products_at + v * self.schedule.lanes)
@@ -211,7 +212,13 @@ class _Lowering:
 
         b.loop(0, POINTS, 1, point)
 
-    def _multiply(self, segment: Segment, v_at: Index, u_at: Index) -> list[ir.Value]:
+    @property
+    def _asks_ahead(self) -> bool:
+        """Whether the weights of the next point are asked for: passes share them, and they come from afar."""
+        size = POINTS * self.channels * self.shape.extent(self.shape.row) * self.shape.element_bytes
+        return self.schedule.tiles >= 2 * self.schedule.pixels and size >= MIN_BYTES
+
+    def _multiply(self, segment: Segment, v_at: Index, u_at: Index, turn: Index) -> list[ir.Value]:
         lanes, pixels, size = self.schedule.lanes, self.schedule.pixels, segment.vectors * self.schedule.lanes
         u_buffer = list(self.kernel.body.arguments)[self.shape.w_argument]
         zero = self.kernel.evaluator.once.get(("zero", str(self.kind)), lambda: b.zero(self.kind))
@@ -222,6 +229,11 @@ class _Lowering:
             registers = [
                 vector.load(self.kind, u_buffer, [b.value(b.add(place, v * lanes))]) for v in range(segment.vectors)
             ]
+            if self._asks_ahead:
+                turns = self.schedule.tiles // pixels
+                prefetch_following(
+                    u_buffer, b.add(u_at, self.channels * size), self.channels, size, turn, turns, channel
+                )
             source = b.add(v_at, channel)
             for p in range(pixels):
                 scalar = memref.load(self.kernel.scratch, [b.value(b.add(source, p * self.pitch))])

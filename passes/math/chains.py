@@ -159,7 +159,8 @@ def _chain(numbers: range, steps: Sequence[Step], limits: Limits, kept: Containe
     if not before & members[-1].reads:
         return None
     weights = [sum(s.constants.values()) for s in members]
-    if sum(weights) - max(weights) > limits.cache_bytes:  # one alone is read as it would be without the others
+    others = sum(weights) - max(weights)  # one alone is read as it would be without the others
+    if others > limits.cache_bytes // 16 and sum(weights) > limits.cache_bytes:
         return None
     for units in _units(members, limits):
         local = _slices(numbers, steps, units, kept)

@@ -18,6 +18,10 @@ SMALL_ELEMENTS = 1024
 TASK_ELEMENTS = 4096
 """Elements that make a task worth handing out; more and smaller ones, which are handed out several at a time, have more in
 common with the tasks of neighbours."""
+WINDOW = 32
+"""Elements of a sum from which on it is not a window of many."""
+SUMMED_ALONE = 3 << 12
+"""Registers that one thread adds up in about the time that it takes to tell others."""
 UNROLL_REDUCTION = 64
 """Iterations up to which a reduction inside a register tile is unrolled."""
 TILE_POINTS = 8
@@ -106,9 +110,11 @@ def schedule_loops(
     if across is not None and not tile:
         full = bounds[across] // lanes
         vectors = next((u for u in (4, 2) if full % u == 0 and full >= u), 1) if own else 1
-    task_dims, loop_dims, steps = _tasks(
-        outer, across, tile, bounds, lanes * vectors, _product(bounds, range(len(bounds)))
-    )
+    points, results = _product(bounds, range(len(bounds))), _product(bounds, outer)
+    # What sums up a small image has to wait for the others before and after: that takes longer than doing it alone.
+    whole = points < 2 * TASK_ELEMENTS or (len(own) == 1 and results * WINDOW <= points <= SUMMED_ALONE * lanes)
+    wanted = 1 if whole else min(MIN_TASKS, points // SMALL_ELEMENTS)
+    task_dims, loop_dims, steps = _tasks(outer, across, tile, bounds, lanes * vectors, wanted)
     return LoopSchedule(tuple(bounds), across, tuple(inside), task_dims, loop_dims, steps, tile, vectors, unroll, lanes)
 
 
@@ -207,12 +213,11 @@ def _tasks(
     tile: dict[int, int],
     bounds: Sequence[int],
     vector_step: int,
-    points: int,
+    wanted: int,
 ) -> tuple[tuple[int, ...], tuple[int, ...], dict[int, int]]:
     """(task dims, loop dims, iterations of a task): outer dimensions become tasks until there are enough of them, so that a
     task writes neighbours in memory."""
     order = [d for d in outer if d != across]
-    wanted = min(MIN_TASKS, points // SMALL_ELEMENTS) if points >= 2 * TASK_ELEMENTS else 1
     task_dims: list[int] = []
     steps: dict[int, int] = {}
     count = 1
@@ -245,6 +250,9 @@ def _tasks(
     return tuple(task_dims), tuple(loop_dims), steps
 
 
-def even_step(extent: int, step: int) -> int:
-    """A step of nearly that size which divides the extent, if there is one: kernels that are cut alike can share a launch."""
-    return next((s for s in range(step, (step - 1) // 2, -1) if extent % s == 0), step)
+def even_step(extent: int, step: int, inner: int = 1) -> int:
+    """A step of nearly that size which divides the extent, and of which `inner` is a multiple or a part, if there is one: kernels
+    that are cut alike can share a launch."""
+    return next(
+        (s for s in range(step, (step - 1) // 2, -1) if extent % s == 0 and (inner % s == 0 or s % inner == 0)), step
+    )

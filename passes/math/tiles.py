@@ -137,9 +137,10 @@ def _schedules(work: Work, unit: VectorUnit, tile: Tile, along_pixels: bool) -> 
     else:
         segments = split_rows(work.rows, tile.rows, row_lanes)
     tiles = work.tiles(tile.pixels * pixel_lanes, tile.lines)
+    inner = -(-work.lines // tile.lines) * -(-work.pixels // (tile.pixels * pixel_lanes))
     cycles = tile.cycles * work.outer_rows * work.batches
     wanted = max(1, min(TASKS_WANTED, int(cycles / TASK_CYCLES)))
-    blocks = _blocks(work, sum(s.groups for s in segments), share, tiles, wanted, unit.l2_bytes)
+    blocks = _blocks(work, sum(s.groups for s in segments), share, tiles, inner, wanted, unit.l2_bytes)
     prefetch = _foresees_nothing(work, share, unit)
     return [
         TileSchedule(
@@ -314,9 +315,12 @@ def _column_cycles(work: Work, rows: int, registers: int, lanes: int, brought: f
     return column
 
 
-def _blocks(work: Work, groups: int, share: float, tiles: int, wanted: int, l2_bytes: int) -> list[tuple[int, int]]:
+def _blocks(
+    work: Work, groups: int, share: float, tiles: int, inner: int, wanted: int, l2_bytes: int
+) -> list[tuple[int, int]]:
     """(register tiles of pixels, row groups) of a task, the best first: enough tasks, the input of a task in the L2 cache, and
-    the least traffic: every block of pixels reads all weights of its rows, every block of rows all its pixels."""
+    the least traffic: every block of pixels reads all weights of its rows, every block of rows all its pixels. Where all of it
+    stays in the cache blocks are of pixels, as those of the layers around."""
     all_groups = groups * work.outer_rows
     weight_bytes = work.weight_bytes * share
     fewest = max(1, round(work.input_bytes / (0.4 * l2_bytes)))
@@ -325,9 +329,12 @@ def _blocks(work: Work, groups: int, share: float, tiles: int, wanted: int, l2_b
         blocks = min(tiles, fewest << power)
         row_blocks = min(all_groups, -(-wanted // (blocks * work.batches)))
         few = blocks * row_blocks * work.batches < wanted
-        candidates.append((few, weight_bytes * blocks + work.input_bytes * row_blocks, blocks, row_blocks))
+        traffic = weight_bytes * blocks + work.input_bytes * row_blocks
+        if weight_bytes + work.input_bytes <= 0.6 * l2_bytes:
+            traffic = -min(blocks, wanted)
+        candidates.append((few, traffic, blocks, row_blocks))
     cuts = (
-        (even_step(tiles, -(-tiles // blocks)), -(-all_groups // row_blocks))
+        (even_step(tiles, -(-tiles // blocks), inner), -(-all_groups // row_blocks))
         for _, _, blocks, row_blocks in sorted(candidates)
     )
     return list(dict.fromkeys(cuts))

@@ -40,3 +40,21 @@ func.func @main(%x: tensor<32x9xf32>, %w: tensor<7x32xf32> {sparse.name = "w"}) 
   %y = "sparse.contract"(%x, %w) {maps = [#x, #w, #y], bounds = array<i64: 5, 7, 32>} : (tensor<32x9xf32>, tensor<7x32xf32>) -> tensor<7x5xf32>
   return %y : tensor<7x5xf32>
 }
+
+// -----
+
+// Weights from beyond the L2 cache are asked for while others are multiplied with several tiles of pixels.
+
+#x = affine_map<(p, r, c) -> (p, c)>
+#w = affine_map<(p, r, c) -> (r, c)>
+#y = affine_map<(p, r, c) -> (p, r)>
+
+// CHECK-LABEL: func.func private @group_0(
+//       CHECK: scf.for %[[COLUMN:[^ ]+]] = %{{.+}} to %{{.+}} step %{{.+}} iter_args(
+//       CHECK:   vector.load %[[W:.+]][%{{.+}}]
+//       CHECK:   memref.prefetch %[[W]][%{{.+}}], read, locality<3>, data
+//       CHECK:   math.fma
+func.func @main(%x: tensor<96x512xf32>, %w: tensor<256x512xf32> {sparse.name = "w"}) -> tensor<96x256xf32> {
+  %y = "sparse.contract"(%x, %w) {maps = [#x, #w, #y], bounds = array<i64: 96, 256, 512>} : (tensor<96x512xf32>, tensor<256x512xf32>) -> tensor<96x256xf32>
+  return %y : tensor<96x256xf32>
+}
