@@ -225,6 +225,26 @@ def _walks_as_one(position: Expr, outer: int, inner: int, bounds: Sequence[int])
     return not hidden and position.coefficient(outer) == position.coefficient(inner) * bounds[inner]
 
 
+def join_windows(nest: Nest) -> affine.Split | None:
+    """Join each window with the dimension of the result that places it, where a reduction over windows follows a contraction.
+
+    Windows that lie side by side walk the contraction's points as plain dimensions do; the result is at their quotients, the
+    place in a window is the remainder. None where there is no such reduction, or where windows overlap or leave gaps.
+    """
+    if [need.loop.contraction for need in nest.reductions] != [True, False]:
+        return None
+    positions = nest.reductions[0].point
+    order: list[int] = []
+    for inner in nest.own_dims[1]:
+        walked = next((e for e in positions if e.coefficient(inner) == 1), Expr())
+        outer = next((d for d in range(nest.n_root) if walked.coefficient(d) == nest.bounds[inner]), None)
+        if outer is None or outer in order:
+            return None
+        order += [outer, inner]
+    cut = merge_dims(nest.bounds, order, positions)
+    return cut if order and len(cut.bounds) == len(nest.bounds) - len(order) // 2 else None
+
+
 def domain(nest: Nest) -> frozenset[int]:
     """Dimensions of the result that all reductions share: one point of the domain computes every reduction once.
 

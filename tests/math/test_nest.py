@@ -247,6 +247,38 @@ def test_each_point_of_the_domain_computes_a_reduction_once(case: tuple[Graph, i
         assert len(table) == points
 
 
+def pooled(extent: int, window: int, stride: int) -> nest.Nest:
+    """One row of a contraction with three taps, windows of whose result are reduced."""
+    i, (n, c, k) = affine.dim(0), dims(3)
+    outputs = (extent - window) // stride + 1
+    taps = Loop((extent, 3), (True, False), (0, 1), ((i + affine.dim(1),), (affine.dim(1),)), (2,), ((i,),), True)
+    pool = Loop((1, outputs, window), (True, True, False), (2,), ((c * stride + k,),), (3,), ((n, c),))
+    values: dict[int, Definition] = {0: Leaf((extent + 2,)), 1: Leaf((3,)), 2: taps, 3: pool}
+    made, _ = nest.split(nest.demand(3, dims(2), (1, outputs), values))
+    return made
+
+
+@pytest.mark.parametrize(("extent", "window"), [(8, 2), (9, 2), (11, 4), (6, 3)])
+def test_windows_side_by_side_are_one_dimension(extent: int, window: int) -> None:
+    """The contraction is walked by a plain dimension, as far as whole windows reach."""
+    made = pooled(extent, window, window)
+    cut = nest.join_windows(made)
+    assert cut is not None
+    joined = nest.refine(made, cut)
+    contraction, pool = joined.reductions
+    assert joined.n_root == 1
+    assert joined.bounds == [extent // window * window, 3]
+    assert contraction.point == dims(2)
+    pixel = affine.dim(0)
+    place = (affine.floordiv(pixel, window, joined.bounds), affine.mod(pixel, window, joined.bounds))
+    assert pool.point[1:] == place
+
+
+@pytest.mark.parametrize(("window", "stride"), [(3, 2), (2, 3), (9, 9)])
+def test_windows_that_overlap_or_leave_gaps_or_stand_alone_are_not_joined(window: int, stride: int) -> None:
+    assert nest.join_windows(pooled(9, window, stride)) is None
+
+
 def test_a_softmax_is_one_nest() -> None:
     graph = Graph()
     x = graph.leaf((3, 8))
