@@ -11,9 +11,11 @@ from cocomp.dialects import graph as graphs
 from cocomp.dialects import sparse, structured
 from cocomp.dialects.graph import Graph
 from cocomp.passes import _outline
+from cocomp.passes.kernel._windows import pools_in_tiles
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.encodings import Dense
 from cocomp.passes.math.nest import Leaf, NestError
+from cocomp.passes.math.work import VectorUnit
 from cocomp.support.mlir import arith, func, ir, operators, ops_in
 from cocomp.support.passes import Pass, State
 
@@ -34,7 +36,8 @@ class FormGroupsPass(Pass):
     Walks backwards from the results. An operation joins a group when every use of its result is inside that group and
     the group still has one loop nest (`passes.math.nest`): element-wise operations join anything, reductions join when
     all reductions of the group run once for each point of the same dimensions (softmax, layer norm), a contraction joins
-    element-wise operations only (its epilogue). Views are copied into the groups that read through them.
+    element-wise operations only (its epilogue), and a pool whose windows do not overlap where minimal filtering will compute it
+    (`passes.kernel._windows`): its tiles hold whole windows. Views are copied into the groups that read through them.
     Leaves `@main` with calls, constants and `tensor.concat`, whose operands are all results of calls.
 
     With `fuse=false` an operation joins only those that are parts of the same operator of the model, as its location tells
@@ -51,7 +54,7 @@ class FormGroupsPass(Pass):
         if not self.fuse:
             _copy_parts(block)
         _separate_destinations(block)
-        planner = _Planner(graphs.read(block), state.target.lanes(4), self.fuse)
+        planner = _Planner(graphs.read(block), VectorUnit.of(state.target), self.fuse)
         for op in reversed(ops_in(block)):
             planner.place(op)
         planner.merge()
@@ -70,7 +73,7 @@ class _Group:
 @dataclass
 class _Planner:
     graph: Graph
-    lanes: int
+    unit: VectorUnit
     fuse: bool = True
     group_of: dict[ir.Operation, _Group] = field(default_factory=dict[ir.Operation, _Group])
     groups: list[_Group] = field(default_factory=list[_Group])
@@ -177,11 +180,14 @@ class _Planner:
         members = group.members | more
         try:
             made, _ = graphs.nest_of(self.graph, group.root, members)
-            dims = nest.domain(made)
+            windows = nest.join_windows(made)
+            dims = nest.domain(made) if windows is None else frozenset[int]()
         except NestError:
             return False
         if len({leaf for leaf, _ in made.accesses}) > MAX_OPERANDS:
             return False
+        if windows is not None:
+            return self._is_pooled(nest.refine(made, windows), group, members)
         contractions = [n for n in made.reductions if n.loop.contraction]
         if contractions:
             return len(made.reductions) == 1 and self._is_epilogue(made, contractions[0], members)
@@ -205,21 +211,36 @@ class _Planner:
             root_points *= extent
         if root_points != need.loop.points or not all(e.is_linear for e in need.point):
             return False
-        for operand in need.loop.operands:
-            source = self.graph.root_of(operand)
-            if not isinstance(self.graph.definitions[source], Leaf) and self.graph.operations[source] in members:
-                return False
+        if not self._reads_memory(need, members):
+            return False
         kept_whole = set(structured.row_dims(need.loop.operand_maps, need.loop.parallel))
         if _has_zeros(self.graph.values[need.loop.operands[1]]):
             kept_whole |= {d for d, parallel in enumerate(need.loop.parallel) if parallel}
         return all(self._stays_together(made, need, d) for d in kept_whole)
+
+    def _is_pooled(self, made: nest.Nest, group: _Group, members: set[ir.Operation]) -> bool:
+        """The group's result has one point for each window of the contraction's result, and minimal filtering computes it."""
+        need = made.reductions[0]
+        parallel = [e for e, p in zip(need.point, need.loop.parallel, strict=True) if p and not e.is_constant]
+        if any(not e.is_linear or e != affine.dim(min(e.dims())) for e in parallel):
+            return False
+        if {d for e in parallel for d in e.dims()} != set(range(made.n_root)) or len(group.root.results) > 1:
+            return False
+        return self._reads_memory(need, members) and pools_in_tiles(self.graph, made, self.unit)
+
+    def _reads_memory(self, need: nest.Need, members: set[ir.Operation]) -> bool:
+        """Whether no operand of a contraction is computed in its group."""
+        sources = [self.graph.root_of(operand) for operand in need.loop.operands]
+        return all(
+            isinstance(self.graph.definitions[s], Leaf) or self.graph.operations[s] not in members for s in sources
+        )
 
     def _stays_together(self, made: nest.Nest, need: nest.Need, dim: int) -> bool:
         """A dimension that may fill registers (rows; pixels too where the weight has zeros) must, where reshapes cut it, be cut at
         whole registers, and its inner part must be one dimension."""
         expr = need.point[dim]
         pieces = sorted(c for atom, c in expr.terms if made.bounds[_index(atom)] > 1)
-        return all(c == 1 or c % (2 * self.lanes) == 0 for c in pieces)
+        return all(c == 1 or c % (2 * self.unit.lanes) == 0 for c in pieces)
 
 
 def _has_zeros(weight: ir.Value) -> bool:

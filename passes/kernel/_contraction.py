@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, structured
-from cocomp.dialects.graph import Group
+from cocomp.dialects.graph import Graph, Group
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.schedule import MAX_STEP
@@ -50,6 +50,12 @@ class Contraction:
     def depthwise(self) -> bool:
         """No row dimension and no row group: every channel has its own input."""
         return self.row is None and not self.outer_rows
+
+    @property
+    def window(self) -> nest.Need | None:
+        """The reduction over windows of the result that is part of the group: `nest` has the pixels, and the place in a window is
+        a remainder."""
+        return next((n for n in self.nest.reductions if not n.loop.contraction), None)
 
     @property
     def points(self) -> int:
@@ -167,6 +173,7 @@ def is_weight(group: Group, argument: int) -> bool:
 
 def read_contraction(group: Group) -> Contraction:
     """Find the roles of the dimensions in a group whose arguments and results have layouts."""
+    group = _joined(group)
     made, need = group.nest, group.contraction
     assert need is not None
     x_number, x_index = _operand(group, need, 0)
@@ -262,15 +269,27 @@ def _merge_pixels(group: Group, pixels: list[int], x_position: Expr, out: Expr) 
     return nest.merge_dims(bounds, order, positions)
 
 
-def _operand(group: Group, need: nest.Need, position: int) -> tuple[int, nest.Index]:
-    """(leaf, index over the nest's dimensions) of an operand of the contraction, through views."""
-    bounds = group.nest.bounds
+def _joined(group: Group) -> Group:
+    """The group with the pixels of its contraction as dimensions, where windows of them are reduced."""
+    cut = nest.join_windows(group.nest)
+    if cut is None:
+        return group
+    return replace(group, nest=nest.refine(group.nest, cut), axes=tuple(cut.apply(e) for e in group.axes))
+
+
+def source_of(graph: Graph, bounds: list[int], need: nest.Need, position: int) -> tuple[int, nest.Index]:
+    """(value, index over the nest's dimensions) that an operand of a contraction is read from, through views."""
     number = need.loop.operands[position]
     index = tuple(affine.substitute(e, need.point, bounds) for e in need.loop.operand_maps[position])
-    while isinstance(definition := group.graph.definitions[number], nest.View):
+    while isinstance(definition := graph.definitions[number], nest.View):
         index = tuple(affine.substitute(e, index, bounds) for e in definition.index)
         number = definition.source
-    if not isinstance(definition, nest.Leaf):
+    return number, index
+
+
+def _operand(group: Group, need: nest.Need, position: int) -> tuple[int, nest.Index]:
+    number, index = source_of(group.graph, group.nest.bounds, need, position)
+    if not isinstance(group.graph.definitions[number], nest.Leaf):
         raise InternalError("a contraction reads a value that is not in memory")
     return number, index
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.tiles import L2_BYTES_PER_CYCLE
 from cocomp.passes.math.winograd import Filtering, filtering
 from cocomp.passes.math.work import Segment, VectorUnit, split_rows
@@ -70,7 +71,6 @@ class WinogradSchedule:
 def roles_of(contraction: Contraction, any_layout: bool = False) -> Roles | None:
     """The roles of the dimensions, None where the contraction is no convolution of stride one with as many taps down as across
     and dense rows, or in half precision, which the transforms would exhaust."""
-    bounds, x = contraction.nest.bounds, contraction.x_position
     pixels = [*contraction.outer_pixels, *(() if contraction.pixel is None else (contraction.pixel,))]
     if (
         contraction.element_bytes != 4
@@ -80,13 +80,19 @@ def roles_of(contraction: Contraction, any_layout: bool = False) -> Roles | None
         or contraction.row is None
     ):
         return None
-    taps = [d for d in contraction.columns if bounds[d] in FILTERS]
-    channels = [d for d in contraction.columns if bounds[d] not in FILTERS]
+    roles = roles_among(contraction.nest.bounds, contraction.columns, pixels, contraction.x_position)
+    if roles is None or (contraction.x_position.coefficient(roles.channel) != 1 and not any_layout):
+        return None
+    return roles
+
+
+def roles_among(bounds: Sequence[int], columns: Sequence[int], pixels: Sequence[int], x: Expr) -> Roles | None:
+    """The roles of columns and pixels by the extents of the dimensions and the position in the input."""
+    taps = [d for d in columns if bounds[d] in FILTERS]
+    channels = [d for d in columns if bounds[d] not in FILTERS]
     if len(taps) != 2 or len(channels) != 1 or bounds[channels[0]] < MIN_CHANNELS:
         return None
     if bounds[taps[0]] != bounds[taps[1]]:
-        return None
-    if x.coefficient(channels[0]) != 1 and not any_layout:
         return None
     pairs = [(p, k) for k in taps for p in pixels if x.coefficient(p) == x.coefficient(k)]
     if len(pairs) != 2 or pairs[0][0] == pairs[1][0]:

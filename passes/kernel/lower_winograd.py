@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
-from cocomp.passes.math import affine
+from cocomp.passes.math import affine, nest
 from cocomp.passes.math.work import Segment
 from cocomp.support.mlir import ir, math, memref, ops_in, scf, vector
 from cocomp.support.passes import Pass, State
@@ -20,6 +20,7 @@ from ._builder import Index
 from ._contraction import Contraction, read_contraction
 from ._transform import transform
 from ._values import Point, Val
+from ._windows import taps_of
 from ._winograd import POINTS, SIZE, Roles, WinogradSchedule, roles_of, tile_counts, winograd_of
 
 
@@ -39,6 +40,7 @@ class LowerWinogradPass(Pass):
           for point in 36:  M[point][tile][row] = sum over channels of V[point][tile][channel] * U[point][channel][row]
           y[outputs of tile][row] = epilogue(A_t M A)
 
+    A pool in the group reduces each window of a tile's outputs before it is stored: the convolution's result never is.
     %u is the transformed weight that `prepare-winograd` has computed when the model was created.
     """
 
@@ -246,7 +248,7 @@ class _Lowering:
     # Output tiles -----------------------------------------------------------------------------------------------------
 
     def _output_tile(self, segment: Segment, row: Index, tile: Index, slot: Index, is_last: bool) -> None:
-        """Transform back, apply the epilogue, store the outputs that exist."""
+        """Transform back, apply the epilogue, store the outputs that exist, or what their windows reduce to."""
         lanes, scratch, m = self.schedule.lanes, self.kernel.scratch, self.roles.filter.outputs
         for v in range(segment.vectors):
             points = []
@@ -263,15 +265,21 @@ class _Lowering:
         bottom = b.minimum(m, b.add(bounds[self.roles.rows[0]], b.mul(top, -1)))
         right = b.minimum(m, b.add(bounds[self.roles.columns[0]], b.mul(left, -1)))
         parts = self._parts(segment, is_last)
+        taps = {} if self.shape.window is None else taps_of(self.shape.window)
+        high, wide = taps.get(self.roles.rows[0], 1), taps.get(self.roles.columns[0], 1)
 
-        def pixel(i: Index, j: Index) -> None:
-            dims[self.roles.rows[0]], dims[self.roles.columns[0]] = b.add(top, i), b.add(left, j)
-            at = b.add(b.mul(b.add(b.mul(i, m), j), self.width), self.results_at)
+        def window(i: Index, j: Index) -> None:
+            places = [(b.add(i, y), b.add(j, x)) for y in range(high) for x in range(wide)]
             for v, part in enumerate(parts):
-                register = vector.load(self.kind, scratch, [b.value(b.add(at, v * lanes))])
-                self._write(register, dims, b.add(row, v * lanes), part)
+                found: list[tuple[ir.Value, Point]] = []
+                for y, x in places:
+                    at = b.add(b.mul(b.add(b.mul(y, m), x), self.width), self.results_at + v * lanes)
+                    dims[self.roles.rows[0]], dims[self.roles.columns[0]] = b.add(top, y), b.add(left, x)
+                    register = vector.load(self.kind, scratch, [b.value(at)])
+                    found.append((register, self._point(dims, b.add(row, v * lanes), part)))
+                self._write(found)
 
-        b.loop(0, bottom, 1, lambda i: _nothing(b.loop(0, right, 1, lambda j: pixel(i, j))))
+        b.loop(0, bottom, high, lambda i: _nothing(b.loop(0, right, wide, lambda j: window(i, j))))
 
     def _parts(self, segment: Segment, is_last: bool) -> list[int | None]:
         """Rows that count in each register; only the last group has fewer than all."""
@@ -281,18 +289,43 @@ class _Lowering:
             parts[-1] = self.schedule.lanes - (padded - self.shape.extent(self.shape.row))
         return parts
 
-    def _write(self, register: ir.Value, dims: list[Index | None], row: Index, part: int | None) -> None:
-        shape, evaluator = self.shape, self.kernel.evaluator
+    def _point(self, dims: list[Index | None], row: Index, part: int | None) -> Point:
+        shape = self.shape
         assert shape.row is not None
         at = list(dims)
         at[shape.row] = row
-        point = Point(tuple(at), tuple(shape.nest.bounds), self.schedule.lanes, shape.row, part)
-        index = tuple(affine.substitute(e, shape.need.point, shape.nest.bounds) for e in shape.need.loop.result_maps[0])
+        return Point(tuple(at), tuple(shape.nest.bounds), self.schedule.lanes, shape.row, part)
+
+    def _write(self, found: list[tuple[ir.Value, Point]]) -> None:
+        """Store what follows from one output, or from those of a window."""
+        shape, evaluator = self.shape, self.kernel.evaluator
+        (register, point), *_ = found
+        computed = self._named(shape.need, Val(self.element, register, True))
+        if shape.window is not None:
+            computed = self._named(shape.window, self._reduced(shape.window, found))
         evaluator.fresh()
-        evaluator.computed = {(shape.need.loop.results[0], index): Val(self.element, register, True)}
+        evaluator.computed = computed
         root = shape.group.graph.numbers[graphs.computed(shape.group.root)]
         stored = graphs.shifted(shape.group, shape.axes)
         evaluator.store(evaluator.value(root, shape.axes, point), self.kernel.outputs[0], stored, point)
+
+    def _reduced(self, window: nest.Need, found: list[tuple[ir.Value, Point]]) -> Val:
+        """The reduction over one window, its outputs one after the other."""
+        shape, evaluator, graph = self.shape, self.kernel.evaluator, self.shape.group.graph
+        start = graph.numbers[graph.operations[window.loop.results[0]].operands[-1]]
+        evaluator.fresh()
+        total = evaluator.value(start, self._index(window), found[0][1])
+        for register, point in found:
+            evaluator.fresh()
+            evaluator.computed = self._named(shape.need, Val(self.element, register, True))
+            (total,) = evaluator.body(window.loop, window.point, point, [total])
+        return total
+
+    def _named(self, need: nest.Need, val: Val) -> dict[tuple[int, nest.Index], Val]:
+        return {(need.loop.results[0], self._index(need)): val}
+
+    def _index(self, need: nest.Need) -> nest.Index:
+        return tuple(affine.substitute(e, need.point, self.shape.nest.bounds) for e in need.loop.result_maps[0])
 
 
 def _nothing(_: object) -> None:

@@ -13,6 +13,7 @@ from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
 from cocomp.dialects.layout import MapAttr
 from cocomp.passes.kernel._orientation import wants_planes
+from cocomp.passes.kernel._windows import channels_of_pooled
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.work import VectorUnit
@@ -36,8 +37,9 @@ class SelectLayoutPass(Pass):
     the order of its largest operand. So the channels-last layout that convolutions like spreads through the network and
     no reorder stands between them. A sparse contraction mostly wants planar activations, pixels contiguous, before and
     after it: of a cache line of channels it would use only those that are kept. The model's inputs and outputs are row-major. Operands of a `tensor.concat` are
-    written where the concatenation has them. An activation in the place of a weight is written with its rows contiguous. A pitch that would put neighbouring pixels on the same cache sets is
-    padded. Needs `form-groups`.
+    written where the concatenation has them. An activation in the place of a weight is written with its rows contiguous, the
+    input of a convolution whose kernel pools with its channels contiguous, as minimal filtering needs. A pitch that would put
+    neighbouring pixels on the same cache sets is padded. Needs `form-groups`.
 
     With `choose=false` every tensor is row-major; copies stand where a contraction needs rows contiguous. That is what layouts
     are compared with.
@@ -75,7 +77,8 @@ class _Selector:
     """Values that sparse contractions had better read and write in planes."""
 
     rows: dict[ir.Value, int] = field(default_factory=dict[ir.Value, int])
-    """Value that only a contraction reads, as its second operand -> the axis of its rows, which has to be contiguous."""
+    """Value that only a contraction reads -> the axis that has to be contiguous: rows of a second operand, channels of the input
+    of a kernel that pools."""
 
     def prefer_planar(self, block: ir.Block, weights: Mapping[str, np.ndarray], unit: VectorUnit) -> None:
         """Find the contractions that want planes."""
@@ -120,9 +123,9 @@ class _Selector:
                 self.parents[whole] = (op.results[0], structured.identity(len(structured.shape_of(whole))))
                 self.parents[source] = (op.results[0], structured.slice_map(op, structured.shape_of(source)))
             elif op.name == "func.call":
-                wanted = _weight_rows(graphs.read_group(self.functions[op.attributes["callee"].value]))
-                if wanted is not None and len(list(op.operands[wanted[0]].uses)) == 1:
-                    self.rows[op.operands[wanted[0]]] = wanted[1]
+                for number, axis in _wanted(graphs.read_group(self.functions[op.attributes["callee"].value])):
+                    if len(list(op.operands[number].uses)) == 1:
+                        self.rows[op.operands[number]] = axis
             elif op.name == "func.return":
                 for value in op.operands:
                     self.layouts[value] = layout.row_major(structured.shape_of(value))
@@ -146,12 +149,12 @@ class _Selector:
         function.attributes["res_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(a) for a in results])
 
     def _copy_where_needed(self, call: ir.Operation, function: ir.Operation) -> None:
-        """A contraction's second operand, where it is an activation, needs its rows contiguous: copy it if they are not."""
-        group = graphs.read_group(function)
-        wanted = _weight_rows(group)
-        if wanted is None:
-            return
-        number, axis = wanted
+        """A contraction's second operand, where it is an activation, needs its rows contiguous, and the input of a kernel that pools
+        its channels: copy it if they are not."""
+        for number, axis in _wanted(graphs.read_group(function)):
+            self._copy_unless_contiguous(call, number, axis)
+
+    def _copy_unless_contiguous(self, call: ir.Operation, number: int, axis: int) -> None:
         value = call.operands[number]
         shape = structured.shape_of(value)
         if (
@@ -251,6 +254,11 @@ def _argument(group: Group, number: int) -> int | None:
         number = definition.source
     value = group.graph.values[number]
     return value.arg_number if isinstance(value, ir.BlockArgument) else None
+
+
+def _wanted(group: Group) -> list[tuple[int, int]]:
+    """(argument, axis) of what has to be contiguous."""
+    return [found for found in (_weight_rows(group), channels_of_pooled(group)) if found is not None]
 
 
 def _weight_rows(group: Group) -> tuple[int, int] | None:

@@ -74,3 +74,23 @@ def test_a_shortcut_is_added_where_the_sum_is_written() -> None:
     first, second = dispatches(Residual(), torch.randn(1, 16, 8, 8))
     assert {d["facts"]["kind"] for d in (first, second)} == {"gather-gemm"}
     assert len([node for node in second["nodes"] if node.startswith(("add", "relu"))]) >= 3
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.AvgPool2d(2)])
+def test_a_pool_is_part_of_the_convolution_before_it(pool: nn.Module) -> None:
+    """Where minimal filtering computes that: its tiles hold whole windows, so the convolution's result is never written."""
+    torch.manual_seed(6)
+    layers = nn.Conv2d(32, 32, 1), nn.Conv2d(32, 64, 3), nn.ReLU(), pool
+    first, second = dispatches(nn.Sequential(*layers), torch.randn(1, 32, 27, 30))
+    assert first["facts"]["kind"] == "gather-gemm"
+    assert second["facts"]["kind"] == "winograd 4x4"
+    assert [node.split("_2d")[0].rstrip("_0123456789") for node in second["nodes"]][1] == "relu"
+    assert len(second["nodes"]) == 3
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(3, 2), nn.MaxPool2d(3), nn.MaxPool2d(2, padding=1)])
+def test_a_pool_whose_windows_straddle_tiles_is_a_kernel_of_its_own(pool: nn.Module) -> None:
+    torch.manual_seed(7)
+    layers = nn.Conv2d(32, 32, 1), nn.Conv2d(32, 64, 3), nn.ReLU(), pool
+    kernels = dispatches(nn.Sequential(*layers), torch.randn(1, 32, 26, 26))
+    assert "reduction" in {kernel["facts"]["kind"] for kernel in kernels}
