@@ -85,7 +85,7 @@ def verify(
     error = max((relative_error(o, e) for o, e in compared), default=0.0)
     if error <= tolerance:
         return Verdict(error, tolerance)
-    values = reference.values(inputs, {d["nodes"][-1] for d in dispatches if d["nodes"]})
+    values = reference.values(inputs, {_made(d) for d in dispatches})
     for node, found in (orders or {}).items():
         for axis, order in found if node in values else ():
             values[node] = np.take(values[node], order, axis)
@@ -100,8 +100,8 @@ def _first_wrong(
     tolerance: float,
 ) -> Mismatch | None:
     for number, dispatch in enumerate(dispatches):
-        node = dispatch["nodes"][-1] if dispatch["nodes"] else ""
-        written = dispatch["writes"][0]
+        node = _made(dispatch)
+        written = {**dispatch["writes"][0], **(dispatch["writes"][0]["inside"] or {})}
         expected = values.get(node)
         unfinished = any(node in later["nodes"] for later in dispatches[number + 1 :])
         if expected is None or unfinished or list(expected.shape) != written["shape"] or written["space"] == "local":
@@ -111,6 +111,12 @@ def _first_wrong(
         if error > tolerance:
             return Mismatch(dispatch["kernel"], dispatch["layer"], node, dispatch["source"], error)
     return None
+
+
+def _made(dispatch: dict[str, Any]) -> str:
+    """The node whose value a kernel writes; a border is part of the node that wants it."""
+    nodes = dispatch["nodes"][:-1] if dispatch["writes"][0]["inside"] else dispatch["nodes"]
+    return nodes[-1] if nodes else ""
 
 
 def verify_artifact(artifact: Artifact, imported: Imported, threads: int, tolerance: float) -> dict[str, Verdict]:

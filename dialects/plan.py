@@ -151,6 +151,9 @@ def dispatch(
     return op.operation
 
 
-def written(type_: ir.Type, layout: ir.Attribute, argument: int) -> ir.DictAttr:
-    """Description of a tensor that a dispatch writes to its operand number `argument`."""
-    return ir.DictAttr.get({"type": ir.TypeAttr.get(type_), "layout": layout, "argument": i64(argument)})
+def written(type_: ir.Type, layout: ir.Attribute, argument: int, pad: ir.Operation | None = None) -> ir.DictAttr:
+    """Description of a tensor that a dispatch writes to its operand number `argument`; `pad` is what gives it a border."""
+    border: dict[str, ir.Attribute] = {}
+    if pad is not None:
+        border = {"inside": ir.TypeAttr.get(pad.operands[0].type), "low": pad.attributes["static_low"]}
+    return ir.DictAttr.get({"type": ir.TypeAttr.get(type_), "layout": layout, "argument": i64(argument), **border})

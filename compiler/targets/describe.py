@@ -77,12 +77,19 @@ def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation], launch: int)
 
 
 def _written(described: ir.DictAttr, op: ir.Operation) -> dict[str, Any]:
-    """A tensor that a kernel writes: shape, strides and start in elements, and the memory it lies in."""
+    """A tensor that a kernel writes: shape, strides and start in elements, and the memory it lies in; where it has a border,
+    shape and start of what is inside."""
     kind = ir.RankedTensorType(described["type"].value)
     position = layout.position_of(described["layout"], kind.shape)
     buffer = op.operands[described["argument"].value].owner.operation
     offset = buffer.attributes["offset" if "offset" in buffer.attributes else "index"].value
+    inside = None
+    if "inside" in described:
+        low = [position.coefficient(axis) * n for axis, n in enumerate(described["low"])]
+        shape = ir.RankedTensorType(described["inside"].value).shape
+        inside = {"start": position.constant + sum(low), "shape": list(shape)}
     return {
+        "inside": inside,
         "space": buffer.name.removeprefix("plan."),
         "offset": offset,
         "type": str(kind.element_type),

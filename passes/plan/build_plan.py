@@ -97,6 +97,7 @@ def _dispatch(
     written: list[ir.Attribute] = []
     for number, result in enumerate(call.results):
         where = layout.of_result(function, number)
-        written.append(plan.written(result.type, where, len(arguments)))
+        maker = ops_in(function.regions[0].blocks[0])[-1].operands[number].owner.operation
+        written.append(plan.written(result.type, where, len(arguments), maker if maker.name == "tensor.pad" else None))
         arguments.append(buffer(result, layout.size_of(where) * structured.bytes_of(structured.element_of(result))))
     plan.dispatch(call.attributes["callee"].value, arguments, ir.ArrayAttr.get(written), call.location)

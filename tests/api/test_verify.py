@@ -51,7 +51,7 @@ def test_right_artefact_passes(small: Compiled):
     assert all(v.passed and v.first is None for v in verdicts.values())
 
 
-@pytest.mark.parametrize("broken", [1, 4])
+@pytest.mark.parametrize("broken", [1, 3])
 def test_first_wrong_kernel_is_named(small: Compiled, broken: int):
     """What a kernel has written is changed behind its back, and everything after it."""
     artifact, imported = small
