@@ -250,9 +250,10 @@ def _tasks(
     return tuple(task_dims), tuple(loop_dims), steps
 
 
-def even_step(extent: int, step: int, inner: int = 1) -> int:
-    """A step of nearly that size which divides the extent, and of which `inner` is a multiple or a part, if there is one: kernels
-    that are cut alike can share a launch."""
-    return next(
-        (s for s in range(step, (step - 1) // 2, -1) if extent % s == 0 and (inner % s == 0 or s % inner == 0)), step
-    )
+def even_step(extent: int, step: int, inner: Sequence[int] = ()) -> int:
+    """A step of nearly that size which divides the extent, and of which each of `inner` is a multiple or a part, if there is one:
+    kernels that are cut alike can share a launch."""
+    for s in range(step, (step - 1) // 2, -1):
+        if extent % s == 0 and all(n % s == 0 or s % n == 0 for n in inner):
+            return s
+    return step

@@ -137,7 +137,8 @@ def _schedules(work: Work, unit: VectorUnit, tile: Tile, along_pixels: bool) -> 
     else:
         segments = split_rows(work.rows, tile.rows, row_lanes)
     tiles = work.tiles(tile.pixels * pixel_lanes, tile.lines)
-    inner = -(-work.lines // tile.lines) * -(-work.pixels // (tile.pixels * pixel_lanes))
+    of_line = -(-work.pixels // (tile.pixels * pixel_lanes))
+    inner = (of_line, -(-work.lines // tile.lines) * of_line)
     cycles = tile.cycles * work.outer_rows * work.batches
     wanted = max(1, min(TASKS_WANTED, int(cycles / TASK_CYCLES)))
     blocks = _blocks(work, sum(s.groups for s in segments), share, tiles, inner, wanted, unit.l2_bytes)
@@ -316,7 +317,7 @@ def _column_cycles(work: Work, rows: int, registers: int, lanes: int, brought: f
 
 
 def _blocks(
-    work: Work, groups: int, share: float, tiles: int, inner: int, wanted: int, l2_bytes: int
+    work: Work, groups: int, share: float, tiles: int, inner: Sequence[int], wanted: int, l2_bytes: int
 ) -> list[tuple[int, int]]:
     """(register tiles of pixels, row groups) of a task, the best first: enough tasks, the input of a task in the L2 cache, and
     the least traffic: every block of pixels reads all weights of its rows, every block of rows all its pixels. Where all of it
