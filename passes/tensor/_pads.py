@@ -1,4 +1,4 @@
-"""Padding with zeros."""
+"""Padding with a number."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ def zero_pad(value: ir.Value) -> ir.Operation | None:
     owner = value.owner
     if isinstance(owner, ir.Block) or owner.operation.name != "tensor.pad":
         return None
-    yielded = structured.body_ops(owner.operation)[-1].operands[0].owner
-    if isinstance(yielded, ir.Block) or yielded.operation.name != "arith.constant":
+    return owner.operation if filling_of(owner.operation) == 0 else None
+
+
+def filling_of(pad: ir.Operation) -> float | None:
+    """What the border is made of, where it is one floating-point number."""
+    maker = structured.body_ops(pad)[-1].operands[0].owner
+    if isinstance(maker, ir.Block) or maker.operation.name != "arith.constant":
         return None
-    return owner.operation if ir.FloatAttr(yielded.operation.attributes["value"]).value == 0 else None
+    attribute = maker.operation.attributes["value"]
+    return attribute.value if isinstance(attribute, ir.FloatAttr) else None
 
 
 def padded(source: ir.Value, low: Sequence[int], high: Sequence[int], filling: float = 0.0) -> ir.Value:

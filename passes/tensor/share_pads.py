@@ -10,7 +10,7 @@ from cocomp.dialects.graph import users
 from cocomp.support.mlir import ir, ops_in, tensor
 from cocomp.support.passes import Pass, State
 
-from ._pads import padded
+from ._pads import filling_of, padded
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,9 @@ def _is_shared(pad: ir.Operation) -> bool:
     """Whether the operand has other readers, and a kernel that could write its border."""
     value = pad.operands[0]
     readers = list(users(value))
-    if len(readers) < 2 or any(r.name not in READERS for r in readers) or _filling(pad) is None:
+    if len(readers) < 2 or any(r.name not in READERS for r in readers) or filling_of(pad) is None:
         return False
     return _can_be_padded(value, pad)
-
-
-def _filling(pad: ir.Operation) -> float | None:
-    """What the border is made of, where it is one number."""
-    maker = structured.body_ops(pad)[-1].operands[0].owner
-    if isinstance(maker, ir.Block) or maker.operation.name != "arith.constant":
-        return None
-    attribute = maker.operation.attributes["value"]
-    return attribute.value if isinstance(attribute, ir.FloatAttr) else None
 
 
 def _can_be_padded(value: ir.Value, pad: ir.Operation) -> bool:
@@ -92,7 +83,7 @@ def _padded_like(value: ir.Value, pad: ir.Operation) -> ir.Value:
         with ir.InsertionPoint.after(maker), maker.location:
             return tensor.concat(pad.results[0].type, maker.attributes["dim"].value, parts)
     low, high = (list(pad.attributes[side]) for side in ("static_low", "static_high"))
-    filling = _filling(pad)
+    filling = filling_of(pad)
     assert filling is not None
     with ir.InsertionPoint.after(maker), pad.location:
         return padded(value, low, high, filling)
