@@ -14,6 +14,7 @@ from cocomp.passes.kernel.lower_winograd import LowerWinogradPass
 from cocomp.passes.kernel.prepare_winograd import PrepareWinogradPass
 from cocomp.passes.kernel.schedule_contractions import ScheduleContractionsPass
 from cocomp.passes.kernel.tune_contractions import TuneContractionsPass
+from cocomp.passes.layout.eliminate_layout_transforms import EliminateLayoutTransformsPass
 from cocomp.passes.layout.select_layout import SelectLayoutPass
 from cocomp.passes.plan.assign_arena import AssignArenaPass
 from cocomp.passes.plan.build_plan import BuildPlanPass
@@ -121,6 +122,10 @@ def cpu_steps(
             [
                 Step(
                     ClassifyMappingPass(), "operations are final: how each maps elements says what it may be fused with"
+                ),
+                Step(
+                    EliminateLayoutTransformsPass(fuse="fusion" not in without),
+                    "what moves values is a way of reading them before kernels are formed, or says why it is not",
                 ),
                 Step(FormGroupsPass(fuse="fusion" not in without), "decide kernels while tensors still are values"),
             ],

@@ -5,16 +5,26 @@
 maps a logical index to the position of the element (in elements) inside a buffer of the given size. The logical shape
 never changes: channels-last, padding of a pitch and slices of a larger buffer are all one map. It stands on the
 arguments and results of the functions that `form-groups` made, as `layout.map`.
+
+    %t = linalg.generic {.., layout.copy = "a result of the model has memory of its own, row-major"} ..
+
+says of an operation that only moves values why its result is in memory (`eliminate-layout-transforms`). One that says nothing
+is a way of reading its operand.
 """
 # The bindings read the annotations below raw, so this file must not postpone their evaluation.
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Expr
 from cocomp.support.mlir import ext, ir
 
+from . import graph as graphs
 from . import structured
+
+COPY = "layout.copy"
+PLACING = ("tensor.concat", "tensor.insert_slice")
+"""Operations of which no kernel is made: their result is where their operands are put."""
 
 
 class Layout(ext.Dialect, name="layout"):
@@ -73,3 +83,26 @@ def set_of_argument(function: ir.Operation, number: int, attribute: MapAttr) -> 
 def of_result(function: ir.Operation, number: int) -> MapAttr:
     """Layout of a group's result."""
     return function.attributes["res_attrs"][number]["layout.map"]
+
+
+def copy_reason(op: ir.Operation) -> str | None:
+    """Why the values that an operation moves are in memory, None where they are not, or where it computes something."""
+    return op.attributes[COPY].value if COPY in op.attributes else None
+
+
+def set_copy_reason(op: ir.Operation, reason: str | None) -> None:
+    """Write why the values that an operation moves are in memory, or drop that."""
+    if reason is not None:
+        op.attributes[COPY] = ir.StringAttr.get(reason, op.context)
+    elif COPY in op.attributes:
+        del op.attributes[COPY]
+
+
+def readers(values: Iterable[ir.Value]) -> list[ir.Operation]:
+    """Operations that read `values`, looking through the views of which no copy is made."""
+    found: list[ir.Operation] = []
+    for value in values:
+        for user in graphs.users(value):
+            is_read_through = structured.is_view(user) and copy_reason(user) is None
+            found += readers(user.results) if is_read_through else [user]
+    return found

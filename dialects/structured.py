@@ -185,6 +185,11 @@ def view_of(op: ir.Operation) -> Map | None:
     return None
 
 
+def is_view(op: ir.Operation) -> bool:
+    """Whether an operation only moves values."""
+    return view_of(op) is not None
+
+
 def _reshape_map(index_shape: Sequence[int], source_shape: Sequence[int]) -> Map:
     """Index into a tensor of `source_shape`, in terms of the index into the same elements seen as `index_shape`."""
     index = tuple(Expr() if extent == 1 else affine.dim(i) for i, extent in enumerate(index_shape))

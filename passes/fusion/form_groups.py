@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import prod
 from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
-from cocomp.dialects import sparse, structured
+from cocomp.dialects import layout, sparse, structured
 from cocomp.dialects.graph import Graph
+from cocomp.dialects.layout import PLACING
 from cocomp.passes import _outline
 from cocomp.passes.kernel._windows import pools_in_tiles
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.encodings import Dense
 from cocomp.passes.math.nest import Leaf, NestError
 from cocomp.passes.math.work import VectorUnit
-from cocomp.support.mlir import arith, func, ir, operators, ops_in
+from cocomp.support.mlir import func, ir, operators, ops_in
 from cocomp.support.passes import Pass, State
 
 MAX_OPERANDS = 12
 """Memory operands a kernel may have."""
-ALIASES = ("tensor.concat", "tensor.insert_slice")
-"""Operations of which no kernel is made: their result is where their operands are put."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +34,12 @@ class FormGroupsPass(Pass):
     the group still has one loop nest (`passes.math.nest`): element-wise operations join anything, reductions join when
     all reductions of the group run once for each point of the same dimensions (softmax, layer norm), a contraction joins
     element-wise operations only (its epilogue), and a pool whose windows do not overlap where minimal filtering will compute it
-    (`passes.kernel._windows`): its tiles hold whole windows. Views are copied into the groups that read through them.
-    Leaves `@main` with calls, constants and `tensor.concat`, whose operands are all results of calls.
+    (`passes.kernel._windows`): its tiles hold whole windows. Views are put into the groups that read through them, but for
+    those that say why they are copies. Needs `eliminate-layout-transforms`; leaves `@main` with calls and `tensor.concat`,
+    whose operands are all results of calls.
 
     With `fuse=false` an operation joins only those that are parts of the same operator of the model, as its location tells
-    (`operators`); transposes, slices and the parts of concatenations are kernels of their own. What does not move anything -
-    reshapes, broadcasts, slices that are contiguous - is read through all the same. That is what fusion is compared with.
+    (`operators`). That is what fusion is compared with.
     """
 
     name: ClassVar[str] = "form-groups"
@@ -51,9 +48,6 @@ class FormGroupsPass(Pass):
     def run(self, module: ir.Module, state: State) -> None:
         main = module.body.operations[0].operation
         block = main.regions[0].blocks[0]
-        if not self.fuse:
-            _copy_parts(block)
-        _separate_destinations(block)
         planner = _Planner(graphs.read(block), VectorUnit.of(state.target), self.fuse)
         for op in reversed(ops_in(block)):
             planner.place(op)
@@ -80,14 +74,13 @@ class _Planner:
 
     def place(self, op: ir.Operation) -> None:
         """Decide for one operation, all its users being decided."""
-        if op.name in ("func.return", *ALIASES) or op.name == "tensor.empty":
+        if op.name in ("func.return", "tensor.empty", *PLACING):
             return
-        if self.is_splat(op.results[0]) and not self._needs_memory(op.results[0]):
-            return
-        if structured.view_of(op) is not None and not self._must_materialize(op):
+        is_read_through = structured.is_view(op) or self.is_splat(op.results[0])
+        if is_read_through and layout.copy_reason(op) is None:
             return
         group = self._common_group(op)
-        if group is not None and not _is_view(op) and self._may_join(group, op) and self._fits(group, {op}):
+        if group is not None and not structured.is_view(op) and self._may_join(group, op) and self._fits(group, {op}):
             group.members.add(op)
         else:
             group = _Group(op, {op})
@@ -119,54 +112,12 @@ class _Planner:
         """The one group that all uses of the operation's results lie in, through views."""
         found: set[int] = set()
         group = None
-        for user in _users_through_views(op.results, self.graph, self):
+        for user in layout.readers(op.results):
             if user not in self.group_of:
                 return None
             group = self.group_of[user]
             found.add(id(group))
         return group if len(found) == 1 else None
-
-    def _needs_memory(self, value: ir.Value) -> bool:
-        """Whether something reads a constant from memory: everything but element-wise loops does."""
-        for user in _users_through_views([value], self.graph, self):
-            if user.name in ("func.return", *ALIASES) or structured.is_contract(user):
-                return True
-            if not structured.is_generic(user) and user.name != "tensor.pad":
-                return True
-        return False
-
-    def _must_materialize(self, view: ir.Operation) -> bool:
-        """A view becomes a copy where something needs its values in memory as they are, or nothing is to be read through it."""
-        if not self.fuse and _moves(view):
-            users = _users_through_views(view.results, self.graph, self)
-            if not all(_share_operator(view, user) for user in users):
-                return True
-        for user in graphs.users(view.results[0]):
-            if structured.is_contract(user):
-                if not self._is_readable(user, view.results[0]):
-                    return True
-            elif not structured.is_generic(user) and not _is_view(user) and user.name != "tensor.pad":
-                return True
-        return False
-
-    def _is_readable(self, contract: ir.Operation, value: ir.Value) -> bool:
-        """Whether a contraction can read `value` through its views: addresses have to be linear, and where the weight has zeros,
-        pixels that were neighbours have to stay so. Of an activation in the place of the weight, whose rows have to be
-        contiguous, a part is copied rather than the whole."""
-        loops = structured.loops_of(contract)
-        for operand in (0, 1):
-            if contract.operands[operand] == value:
-                source, index = structured.through_views(value, loops.maps[operand], loops.bounds)
-                cut = affine.split_dims(index, loops.bounds)
-                if not all(cut.apply(e).is_linear for e in index):
-                    return False
-                if operand == 0 and _has_zeros(contract.operands[1]) and _parts(loops.maps[0][-1], index[-1]):
-                    return False
-                is_part = prod(structured.shape_of(source)) > prod(structured.shape_of(value))
-                rows = structured.row_dims(loops.maps[:2], loops.parallel)
-                if operand == 1 and is_part and not any(index[-1].coefficient(d) == 1 for d in rows):
-                    return structured.weight_name(source) is not None
-        return True
 
     def _fits(self, group: _Group, more: set[ir.Operation]) -> bool:
         """Whether `more`, all of whose results are used by `group` alone, can be computed in it."""
@@ -175,7 +126,9 @@ class _Planner:
                 return False
             if any(self.graph.numbers[r] in self.graph.gathered for r in op.results):
                 return False
-        if group.root.name not in ("linalg.generic", "tensor.pad", "sparse.contract") and not _is_view(group.root):
+        if group.root.name not in ("linalg.generic", "tensor.pad", "sparse.contract") and not structured.is_view(
+            group.root
+        ):
             return False
         members = group.members | more
         try:
@@ -247,48 +200,13 @@ def _has_zeros(weight: ir.Value) -> bool:
     return not isinstance(sparse.encoding_of(weight.type.encoding), Dense)
 
 
-def _parts(before: affine.Expr, after: affine.Expr) -> bool:
-    """Whether neighbours along a dimension are no longer neighbours."""
-    return any(before.coefficient(d) == 1 and after.coefficient(d) > 1 for d in before.dims())
-
-
 def _index(atom: affine.Atom) -> int:
     assert isinstance(atom, affine.Dim)
     return atom.index
 
 
-def _is_view(op: ir.Operation) -> bool:
-    return structured.view_of(op) is not None
-
-
-def _moves(view: ir.Operation) -> bool:
-    """Whether the values of a view, row-major, are not where they are in its operand, other than by being repeated there."""
-    index = structured.view_of(view)
-    if view.name in ("tensor.expand_shape", "tensor.collapse_shape", "tensor.cast") or index is None:
-        return False
-    position, stride = affine.linearize(index, structured.shape_of(view.operands[0])), 1
-    for dim, extent in reversed(list(enumerate(structured.shape_of(view.results[0])))):
-        if extent > 1 and position.coefficient(dim):
-            if position.coefficient(dim) != stride:
-                return True
-            stride *= extent
-    return not position.is_linear
-
-
 def _share_operator(op: ir.Operation, other: ir.Operation) -> bool:
     return bool(operators(op.location) & operators(other.location))
-
-
-def _users_through_views(values: Iterable[ir.Value], graph: Graph, planner: _Planner) -> list[ir.Operation]:
-    """Operations that read `values`, looking through the views of which no copy is made."""
-    found: list[ir.Operation] = []
-    for value in values:
-        for user in graphs.users(value):
-            if _is_view(user) and user not in planner.group_of:
-                found += _users_through_views(user.results, graph, planner)
-            else:
-                found.append(user)
-    return found
 
 
 def _outline_groups(planner: _Planner, block: ir.Block, functions: ir.Block) -> None:
@@ -296,7 +214,7 @@ def _outline_groups(planner: _Planner, block: ir.Block, functions: ir.Block) -> 
     order = {op: i for i, op in enumerate(ops_in(block))}
     groups = sorted(planner.groups, key=lambda g: order[g.root])
     roots = {g.root for g in groups}
-    views = {op for op in order if _is_view(op) and op not in roots}
+    views = {op for op in order if structured.is_view(op) and op not in roots}
     splats = {op for op in order if op.results and op not in roots and planner.is_splat(op.results[0])}
     replaced: list[tuple[ir.Value, ir.Value]] = []
     for number, group in enumerate(groups):
@@ -312,54 +230,7 @@ def _outline_groups(planner: _Planner, block: ir.Block, functions: ir.Block) -> 
         old.replace_all_uses_with(new)
 
 
-def _copy_parts(block: ir.Block) -> None:
-    """Copy what is concatenated, unless the same operator made it: its kernel does not know where its result goes."""
-    for op in ops_in(block):
-        for position, value in enumerate(op.operands if op.name == "tensor.concat" else []):
-            if isinstance(value, ir.BlockArgument) or not _share_operator(op, value.owner.operation):
-                with ir.InsertionPoint(op), op.location:
-                    op.operands[position] = structured.copy_of(value)
-
-
-def _separate_destinations(block: ir.Block) -> None:
-    """Copy values that would have to lie in two places: a result or a part of a concatenation owns its memory."""
-    placed: set[ir.Value] = set()
-    destinations = [op for op in ops_in(block) if op.name in ALIASES or op.name == "func.return"]
-    for op in sorted(destinations, key=lambda o: o.name != "func.return"):
-        # Backwards: an insertion's destination is written before its source.
-        for position, value in reversed(list(enumerate(op.operands))):
-            if _is_undefined(value):
-                with ir.InsertionPoint(op), op.location:
-                    value = op.operands[position] = _zeros(value.type)
-            elif isinstance(value, ir.BlockArgument) or value in placed or _is_overwritten(op, position, value):
-                with ir.InsertionPoint(op), op.location:
-                    value = op.operands[position] = structured.copy_of(value)
-            placed.add(value)
-
-
-def _is_undefined(value: ir.Value) -> bool:
-    """Memory that nobody has written, as `torch.empty` gives, or a part of it."""
-    while not isinstance(value, ir.BlockArgument) and _is_view(value.owner.operation):
-        value = value.owner.operation.operands[0]
-    return not isinstance(value, ir.BlockArgument) and value.owner.operation.name == "tensor.empty"
-
-
-def _zeros(kind: ir.Type) -> ir.Value:
-    """What stands for undefined memory: some kernel has to make every buffer."""
-    element = kind.element_type
-    zero = ir.FloatAttr.get(element, 0.0) if isinstance(element, ir.FloatType) else ir.IntegerAttr.get(element, 0)
-    return arith.constant(kind, ir.DenseElementsAttr.get_splat(kind, zero))
-
-
 def _location(group: _Group, order: dict[ir.Operation, int]) -> ir.Location:
     """Where a kernel comes from: its contraction first (it gives the kernel its name), its result last."""
     members = sorted(group.members, key=lambda op: (not structured.is_contract(op), op == group.root, order[op]))
     return ir.Location.fused([op.location for op in members])
-
-
-def _is_overwritten(op: ir.Operation, position: int, value: ir.Value) -> bool:
-    """An insertion writes its source after its destination, into the same memory: the source is written where the
-    insertion stands, and the destination must have no other reader."""
-    if op.name != "tensor.insert_slice":
-        return False
-    return position == 0 or len(list(value.uses)) > 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cocomp.dialects import fusion
+from cocomp.dialects import fusion, layout
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
@@ -29,9 +29,10 @@ class MergeFunctionsPass(Pass):
             name = function.attributes["sym_name"].value
             if name == "main":
                 continue
-            # Whether an operand is a weight changes a mapping type, but not a kernel.
+            # Whether an operand is a weight changes a mapping type, but not a kernel; nor does the reason for one.
             for op in ops_in(function.regions[0].blocks[0]):
                 fusion.set_mapping_of(op, None)
+                layout.set_copy_reason(op, None)
             text = function.get_asm(enable_debug_info=False, use_local_scope=True).replace(f"@{name}(", "@(", 1)
             if text in first:
                 replaced[name] = first[text]

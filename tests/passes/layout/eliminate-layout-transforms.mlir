@@ -1,0 +1,145 @@
+// RUN: cocomp-opt %s --split-input-file --random-weights -p eliminate-layout-transforms | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file --random-weights -p 'eliminate-layout-transforms{fuse=false}' | FileCheck %s --check-prefix=UNFUSED
+
+#id = affine_map<(i, j) -> (i, j)>
+#turned = affine_map<(i, j) -> (j, i)>
+
+// A transpose is read through by what computes with it, whatever lies between; without fusion it is a kernel.
+
+// CHECK-LABEL: func.func @main
+//   CHECK-NOT: layout.copy
+//       CHECK: return
+//     UNFUSED: linalg.generic {{.+}} attrs = {layout.copy = "without fusion what moves values is a kernel"}
+// UNFUSED-NOT: layout.copy
+//     UNFUSED: return
+func.func @main(%x: tensor<4x6xf32>) -> tensor<24xf32> {
+  %e = tensor.empty() : tensor<6x4xf32>
+  %t = linalg.generic {indexing_maps = [#turned, #id], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<4x6xf32>) outs(%e : tensor<6x4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  } -> tensor<6x4xf32>
+  %f = tensor.collapse_shape %t [[0, 1]] : tensor<6x4xf32> into tensor<24xf32>
+  %g = tensor.empty() : tensor<24xf32>
+  %b = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]} ins(%f : tensor<24xf32>) outs(%g : tensor<24xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %m = math.absf %a : f32
+    linalg.yield %m : f32
+  } -> tensor<24xf32>
+  return %b : tensor<24xf32>
+}
+
+// -----
+
+#id = affine_map<(i, j) -> (i, j)>
+#turned = affine_map<(i, j) -> (j, i)>
+
+// A result of the model is in memory, and so is an input that is a result.
+
+// CHECK-LABEL: func.func @main
+//       CHECK: linalg.generic {{.+}} attrs = {layout.copy = "a result of the model has memory of its own, row-major"}
+//       CHECK: linalg.generic {{.+}} attrs = {layout.copy = "an input of the model is not where this has to be"}
+func.func @main(%x: tensor<4x6xf32>) -> (tensor<6x4xf32>, tensor<4x6xf32>) {
+  %e = tensor.empty() : tensor<6x4xf32>
+  %t = linalg.generic {indexing_maps = [#turned, #id], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<4x6xf32>) outs(%e : tensor<6x4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  } -> tensor<6x4xf32>
+  return %t, %x : tensor<6x4xf32>, tensor<4x6xf32>
+}
+
+// -----
+
+#id = affine_map<(i) -> (i)>
+
+// Parts of a concatenation lie in its memory: a slice is put there, and what is there twice is copied once.
+
+// CHECK-LABEL: func.func @main
+//       CHECK: %[[S:.+]] = tensor.extract_slice %arg0[1] [3] [1] {layout.copy = "a part of a concatenation lies in its memory"}
+//       CHECK: %[[A:.+]] = linalg.generic
+//   CHECK-NOT:   layout.copy
+//       CHECK:   math.absf
+//       CHECK: %[[B:.+]] = linalg.generic {{.+}} ins(%[[A]] : tensor<4xf32>) {{.+}} attrs = {layout.copy = "it has to lie in two places"}
+//       CHECK: tensor.concat dim(0) %[[S]], %[[B]], %[[A]]
+func.func @main(%x: tensor<4xf32>) -> tensor<11xf32> {
+  %s = tensor.extract_slice %x[1] [3] [1] : tensor<4xf32> to tensor<3xf32>
+  %e = tensor.empty() : tensor<4xf32>
+  %a = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%x : tensor<4xf32>) outs(%e : tensor<4xf32>) {
+  ^bb0(%v: f32, %o: f32):
+    %m = math.absf %v : f32
+    linalg.yield %m : f32
+  } -> tensor<4xf32>
+  %c = tensor.concat dim(0) %s, %a, %a : (tensor<3xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<11xf32>
+  return %c : tensor<11xf32>
+}
+
+// -----
+
+#id = affine_map<(i) -> (i)>
+
+// Memory that nobody writes gets zeros, and what is overwritten is copied where others read it.
+
+// CHECK-LABEL: func.func @main
+//   CHECK-DAG: %[[Z:.+]] = arith.constant {layout.copy = "a constant is read from memory"} dense<0.0{{.+}}> : tensor<7xf32>
+//   CHECK-DAG: %[[A:.+]] = linalg.generic {{.+}} ins(%arg0 : tensor<3xf32>) {{.+}} attrs = {layout.copy = "an input of the model is not where this has to be"}
+//       CHECK: %[[Y:.+]] = tensor.insert_slice %[[A]] into %[[Z]]
+//       CHECK: %[[B:.+]] = linalg.generic {{.+}} ins(%[[V:.+]] : tensor<7xf32>) {{.+}} attrs = {layout.copy = "what is overwritten has other readers"}
+//       CHECK: tensor.insert_slice %{{.+}} into %[[B]]
+func.func @main(%x: tensor<3xf32>, %u: tensor<7xf32>) -> (tensor<7xf32>, tensor<7xf32>, tensor<7xf32>) {
+  %e = tensor.empty() : tensor<7xf32>
+  %y = tensor.insert_slice %x into %e[2] [3] [1] : tensor<3xf32> into tensor<7xf32>
+  %v = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%u : tensor<7xf32>) outs(%e : tensor<7xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %m = math.absf %a : f32
+    linalg.yield %m : f32
+  } -> tensor<7xf32>
+  %z = tensor.insert_slice %x into %v[0] [3] [1] : tensor<3xf32> into tensor<7xf32>
+  %w = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%v : tensor<7xf32>) outs(%e : tensor<7xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %m = math.exp %a : f32
+    linalg.yield %m : f32
+  } -> tensor<7xf32>
+  return %y, %z, %w : tensor<7xf32>, tensor<7xf32>, tensor<7xf32>
+}
+
+// -----
+
+#x = affine_map<(r, f, c) -> (r, c)>
+#w = affine_map<(r, f, c) -> (f, c)>
+#y = affine_map<(r, f, c) -> (r, f)>
+
+// Queries and keys come from one product. The keys, which stand in the place of a weight, are copied.
+
+// CHECK-LABEL: func.func @main
+//       CHECK: tensor.extract_slice %{{.+}}[0, 0] [24, 32] [1, 1] : tensor
+//       CHECK: tensor.extract_slice %{{.+}}[0, 32] [24, 32] [1, 1] {layout.copy = "rows of an activation in the place of a weight are contiguous, and to copy a part is cheaper than the whole"}
+func.func @main(%x: tensor<24x48xf32>, %w: tensor<64x48xf32> {sparse.name = "w"}) -> tensor<24x24xf32> {
+  %a = "sparse.contract"(%x, %w) {maps = [#x, #w, #y], bounds = array<i64: 24, 64, 48>}
+      : (tensor<24x48xf32>, tensor<64x48xf32>) -> tensor<24x64xf32>
+  %q = tensor.extract_slice %a[0, 0] [24, 32] [1, 1] : tensor<24x64xf32> to tensor<24x32xf32>
+  %k = tensor.extract_slice %a[0, 32] [24, 32] [1, 1] : tensor<24x64xf32> to tensor<24x32xf32>
+  %s = "sparse.contract"(%q, %k) {maps = [#x, #w, #y], bounds = array<i64: 24, 24, 32>}
+      : (tensor<24x32xf32>, tensor<24x32xf32>) -> tensor<24x24xf32>
+  return %s : tensor<24x24xf32>
+}
+
+// -----
+
+#x = affine_map<(p, r, c) -> (p, c)>
+#w = affine_map<(p, r, c) -> (r, c)>
+#y = affine_map<(p, r, c) -> (p, r)>
+#id = affine_map<(p, c) -> (p, c)>
+#rolled = affine_map<(p, c) -> ((p + 1) mod 5, c)>
+
+// A rotation by one has no addresses that are linear.
+
+// CHECK-LABEL: func.func @main
+//       CHECK: linalg.generic {{.+}} attrs = {layout.copy = "a contraction reads at addresses that are linear in its loops"}
+func.func @main(%x: tensor<5x8xf32>, %w: tensor<4x8xf32> {sparse.name = "w"}) -> tensor<5x4xf32> {
+  %e = tensor.empty() : tensor<5x8xf32>
+  %t = linalg.generic {indexing_maps = [#rolled, #id], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<5x8xf32>) outs(%e : tensor<5x8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  } -> tensor<5x8xf32>
+  %c = "sparse.contract"(%t, %w) {maps = [#x, #w, #y], bounds = array<i64: 5, 4, 8>} : (tensor<5x8xf32>, tensor<4x8xf32>) -> tensor<5x4xf32>
+  return %c : tensor<5x4xf32>
+}
