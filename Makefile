@@ -19,7 +19,7 @@ demo: $(READY)
 
 test: $(READY) qemu chromium
 	$(BIN)/lit -sv tests
-	$(BIN)/pytest tests
+	$(BIN)/pytest -n auto --dist worksteal tests
 
 lint: $(READY) typed
 	$(BIN)/ruff check .
