@@ -27,7 +27,7 @@ from .record import RecordGraph
 from .reproduce import Snapshot
 from .targets.cpu import emit
 from .targets.cpus import cpu_target, runs_here
-from .targets.describe import manifest_of, weights_of
+from .targets.describe import copies_of, manifest_of, weights_of
 
 Progress = Callable[[str, float], None]
 """Called with the name of a phase and the seconds it took."""
@@ -81,6 +81,7 @@ class Compilation:
         start = time.perf_counter()
         manifest = manifest_of(self.module, target, self.options.precision)
         self.facts["weights"] = weights_of(self.module, self.weights)
+        self.facts["copies"] = copies_of(self.module)
         library = emit(self.module, self.weights, target, manifest, self.options.processes)
         self._done("target", start)
         return Artifact(library.data, library.header, manifest, self.facts)

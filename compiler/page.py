@@ -34,6 +34,7 @@ def page(report: dict[str, Any]) -> str:
         phases=_pairs(phases),
         verification=f"<h2>Verification</h2>\n<table>{_pairs(errors)}</table>" if errors else "",
         rewriting=_rewriting_table(report["rewriting"]),
+        copies=_copies_table(report["copies"]),
         sparsity=_sparsity_table(report["kernels"]),
         kernels="\n".join(_row(k, k["executed_flops"] / most) for k in report["kernels"]),
     )
@@ -52,6 +53,17 @@ def _rewriting_table(rewriting: dict[str, Any] | None) -> str:
         "<tr><th>layer<th>rules<th class=number>MFLOP saved<th class=number>kB saved<th class=number>kernels saved</tr>"
     )
     return "<h2>Rewriting</h2>\n<table>" + "\n".join([head, *rows]) + "</table>"
+
+
+def _copies_table(copies: list[dict[str, Any]]) -> str:
+    """Kernels that only move values, and why there are any."""
+    rows = [
+        f"<tr><td class=number>{c['launch']}<td>{html.escape(c['layer'])}<td>{html.escape(c['kernel'])}"
+        f"<td class=number>{_bytes(c['bytes'])}<td>{html.escape(c['reason'])}</tr>"
+        for c in copies
+    ]
+    head = "<tr><th class=number>launch<th>layer<th>kernel<th class=number>written<th>why it is there</tr>"
+    return "<h2>Copies</h2>\n<table>" + "\n".join([head, *rows]) + "</table>" if rows else ""
 
 
 def _sparsity_table(kernels: list[dict[str, Any]]) -> str:

@@ -32,6 +32,11 @@ The JSON object, version `REPORT_FORMAT`:
         layout                      after: order of the axes in memory, and whether there are gaps
         kernel                      after, of kind kernel: which of `kernels` it is; null where that cannot be told
         operators                   after, of kind kernel: its operators, as nodes that read one another, without source and layout
+    copies                      one entry a kernel that only moves values, in the order in which they run:
+        dispatch                    which of `kernels` it is
+        launch, kernel, layer       as there
+        bytes                       that it writes
+        reason                      why no kernel beside it reads or writes those values where they are wanted
     kernels                     one entry a dispatch, in the order in which they run:
         launch                      number of the launch that it is part of: neighbours may share one
         kernel, layer, source       function, PyTorch module path, line of the model
@@ -112,10 +117,25 @@ def report_of(artifact: Artifact, model: str) -> dict[str, Any]:
             "flops": sum(k["flops"] for k in kernels),
             "executed_flops": sum(k["executed_flops"] for k in kernels),
         },
+        "copies": _copies(facts.get("copies", []), kernels),
         "kernels": kernels,
         "measured": measured and {"runs": measured["runs"], "threads": measured["threads"]},
         "graph": _graph(facts.get("graph"), kernels),
     }
+
+
+def _copies(reasons: list[str | None], kernels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Kernels that only move values, with the reason for each."""
+    return [
+        {
+            "dispatch": number,
+            **{key: kernels[number][key] for key in ("launch", "kernel", "layer")},
+            "bytes": kernels[number]["written_bytes"],
+            "reason": reason,
+        }
+        for number, reason in enumerate(reasons)
+        if reason is not None
+    ]
 
 
 def _graph(recorded: dict[str, Any] | None, kernels: list[dict[str, Any]]) -> dict[str, Any] | None:

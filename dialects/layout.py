@@ -8,8 +8,8 @@ arguments and results of the functions that `form-groups` made, as `layout.map`.
 
     %t = linalg.generic {.., layout.copy = "a result of the model has memory of its own, row-major"} ..
 
-says of an operation that only moves values why its result is in memory (`eliminate-layout-transforms`). One that says nothing
-is a way of reading its operand.
+says of an operation that only moves values why it is not a way of reading its operand (`eliminate-layout-transforms`); one that
+says nothing is. On a call, or on the dispatch that it becomes, it says why there is a kernel that only moves values.
 """
 # The bindings read the annotations below raw, so this file must not postpone their evaluation.
 
@@ -86,12 +86,12 @@ def of_result(function: ir.Operation, number: int) -> MapAttr:
 
 
 def copy_reason(op: ir.Operation) -> str | None:
-    """Why the values that an operation moves are in memory, None where they are not, or where it computes something."""
+    """Why an operation that only moves values stays; None where it does not, or where it computes something."""
     return op.attributes[COPY].value if COPY in op.attributes else None
 
 
 def set_copy_reason(op: ir.Operation, reason: str | None) -> None:
-    """Write why the values that an operation moves are in memory, or drop that."""
+    """Write why an operation that only moves values stays, or drop that."""
     if reason is not None:
         op.attributes[COPY] = ir.StringAttr.get(reason, op.context)
     elif COPY in op.attributes:

@@ -84,7 +84,8 @@ class DispatchOp(Plan.Operation, name="dispatch"):
 
     `skipped_flops`, where present, is the arithmetic that zeros of its weight save, `added_flops` that of zeros which are
     no part of the model's weight but give it its shape. Neighbours with the same `chain` run in one launch, unit by unit: each
-    of the `units` takes an equal part of the tasks of every one of them, in order. With the attribute `once` it runs when the model is created, and not again; such dispatches come first.
+    of the `units` takes an equal part of the tasks of every one of them, in order. `layout.copy` says why there is a kernel that only
+    moves values. With the attribute `once` it runs when the model is created, and not again; such dispatches come first.
     """
 
     kernel: ir.FlatSymbolRefAttr

@@ -186,8 +186,18 @@ def view_of(op: ir.Operation) -> Map | None:
 
 
 def is_view(op: ir.Operation) -> bool:
-    """Whether an operation only moves values."""
+    """Whether an operation only moves values, to places that an index tells."""
     return view_of(op) is not None
+
+
+def moves_values(op: ir.Operation) -> bool:
+    """Whether an operation computes no element of its result: a view, a border, a constant, or loops that yield what they read,
+    wherever they read it."""
+    if is_generic(op):
+        yielded = [v.owner for v in body_ops(op)[-1].operands]
+        makers = [o.operation.name for o in yielded if isinstance(o, ir.OpView | ir.Operation)]
+        return all(name in ("tensor.extract", "arith.constant") for name in makers)
+    return op.name in ("tensor.pad", "tensor.empty", "arith.constant", "func.return") or is_view(op)
 
 
 def _reshape_map(index_shape: Sequence[int], source_shape: Sequence[int]) -> Map:

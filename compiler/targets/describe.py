@@ -50,6 +50,13 @@ def weights_of(module: ir.Module, weights: WeightStore) -> dict[str, Any]:
     return {"total": sum(array.nbytes for array in weights.values()), "dispatches": dispatches, "packed": packed}
 
 
+def copies_of(module: ir.Module) -> list[str | None]:
+    """Of each dispatch of the manifest why it is there though it only moves values; None where it computes something."""
+    main = next(f for f in ops_in(module.body) if f.attributes["sym_name"].value == "main")
+    dispatches = [op for op in ops_in(main.regions[0].blocks[0]) if op.name == "plan.dispatch"]
+    return [layout.copy_reason(op) for op in dispatches if "once" not in op.attributes]
+
+
 def _tensor(described: ir.DictAttr) -> dict[str, Any]:
     kind = ir.RankedTensorType(described["type"].value)
     return {"name": described["name"].value, "type": str(kind.element_type), "shape": list(kind.shape)}

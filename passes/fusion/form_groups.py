@@ -224,6 +224,8 @@ def _outline_groups(planner: _Planner, block: ir.Block, functions: ir.Block) -> 
         _outline.outline(f"group_{number}", operations, arguments, results, functions)
         with ir.InsertionPoint(group.root), _location(group, order):
             call = func.CallOp([r.type for r in results], f"group_{number}", arguments)
+        if all(map(structured.moves_values, operations)):
+            layout.set_copy_reason(call.operation, layout.copy_reason(group.root))
         replaced += zip(results, call.results, strict=True)
     # Only now: an operation's hash covers its operands, so the sets above would not find what was changed before.
     for old, new in replaced:

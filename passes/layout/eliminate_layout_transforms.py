@@ -26,11 +26,13 @@ FOREIGN = "an input of the model is not where this has to be"
 TWICE = "it has to lie in two places"
 OVERWRITTEN = "what is overwritten has other readers"
 FILLED = "a constant is read from memory"
+BORDER = "what surrounds an image has to be in memory"
+GATHERED = "where values come from is known at run time only"
 
 
 @dataclass(frozen=True)
 class EliminateLayoutTransformsPass(Pass):
-    """Write on each operation that only moves values why its result is in memory; what says nothing is index arithmetic.
+    """Write on each operation that only moves values why it stays; one that says nothing is index arithmetic in its readers.
 
         %t = linalg.generic ins(%x) { copy (i, j) -> (j, i) }           %t = linalg.generic {layout.copy = "a result ..."} ..
         return %t                                                -->    return %t
@@ -40,8 +42,9 @@ class EliminateLayoutTransformsPass(Pass):
     Reshapes, transposes, slices and broadcasts are read through by whatever reads their results. They stay where something
     needs their values in memory as they are: a result of the model, a part of a concatenation, a scan, or a contraction whose
     addresses the index would make non-linear. A value that would have to lie in two places (a result or a part of a
-    concatenation owns its memory) is copied, and memory that nobody writes gets zeros. Needs operations in their final form;
-    leaves kernels to `form-groups`.
+    concatenation owns its memory) is copied, and memory that nobody writes gets zeros. Borders and gathers stay, too: no index
+    says where to read. Whether what stays shares a kernel with what computes its operand is up to `form-groups`. Needs operations
+    in their final form.
 
     With `fuse=false` nothing is read through that moves values, unless the same operator of the model (`operators`) reads them:
     transposes, slices and the parts of concatenations stay. What does not move anything - reshapes, broadcasts, slices that are
@@ -63,11 +66,12 @@ class EliminateLayoutTransformsPass(Pass):
 
     def _reason(self, op: ir.Operation, graph: Graph) -> str | None:
         """Why an operation stays, None where it does not or where it computes something."""
-        is_filled = bool(op.results) and graph.numbers[op.results[0]] in graph.constants
-        if structured.view_of(op) is None:
-            return FILLED if is_filled and _is_read_from_memory(op) else None
-        if is_filled and not _is_read_from_memory(op):
+        if not op.results or op.name == "tensor.empty" or not structured.moves_values(op):
             return None
+        if graph.numbers[op.results[0]] in graph.constants and not _is_read_from_memory(op):
+            return None
+        if not structured.is_view(op):
+            return {"arith.constant": FILLED, "tensor.pad": BORDER}.get(op.name, GATHERED)
         if not self.fuse and _moves(op) and not all(_share_operator(op, u) for u in layout.readers(op.results)):
             return UNFUSED
         found = (_need_of(user, op.results[0]) for user in graphs.users(op.results[0]))

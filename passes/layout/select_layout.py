@@ -24,6 +24,9 @@ CRITICAL_BYTES = 1024
 """Pixels a multiple of this apart share so few cache sets that a tile of them does not fit; such a pitch gets one more
 vector."""
 
+ROWS = "rows of an activation in the place of a weight have to be contiguous"
+CHANNELS = "a kernel that pools by minimal filtering reads channels that are contiguous"
+
 
 @dataclass(frozen=True)
 class SelectLayoutPass(Pass):
@@ -123,7 +126,7 @@ class _Selector:
                 self.parents[whole] = (op.results[0], structured.identity(len(structured.shape_of(whole))))
                 self.parents[source] = (op.results[0], structured.slice_map(op, structured.shape_of(source)))
             elif op.name == "func.call":
-                for number, axis in _wanted(graphs.read_group(self.functions[op.attributes["callee"].value])):
+                for number, axis, _ in _wanted(graphs.read_group(self.functions[op.attributes["callee"].value])):
                     if len(list(op.operands[number].uses)) == 1:
                         self.rows[op.operands[number]] = axis
             elif op.name == "func.return":
@@ -151,10 +154,10 @@ class _Selector:
     def _copy_where_needed(self, call: ir.Operation, function: ir.Operation) -> None:
         """A contraction's second operand, where it is an activation, needs its rows contiguous, and the input of a kernel that pools
         its channels: copy it if they are not."""
-        for number, axis in _wanted(graphs.read_group(function)):
-            self._copy_unless_contiguous(call, number, axis)
+        for number, axis, reason in _wanted(graphs.read_group(function)):
+            self._copy_unless_contiguous(call, number, axis, reason)
 
-    def _copy_unless_contiguous(self, call: ir.Operation, number: int, axis: int) -> None:
+    def _copy_unless_contiguous(self, call: ir.Operation, number: int, axis: int, reason: str) -> None:
         value = call.operands[number]
         shape = structured.shape_of(value)
         if (
@@ -164,6 +167,7 @@ class _Selector:
             return
         order = [a for a in range(len(shape)) if a != axis] + [axis]
         copied = _insert_copy(call, value, f"relayout_{len(self.functions)}", self.functions)
+        layout.set_copy_reason(copied.owner.operation, reason)
         self.layouts[copied] = self._pitched(shape, order, _element_bytes(value))
         self.assign(copied.owner.operation)
         call.operands[number] = copied
@@ -256,9 +260,10 @@ def _argument(group: Group, number: int) -> int | None:
     return value.arg_number if isinstance(value, ir.BlockArgument) else None
 
 
-def _wanted(group: Group) -> list[tuple[int, int]]:
-    """(argument, axis) of what has to be contiguous."""
-    return [found for found in (_weight_rows(group), channels_of_pooled(group)) if found is not None]
+def _wanted(group: Group) -> list[tuple[int, int, str]]:
+    """(argument, axis, why) of what has to be contiguous."""
+    found = ((_weight_rows(group), ROWS), (channels_of_pooled(group), CHANNELS))
+    return [(*wanted, reason) for wanted, reason in found if wanted is not None]
 
 
 def _weight_rows(group: Group) -> tuple[int, int] | None:

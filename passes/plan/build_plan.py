@@ -100,4 +100,5 @@ def _dispatch(
         maker = ops_in(function.regions[0].blocks[0])[-1].operands[number].owner.operation
         written.append(plan.written(result.type, where, len(arguments), maker if maker.name == "tensor.pad" else None))
         arguments.append(buffer(result, layout.size_of(where) * structured.bytes_of(structured.element_of(result))))
-    plan.dispatch(call.attributes["callee"].value, arguments, ir.ArrayAttr.get(written), call.location)
+    made = plan.dispatch(call.attributes["callee"].value, arguments, ir.ArrayAttr.get(written), call.location)
+    layout.set_copy_reason(made, layout.copy_reason(call))

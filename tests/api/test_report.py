@@ -29,7 +29,7 @@ def artifact() -> cocomp.Artifact:
 def test_report_holds_what_its_docstring_says(artifact: cocomp.Artifact):
     described = json.loads(render(artifact, "residual", ".json"))
     assert report.__doc__ is not None
-    documented, _, kernel = report.__doc__.partition("kernels         ")
+    documented, _, kernel = report.__doc__.partition("    kernels         ")
     for key in described:
         assert key in (documented if key != "kernels" else report.__doc__)
     for key in described["kernels"][0]:
@@ -46,6 +46,52 @@ def test_kernels_are_described(artifact: cocomp.Artifact):
     assert conv["flops"] >= 2 * 8 * 8 * 8 * 8 * 9
     assert described["totals"]["dispatches"] == len(described["kernels"])
     assert 8 * 8 * 9 * 4 < described["weight_bytes"] < described["artifact_bytes"]
+
+
+MOVES = {"copy", "reshape", "transpose", "broadcast", "pad", "expand shape", "collapse shape", "extract slice"}
+"""Kinds of operators of a graph that compute nothing."""
+
+
+class Moving(nn.Module):
+    """An input that gets a border, queries and keys from one product, and every second column of an input in a concatenation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image, self.mixed = nn.Conv2d(3, 16, 3, padding=1), nn.Linear(16, 32)
+
+    def forward(self, image: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        q, k = self.mixed(tokens).unflatten(2, (2, 2, 8)).permute(2, 0, 3, 1, 4)
+        return self.image(image), torch.softmax(q @ k.mT, -1), torch.cat([torch.relu(tokens), tokens[..., ::2]], 2)
+
+
+@pytest.fixture(scope="module")
+def moving() -> cocomp.Artifact:
+    torch.manual_seed(0)
+    return cocomp.compile(Moving().eval(), (torch.randn(1, 3, 6, 4), torch.randn(1, 8, 16)))
+
+
+def test_every_kernel_that_only_moves_values_is_listed_with_its_reason(moving: cocomp.Artifact):
+    described = json.loads(render(moving, "moving", ".json"))
+    copies = {c["dispatch"]: c for c in described["copies"]}
+    for node in described["graph"]["after"]:
+        if node["kind"] == "kernel":
+            assert all(o["kind"] in MOVES for o in node["operators"]) == (node["kernel"] in copies)
+    for number, copy in copies.items():
+        kernel = described["kernels"][number]
+        assert copy["bytes"] == kernel["written_bytes"] and kernel["flops"] == 0
+        assert all(copy[key] == kernel[key] for key in ("launch", "kernel", "layer"))
+    assert [c["reason"] for c in described["copies"]] == [
+        "what surrounds an image has to be in memory",
+        "rows of an activation in the place of a weight are contiguous, and to copy a part is cheaper than the whole",
+        "a part of a concatenation lies in its memory",
+    ]
+    assert described["copies"][0]["bytes"] == 3 * 8 * 6 * 4
+
+
+def test_page_shows_copies(moving: cocomp.Artifact, artifact: cocomp.Artifact):
+    text = render(moving, "moving", ".html").decode()
+    assert text.count("what surrounds an image has to be in memory") == 1
+    assert "<h2>Copies</h2>" in text
 
 
 class Balanced(HTMLParser):

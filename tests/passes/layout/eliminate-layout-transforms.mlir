@@ -143,3 +143,38 @@ func.func @main(%x: tensor<5x8xf32>, %w: tensor<4x8xf32> {sparse.name = "w"}) ->
   %c = "sparse.contract"(%t, %w) {maps = [#x, #w, #y], bounds = array<i64: 5, 4, 8>} : (tensor<5x8xf32>, tensor<4x8xf32>) -> tensor<5x4xf32>
   return %c : tensor<5x4xf32>
 }
+
+// -----
+
+#id = affine_map<(i) -> (i)>
+
+// Borders, and what is read at positions that are computed, are not index arithmetic; nor is what a sequential operation reads.
+
+// CHECK-LABEL: func.func @main
+//       CHECK: tensor.pad %{{.+}} low[1] high[2] {
+//       CHECK: } {layout.copy = "what surrounds an image has to be in memory"}
+//       CHECK: linalg.generic {{.+}} attrs = {layout.copy = "where values come from is known at run time only"}
+//       CHECK: tensor.expand_shape %{{.+}} {layout.copy = "a scan or a sort reads memory as it is"}
+func.func @main(%x: tensor<4xf32>, %p: tensor<4xi64>) -> (tensor<7xf32>, tensor<2x2xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %r = tensor.pad %x low[1] high[2] {
+  ^bb0(%i: index):
+    tensor.yield %zero : f32
+  } : tensor<4xf32> to tensor<7xf32>
+  %e = tensor.empty() : tensor<4xf32>
+  %g = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%p : tensor<4xi64>) outs(%e : tensor<4xf32>) {
+  ^bb0(%a: i64, %o: f32):
+    %i = arith.index_cast %a : i64 to index
+    %v = tensor.extract %x[%i] : tensor<4xf32>
+    linalg.yield %v : f32
+  } -> tensor<4xf32>
+  %s = tensor.expand_shape %g [[0, 1]] output_shape [2, 2] : tensor<4xf32> into tensor<2x2xf32>
+  %f = tensor.empty() : tensor<2x2xf32>
+  %l = tensor.empty() : tensor<2xf32>
+  %y, %last = tm_tensor.scan dimension(0) inclusive(true) ins(%s : tensor<2x2xf32>) outs(%f, %l : tensor<2x2xf32>, tensor<2xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %t = arith.addf %a, %b : f32
+    tm_tensor.yield %t : f32
+  } -> tensor<2x2xf32>, tensor<2xf32>
+  return %r, %y : tensor<7xf32>, tensor<2x2xf32>
+}

@@ -12,7 +12,7 @@
 
 //   CHECK-DAG: #[[CHANNELS:.+]] = affine_map<(d0, d1, d2, d3) -> (d0 * 61504 + d1 + d2 * 1984 + d3 * 64)>
 // CHECK-LABEL: func.func @main
-//       CHECK: %[[X:.+]] = call @[[COPY:.+]](%arg0)
+//       CHECK: %[[X:.+]] = call @[[COPY:.+]](%arg0) {layout.copy = "a kernel that pools by minimal filtering reads channels that are contiguous"}
 //       CHECK: call @group_0(%[[X]]
 //       CHECK: func.func private @group_0(%{{[^:]+}}: tensor<1x64x31x31xf32> {layout.map = #layout.map<#[[CHANNELS]]
 func.func @main(%x: tensor<1x64x31x31xf32>, %w: tensor<64x64x3x3xf32> {sparse.name = "w"}) -> tensor<1x64x14x14xf32> {

@@ -33,6 +33,7 @@ func.func @main(%x: tensor<1x16x16x16xf32>, %v: tensor<16x16xf32> {sparse.name =
 //   CHECK-DAG: #[[ROWS:.+]] = affine_map<(d0, d1) -> (d0 * 32 + d1)>
 //   CHECK-DAG: #[[TURNED:.+]] = affine_map<(d0, d1) -> (d0 + d1 * 24)>
 // CHECK-LABEL: func.func @main
+//       CHECK: call @relayout_2(%{{.+}}) {layout.copy = "rows of an activation in the place of a weight have to be contiguous"}
 //       CHECK: func.func private @relayout_2(%{{.+}}: tensor<24x32xf32> {layout.map = #layout.map<#[[ROWS]], 768 : i64, "buffer">})
 //  CHECK-SAME:   -> (tensor<24x32xf32> {layout.map = #layout.map<#[[TURNED]], 768 : i64, "buffer">})
 func.func @main(%x: tensor<24x48xf32>, %w: tensor<32x48xf32> {sparse.name = "w"}) -> tensor<24x24xf32> {

@@ -36,6 +36,7 @@ func.func @main(%x: tensor<1x16x8x8xf32>, %v: tensor<16x16xf32> {sparse.name = "
 
 //   CHECK-DAG: #[[TURNED:.+]] = affine_map<(d0, d1) -> (d0 + d1 * 24)>
 // CHECK-LABEL: func.func @main
+//       CHECK: call @group_1({{.+}}) {layout.copy = "rows of an activation in the place of a weight are contiguous, and to copy a part is cheaper than the whole"}
 //       CHECK: func.func private @group_1({{.+}}) -> (tensor<24x32xf32> {layout.map = #layout.map<#[[TURNED]], 768 : i64, "buffer">})
 //       CHECK: func.func private @group_2(
 //  CHECK-SAME: %arg1: tensor<24x32xf32> {layout.map = #layout.map<#[[TURNED]], 768 : i64, "buffer">})
