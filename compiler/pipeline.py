@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cocomp.passes.fusion.classify_mapping import ClassifyMappingPass
 from cocomp.passes.fusion.form_groups import FormGroupsPass
+from cocomp.passes.fusion.plan_fusion import PlanFusionPass
 from cocomp.passes.kernel.lower_contractions import LowerContractionsPass
 from cocomp.passes.kernel.lower_loops import LowerLoopsPass
 from cocomp.passes.kernel.lower_sequential import LowerSequentialPass
@@ -127,7 +128,8 @@ def cpu_steps(
                     EliminateLayoutTransformsPass(fuse="fusion" not in without),
                     "what moves values is a way of reading them before kernels are formed, or says why it is not",
                 ),
-                Step(FormGroupsPass(fuse="fusion" not in without), "decide kernels while tensors still are values"),
+                Step(PlanFusionPass(fuse="fusion" not in without), "decide kernels while tensors still are values"),
+                Step(FormGroupsPass(), "a kernel is a function"),
             ],
         ),
         (

@@ -26,7 +26,7 @@ HERE = re.compile(r"(?:^|\()-:(\d+)")
 """A place in the text itself, which the parser calls "-"."""
 EPILOG = """\
 examples:
-  cocomp-opt model.mlir -p 'raise-contractions,canonicalize,form-groups'
+  cocomp-opt model.mlir -p 'raise-contractions,canonicalize,plan-fusion,form-groups'
   cocomp-opt model.mlir -p 'lower-contractions' -target=linux-x86-64 -mcpu=x86-64-v4 --print-after=lower-contractions
 """
 

@@ -77,7 +77,7 @@ class ScheduleContractionsPass(Pass):
 
 
 def _must_filter(contraction: Contraction, unit: VectorUnit, state: State) -> None:
-    """Schedule a group that pools: `form-groups` has seen to it that minimal filtering can compute it, and nothing else can."""
+    """Schedule a group that pools: `plan-fusion` has seen to it that minimal filtering can compute it, and nothing else can."""
     function = contraction.group.function
     filtered = choose_winograd(contraction, unit, state.target.l1_bytes)
     if filtered is None:

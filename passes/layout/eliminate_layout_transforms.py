@@ -43,7 +43,7 @@ class EliminateLayoutTransformsPass(Pass):
     needs their values in memory as they are: a result of the model, a part of a concatenation, a scan, or a contraction whose
     addresses the index would make non-linear. A value that would have to lie in two places (a result or a part of a
     concatenation owns its memory) is copied, and memory that nobody writes gets zeros. Borders and gathers stay, too: no index
-    says where to read. Whether what stays shares a kernel with what computes its operand is up to `form-groups`. Needs operations
+    says where to read. Whether what stays shares a kernel with what computes its operand is up to `plan-fusion`. Needs operations
     in their final form.
 
     With `fuse=false` nothing is read through that moves values, unless the same operator of the model (`operators`) reads them:

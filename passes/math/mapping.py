@@ -97,6 +97,26 @@ def fuse(first: MappingType, second: MappingType) -> Verdict:
     return TABLE[first, second]
 
 
+OVERRULED: Mapping[tuple[MappingType, MappingType], str] = {
+    (_1_M, _M_M): "a reduction, or what stands beside a contraction, reads what is expanded where it stands",
+    (
+        _M_M,
+        _M_M,
+    ): "reductions over the same rows (softmax, layer norm) have a row in the cache, pools a tile of a contraction",
+}
+"""Red cells that are yellow unless a contraction needs what the first makes, and why: the paper's reasons are about contractions,
+and its type Many-to-Many does not tell them from reductions."""
+
+
+def judge(first: MappingType, second: MappingType, multiplies: bool) -> Verdict:
+    """What is said of an operation of type `first` whose result one of type `second` reads: by the table, unless it is overruled.
+    `multiplies`: a contraction needs the result."""
+    verdict = fuse(first, second)
+    if multiplies or (first, second) not in OVERRULED:
+        return verdict
+    return Verdict(verdict.kind, Colour.YELLOW)
+
+
 def of_loops(
     bounds: Sequence[int],
     parallel: Sequence[bool],

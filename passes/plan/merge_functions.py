@@ -30,7 +30,7 @@ class MergeFunctionsPass(Pass):
             if name == "main":
                 continue
             # Whether an operand is a weight changes a mapping type, but not a kernel; nor does the reason for one.
-            for op in ops_in(function.regions[0].blocks[0]):
+            for op in (function, *ops_in(function.regions[0].blocks[0])):
                 fusion.set_mapping_of(op, None)
                 layout.set_copy_reason(op, None)
             text = function.get_asm(enable_debug_info=False, use_local_scope=True).replace(f"@{name}(", "@(", 1)

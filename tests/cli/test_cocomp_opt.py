@@ -44,7 +44,7 @@ def matmul(here: Path) -> Path:
 
 
 def test_our_passes_and_upstream_s_in_one_pipeline(tool: Capture, matmul: Path):
-    pipeline = "func.func(linalg-generalize-named-ops),raise-contractions,canonicalize,form-groups"
+    pipeline = "func.func(linalg-generalize-named-ops),raise-contractions,canonicalize,plan-fusion,form-groups"
     done = tool("opt", matmul, "-p", pipeline)
     assert done.code == 0
     assert "sparse.contract" in done.out
@@ -173,7 +173,7 @@ def test_weights_lie_beside_or_are_named_or_made_up(tool: Capture, matmul: Path)
 
 
 def test_target_is_what_passes_see(tool: Capture, matmul: Path):
-    pipeline = "func.func(linalg-generalize-named-ops),raise-contractions,canonicalize,form-groups,select-layout,schedule-contractions"
+    pipeline = "func.func(linalg-generalize-named-ops),raise-contractions,canonicalize,plan-fusion,form-groups,select-layout,schedule-contractions"
     wide = tool("opt", matmul, "-p", pipeline, "--random-weights", "-target=linux-x86-64", "-mcpu=x86-64-v4").out
     narrow = tool("opt", matmul, "-p", pipeline, "--random-weights", "-target=linux-arm64").out
     assert "kernel.schedule" in wide

@@ -2,7 +2,7 @@
 
 A kernel takes as long as its arithmetic or its bytes, whichever is more, a share of the other, and some time to start.
 
-Kernels are counted as `form-groups` will make them, nearly: an operation is computed where its only reader is, a contraction
+Kernels are counted as `plan-fusion` will make them, nearly: an operation is computed where its only reader is, a contraction
 with the operations on its result, reductions with one another where they run over the same rows.
 """
 
@@ -112,11 +112,14 @@ def cycles_of(term: Term, flops: int, rates: Rates) -> float:
     """What these operations take."""
     if term.operator == "contract":
         return flops / rates.flops_per_cycle
-    name = term.key.split("|", 1)[0]
-    weight = 0 if name in FREE else DEAR.get(name, DEAR_MATH if name.startswith("math.") else 1)
+    return 2 * weight_of(term.key.split("|", 1)[0]) * flops / rates.flops_per_cycle
+
+
+def weight_of(name: str) -> int:
+    """How many additions a scalar operation takes as long as."""
     if name in ("math.absf", "math.fma", "math.floor", "math.ceil", "math.copysign"):
-        weight = 1
-    return 2 * weight * flops / rates.flops_per_cycle
+        return 1
+    return 0 if name in FREE else DEAR.get(name, DEAR_MATH if name.startswith("math.") else 1)
 
 
 def _is_transposed(number: int, readers: Mapping[int, list[int]], roots: set[int], terms: Mapping[int, Term]) -> bool:

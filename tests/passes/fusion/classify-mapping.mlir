@@ -1,5 +1,5 @@
 // RUN: cocomp-opt %s --split-input-file --random-weights -p classify-mapping | FileCheck %s
-// RUN: cocomp-opt %s --split-input-file --random-weights -p classify-mapping,eliminate-layout-transforms,form-groups,select-layout,merge-functions | FileCheck %s --check-prefix=MERGED
+// RUN: cocomp-opt %s --split-input-file --random-weights -p classify-mapping,eliminate-layout-transforms,plan-fusion,form-groups,select-layout,merge-functions | FileCheck %s --check-prefix=MERGED
 
 #id = affine_map<(r, c) -> (r, c)>
 #row = affine_map<(r, c) -> (c)>

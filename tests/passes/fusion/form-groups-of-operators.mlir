@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s --split-input-file --random-weights -p 'eliminate-layout-transforms{fuse=false},form-groups{fuse=false}' | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file --random-weights -p 'eliminate-layout-transforms{fuse=false},plan-fusion{fuse=false},form-groups' | FileCheck %s
 
 #x = affine_map<(p, r, c) -> (p, c)>
 #w = affine_map<(p, r, c) -> (r, c)>

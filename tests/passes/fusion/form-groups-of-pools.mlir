@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 --random-weights -p encode-weights,form-groups | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 --random-weights -p encode-weights,plan-fusion,form-groups | FileCheck %s
 
 #x = affine_map<(n, f, h, w, c, kh, kw) -> (n, c, h + kh, w + kw)>
 #w = affine_map<(n, f, h, w, c, kh, kw) -> (f, c, kh, kw)>

@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 --random-weights -p encode-weights,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights,assign-arena,lower-contractions | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 --random-weights -p encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights,assign-arena,lower-contractions | FileCheck %s
 
 // The loop over the kept columns: one load of a weight register, and a multiply-add with every pixel of the tile.
 

@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s -target=linux-x86-64 --split-input-file -p form-groups,select-layout,build-plan,assign-arena,lower-loops | FileCheck %s
+// RUN: cocomp-opt %s -target=linux-x86-64 --split-input-file -p plan-fusion,form-groups,select-layout,build-plan,assign-arena,lower-loops | FileCheck %s
 
 #id = affine_map<(i, j) -> (i, j)>
 

@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s -target=linux-x86-64 -p form-groups,select-layout,build-plan,assign-arena,lower-sequential | FileCheck %s
+// RUN: cocomp-opt %s -target=linux-x86-64 -p plan-fusion,form-groups,select-layout,build-plan,assign-arena,lower-sequential | FileCheck %s
 
 // CHECK-LABEL: func.func private @group_0(
 //  CHECK-SAME:   vector = "scalar"

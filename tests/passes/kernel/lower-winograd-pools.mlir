@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p encode-weights,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights,assign-arena,lower-winograd | FileCheck %s
+// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights,assign-arena,lower-winograd | FileCheck %s
 
 #x = affine_map<(n, f, h, w, c, kh, kw) -> (n, c, h + kh, w + kw)>
 #w = affine_map<(n, f, h, w, c, kh, kw) -> (f, c, kh, kw)>

@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p encode-weights,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd | FileCheck %s
+// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd | FileCheck %s
 
 // The transformed weights are made when the model is created: a dispatch that runs once, before all others.
 

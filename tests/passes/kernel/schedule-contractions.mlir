@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p encode-weights,form-groups,select-layout,schedule-contractions | FileCheck %s
+// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions | FileCheck %s
 
 // 24 rows are three registers; all rows and pixels fit one tile of at most sixteen registers.
 

@@ -1,9 +1,9 @@
 // Blocks of 32 x 64 lose rows of their own: no row group keeps few columns, but bands of 32 rows in pieces do.
 
 // RUN: python %S/blocks.py %t.safetensors
-// RUN: cocomp-opt %s -target=linux-x86-64 --weights %t.safetensors -p encode-weights,form-groups,select-layout,schedule-contractions | FileCheck %s
-// RUN: cocomp-opt %s -target=linux-x86-64 --weights %t.safetensors -p encode-weights,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights | FileCheck %s --check-prefix=PACKED
-// RUN: cocomp-opt %s -target=linux-x86-64 --weights %t.safetensors -p encode-weights,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights,assign-arena,lower-contractions | FileCheck %s --check-prefix=KERNEL
+// RUN: cocomp-opt %s -target=linux-x86-64 --weights %t.safetensors -p encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions | FileCheck %s
+// RUN: cocomp-opt %s -target=linux-x86-64 --weights %t.safetensors -p encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights | FileCheck %s --check-prefix=PACKED
+// RUN: cocomp-opt %s -target=linux-x86-64 --weights %t.safetensors -p encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions,build-plan,prepare-winograd,pack-weights,assign-arena,lower-contractions | FileCheck %s --check-prefix=KERNEL
 
 #x = affine_map<(n, f, i, j, c) -> (n, c, i, j)>
 #w = affine_map<(n, f, i, j, c) -> (f, c)>

@@ -1,4 +1,4 @@
-"""What `form-groups` puts into one kernel because minimal filtering will compute it, minimal filtering does compute."""
+"""What `plan-fusion` puts into one kernel because minimal filtering will compute it, minimal filtering does compute."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cocomp.targets.cpus import cpu_target
 
 TARGETS = [("linux-x86-64", level) for level in ("x86-64-v2", "x86-64-v3", "x86-64-v4", "znver4")]
 TARGETS += [("linux-arm64", "generic"), ("linux-arm64", "cortex-x1")]
-PASSES = "form-groups,select-layout,schedule-contractions"
+PASSES = "plan-fusion,form-groups,select-layout,schedule-contractions"
 
 
 def pooled(

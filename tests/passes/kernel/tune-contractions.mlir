@@ -1,9 +1,9 @@
 // The first run takes times that are made up: the widest tile is the fastest. The others measure nothing, and find that in the
 // database.
 
-// RUN: rm -f %t.sqlite && python %S/pretend.py %s -target=linux-x86-64 --random-weights -p 'encode-weights,form-groups,select-layout,schedule-contractions,tune-contractions{seconds=0.001 database=%t.sqlite threads=1}' | FileCheck %s
-// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p 'encode-weights,form-groups,select-layout,schedule-contractions,tune-contractions{database=%t.sqlite threads=1}' | FileCheck %s
-// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p 'encode-weights,form-groups,select-layout,schedule-contractions,tune-contractions{database=%t.sqlite threads=2}' | FileCheck %s --check-prefix=PREDICTED
+// RUN: rm -f %t.sqlite && python %S/pretend.py %s -target=linux-x86-64 --random-weights -p 'encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions,tune-contractions{seconds=0.001 database=%t.sqlite threads=1}' | FileCheck %s
+// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p 'encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions,tune-contractions{database=%t.sqlite threads=1}' | FileCheck %s
+// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p 'encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions,tune-contractions{database=%t.sqlite threads=2}' | FileCheck %s --check-prefix=PREDICTED
 
 #x = affine_map<(p, r, c) -> (p, c)>
 #w = affine_map<(p, r, c) -> (r, c)>

@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 --random-weights -p 'form-groups,select-layout{choose=false}' | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 --random-weights -p 'plan-fusion,form-groups,select-layout{choose=false}' | FileCheck %s
 
 // What lies between two convolutions is row-major, as the model's inputs and outputs are.
 

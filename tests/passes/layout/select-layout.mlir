@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 --random-weights -p eliminate-layout-transforms,form-groups,select-layout | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 --random-weights -p eliminate-layout-transforms,plan-fusion,form-groups,select-layout | FileCheck %s
 
 // Two convolutions: inputs and outputs of the model are row-major, what lies between has its channels contiguous.
 

@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p form-groups,select-layout,build-plan | FileCheck %s
+// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p plan-fusion,form-groups,select-layout,build-plan | FileCheck %s
 
 // Parts of a concatenation are written into the memory of the whole, which is the model's output.
 

@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p encode-weights,form-groups,select-layout,schedule-contractions,build-plan,pack-weights | FileCheck %s
+// RUN: cocomp-opt %s -target=linux-x86-64 --random-weights -p encode-weights,plan-fusion,form-groups,select-layout,schedule-contractions,build-plan,pack-weights | FileCheck %s
 
 #x = affine_map<(p, r, c) -> (p, c)>
 #w = affine_map<(p, r, c) -> (r, c)>

@@ -1,5 +1,5 @@
 // RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 -mcpu=x86-64-v4 --random-weights -p 'prune-weights{encoding=csr rate=20},split-strides' | FileCheck %s
-// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 -mcpu=x86-64-v4 --random-weights -p 'prune-weights{encoding=csr rate=20},split-strides,encode-weights,form-groups' | FileCheck %s --check-prefix=GROUP
+// RUN: cocomp-opt %s --split-input-file -target=linux-x86-64 -mcpu=x86-64-v4 --random-weights -p 'prune-weights{encoding=csr rate=20},split-strides,encode-weights,eliminate-layout-transforms,plan-fusion,form-groups' | FileCheck %s --check-prefix=GROUP
 
 // Of a weight with zeros the kernel reads pixels that are neighbours: every second one becomes a plane, whose order stays that of
 // the pixels. One tap in front makes the padding of one a multiple of the stride.

@@ -1,0 +1,164 @@
+"""Which operations of `@main` one kernel can compute, and what it takes: what planning asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+from cocomp.dialects import graph as graphs
+from cocomp.dialects import layout, sparse, structured
+from cocomp.dialects.graph import Graph
+from cocomp.passes.kernel._windows import pools_in_tiles
+from cocomp.passes.math import affine, nest, traffic
+from cocomp.passes.math.algebra import cost
+from cocomp.passes.math.algebra.cost import Rates
+from cocomp.passes.math.encodings import Dense
+from cocomp.passes.math.nest import Leaf, Loop, Nest, NestError
+from cocomp.passes.math.plan import Members
+from cocomp.passes.math.work import VectorUnit
+from cocomp.support.mlir import ir
+
+MAX_OPERANDS = 12
+"""Memory operands a kernel may have."""
+ROOTS = ("linalg.generic", "tensor.pad", "sparse.contract")
+"""What a kernel of several operations may end in, beside what moves values."""
+
+
+_Loops = tuple[Nest, frozenset[int]]
+"""Loops of a kernel, and the dimensions of its result that its reductions share."""
+
+
+@dataclass
+class Kernels:
+    """The operations that are to be put into kernels, by their positions. Handles are valid until the block changes."""
+
+    graph: Graph
+    operations: Sequence[ir.Operation]
+    unit: VectorUnit
+    rates: Rates
+    _nests: dict[Members, _Loops | None] = field(default_factory=dict[Members, "_Loops | None"])
+
+    def is_legal(self, members: Members) -> bool:
+        """Whether one kernel can compute several operations of which the last one makes the result."""
+        *others, root = (self.operations[m] for m in sorted(members))
+        if root.name not in ROOTS and not structured.is_view(root):
+            return False
+        if not all(self._is_computed_on_the_way(op) for op in others):
+            return False
+        found = self._nest(members)
+        if found is None:
+            return False
+        made, domain = found
+        if len({leaf for leaf, _ in made.accesses}) > MAX_OPERANDS:
+            return False
+        inside = {self.operations[m] for m in members}
+        if nest.join_windows(made) is not None:
+            return self._is_pooled(made, root, inside)
+        contractions = [n for n in made.reductions if n.loop.contraction]
+        if contractions:
+            return len(made.reductions) == 1 and self._is_epilogue(made, contractions[0], inside)
+        return all(self._is_cheap_here(need, made, domain) for need in made.maps)
+
+    def cycles(self, members: Members) -> float | None:
+        """Cycles of the kernel of some operations (`passes.math.traffic`); None where they are not loops."""
+        found = self._nest(members)
+        if found is None:
+            return None
+        made, domain = found
+        written = bytes_of_results(self.operations[max(members)])
+        return traffic.cycles(made, domain, self._work, self._is_dear, self._leaf, written, self.rates)
+
+    def _nest(self, members: Members) -> _Loops | None:
+        """What is read once and asked often; None where there are no loops, or not one nest of them."""
+        if members not in self._nests:
+            self._nests[members] = self._read_nest(members)
+        return self._nests[members]
+
+    def _read_nest(self, members: Members) -> _Loops | None:
+        root = self.operations[max(members)]
+        if not root.results or root.name.startswith("tm_tensor."):
+            return None
+        try:
+            made, _ = graphs.nest_of(self.graph, root, {self.operations[m] for m in members})
+            return made, nest.domain(made) if nest.join_windows(made) is None else frozenset[int]()
+        except NestError:
+            return None
+
+    def _is_computed_on_the_way(self, op: ir.Operation) -> bool:
+        """Whether nothing needs the results of an operation in memory."""
+        if not (structured.is_generic(op) or structured.is_contract(op)):
+            return False
+        if layout.copy_reason(op) is not None and structured.is_view(op):
+            return False
+        return not any(self.graph.numbers[r] in self.graph.gathered for r in op.results)
+
+    def _is_cheap_here(self, need: nest.Need, made: Nest, domain: frozenset[int]) -> bool:
+        """An expensive operation may not be repeated for every point of an inner loop."""
+        return not self._is_dear(need.loop) or traffic.points_of(need, made, domain) <= need.loop.points
+
+    def _is_epilogue(self, made: Nest, need: nest.Need, members: set[ir.Operation]) -> bool:
+        """The group's result has one point for each point of the contraction, and rows of a register stay together."""
+        if prod(made.bounds[: made.n_root]) != need.loop.points or not all(e.is_linear for e in need.point):
+            return False
+        if not self._reads_memory(need, members):
+            return False
+        kept_whole = set(structured.row_dims(need.loop.operand_maps, need.loop.parallel))
+        if _has_zeros(self.graph.values[need.loop.operands[1]]):
+            kept_whole |= {d for d, parallel in enumerate(need.loop.parallel) if parallel}
+        return all(self._stays_together(made, need, d) for d in kept_whole)
+
+    def _is_pooled(self, made: Nest, root: ir.Operation, members: set[ir.Operation]) -> bool:
+        """The group's result has one point for each window of the contraction's result, and minimal filtering computes it."""
+        windows = nest.join_windows(made)
+        assert windows is not None
+        made = nest.refine(made, windows)
+        need = made.reductions[0]
+        parallel = [e for e, p in zip(need.point, need.loop.parallel, strict=True) if p and not e.is_constant]
+        if any(not e.is_linear or e != affine.dim(min(e.dims())) for e in parallel):
+            return False
+        if {d for e in parallel for d in e.dims()} != set(range(made.n_root)) or len(root.results) > 1:
+            return False
+        return self._reads_memory(need, members) and pools_in_tiles(self.graph, made, self.unit)
+
+    def _reads_memory(self, need: nest.Need, members: set[ir.Operation]) -> bool:
+        """Whether no operand of a contraction is computed in its group."""
+        sources = [self.graph.root_of(operand) for operand in need.loop.operands]
+        return all(
+            isinstance(self.graph.definitions[s], Leaf) or self.graph.operations[s] not in members for s in sources
+        )
+
+    def _stays_together(self, made: Nest, need: nest.Need, dim: int) -> bool:
+        """A dimension that may fill registers (rows; pixels too where the weight has zeros) must, where reshapes cut it, be cut at
+        whole registers, and its inner part must be one dimension."""
+        expr = need.point[dim]
+        pieces = sorted(c for atom, c in expr.terms if made.bounds[_index(atom)] > 1)
+        return all(c == 1 or c % (2 * self.unit.lanes) == 0 for c in pieces)
+
+    def _work(self, loop: Loop) -> float:
+        """Floating-point operations at one point: element-wise ones count as half a multiply-add, dear ones as many."""
+        op = self.graph.operations[loop.results[0]]
+        if structured.is_contract(op):
+            return 2.0
+        return 2.0 * sum(cost.weight_of(o.name) for o in structured.body_ops(op)[:-1])
+
+    def _is_dear(self, loop: Loop) -> bool:
+        return structured.is_expensive(self.graph.operations[loop.results[0]])
+
+    def _leaf(self, number: int) -> tuple[tuple[int, ...], int]:
+        value = self.graph.values[number]
+        return structured.shape_of(value), structured.bytes_of(structured.element_of(value))
+
+
+def bytes_of_results(op: ir.Operation) -> int:
+    """Bytes that the results of an operation take in memory."""
+    return sum(prod(structured.shape_of(r)) * structured.bytes_of(structured.element_of(r)) for r in op.results)
+
+
+def _has_zeros(weight: ir.Value) -> bool:
+    return not isinstance(sparse.encoding_of(weight.type.encoding), Dense)
+
+
+def _index(atom: affine.Atom) -> int:
+    assert isinstance(atom, affine.Dim)
+    return atom.index
