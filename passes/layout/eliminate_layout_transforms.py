@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -10,8 +11,10 @@ from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, sparse, structured
 from cocomp.dialects.graph import Graph
 from cocomp.dialects.layout import PLACING
-from cocomp.passes.math import affine
+from cocomp.passes.math import affine, layout_groups
 from cocomp.passes.math.encodings import Dense
+from cocomp.passes.math.layout_groups import LayoutGroup
+from cocomp.passes.math.nest import Loop, View
 from cocomp.support.mlir import arith, ir, operators, ops_in
 from cocomp.support.passes import Pass, State
 
@@ -39,7 +42,8 @@ class EliminateLayoutTransformsPass(Pass):
         %s = tensor.extract_slice %x ..                                 %s = tensor.extract_slice %x ..
         %y = linalg.generic ins(%s) { exp }                             %y = linalg.generic ins(%s) { exp }
 
-    Reshapes, transposes, slices and broadcasts are read through by whatever reads their results. They stay where something
+    What the action table of layout groups (`passes.math.layout_groups`) drops is read through by whatever reads its result:
+    reshapes, transposes, slices, broadcasts. They stay where something
     needs their values in memory as they are: a result of the model, a part of a concatenation, a scan, or a contraction whose
     addresses the index would make non-linear. A value that would have to lie in two places (a result or a part of a
     concatenation owns its memory) is copied, and memory that nobody writes gets zeros. Borders and gathers stay, too: no index
@@ -60,14 +64,15 @@ class EliminateLayoutTransformsPass(Pass):
             _copy_parts(block)
         _separate_destinations(block)
         graph = graphs.read(block)
+        kinds = {op.results[0]: _group_of(op, graph) for op in ops_in(block) if op.results}
         for op in reversed(ops_in(block)):  # so that what readers are is known
-            if layout.copy_reason(op) is None and (reason := self._reason(op, graph)) is not None:
-                layout.set_copy_reason(op, reason)
+            if layout.copy_reason(op) is None and _is_dropped(op, kinds):
+                layout.set_copy_reason(op, self._obstacle(op, graph))
 
-    def _reason(self, op: ir.Operation, graph: Graph) -> str | None:
-        """Why an operation stays, None where it does not or where it computes something."""
-        if not op.results or op.name == "tensor.empty" or not structured.moves_values(op):
-            return None
+    def _obstacle(self, op: ir.Operation, graph: Graph) -> str | None:
+        """Why an operation stays that the table drops, None where it does not."""
+        if op.name in PLACING:
+            return None  # their parts are written in place, or have been copied
         if graph.numbers[op.results[0]] in graph.constants and not _is_read_from_memory(op):
             return None
         if not structured.is_view(op):
@@ -76,6 +81,28 @@ class EliminateLayoutTransformsPass(Pass):
             return UNFUSED
         found = (_need_of(user, op.results[0]) for user in graphs.users(op.results[0]))
         return next((reason for reason in found if reason is not None), None)
+
+
+def _group_of(op: ir.Operation, graph: Graph) -> LayoutGroup:
+    """Layout group of an operation; one without structure (scans, sorts) minds, and its result may lie anyhow."""
+    made = graph.definitions[graph.numbers[op.results[0]]]
+    computes = not structured.moves_values(op)
+    if isinstance(made, View):
+        parallel, results = [True] * len(made.shape), [structured.identity(len(made.shape))]
+        return layout_groups.of_loops(parallel, [made.index], results, computes)
+    if isinstance(made, Loop):
+        return layout_groups.of_loops(made.parallel, made.operand_maps, made.result_maps, computes)
+    is_placed = not computes or op.name in PLACING
+    return LayoutGroup.ILI_FIXED if is_placed else LayoutGroup.ILD_VARIABLE
+
+
+def _is_dropped(op: ir.Operation, kinds: Mapping[ir.Value, LayoutGroup]) -> bool:
+    """Whether the table drops an operation beside what reads it. A result of the model is a reader whose layout is fixed."""
+    if not op.results or op.name == "tensor.empty":
+        return False
+    users = graphs.users(op.results[0])
+    groups = [kinds[u.results[0]] if u.results else LayoutGroup.ILD_FIXED for u in users]
+    return any(layout_groups.act(kinds[op.results[0]], group).drops_first for group in groups)
 
 
 def _is_read_from_memory(constant: ir.Operation) -> bool:
@@ -88,7 +115,7 @@ def _is_read_from_memory(constant: ir.Operation) -> bool:
 def _need_of(user: ir.Operation, value: ir.Value) -> str | None:
     """Why `user` needs a value in memory as it is, None where it reads through the view that makes it."""
     if structured.is_contract(user):
-        return _obstacle(user, value)
+        return _obstacle_of_contraction(user, value)
     if user.name == "func.return":
         return RESULT
     if user.name in PLACING:
@@ -97,7 +124,7 @@ def _need_of(user: ir.Operation, value: ir.Value) -> str | None:
     return None if is_read_through else OPAQUE
 
 
-def _obstacle(contract: ir.Operation, value: ir.Value) -> str | None:
+def _obstacle_of_contraction(contract: ir.Operation, value: ir.Value) -> str | None:
     """Why a contraction cannot read `value` through its views: addresses have to be linear, and where the weight has zeros,
     pixels that were neighbours have to stay so. Of an activation in the place of the weight, whose rows have to be contiguous, a
     part is copied rather than the whole."""
