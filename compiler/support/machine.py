@@ -30,6 +30,8 @@ class CpuTarget:
     """Bytes of results that all multiply-add pipes together give in a cycle; 0 for two registers."""
     fp16: bool = False
     """True when the CPU computes in half precision."""
+    addressable_dims: int = 1
+    """Dimensions of memory along which a step is an addition to an address: 1 of buffers, 2 of textures."""
     page_bytes: int = 4096
     """Alignment of the artefact's segments."""
 

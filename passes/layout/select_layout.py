@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from cocomp.dialects.graph import Group
 from cocomp.dialects.layout import MapAttr
 from cocomp.passes.kernel._orientation import wants_planes
 from cocomp.passes.kernel._windows import channels_of_pooled
-from cocomp.passes.math import affine, nest
+from cocomp.passes.math import addressing, affine, nest
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.work import VectorUnit
 from cocomp.support.mlir import func, ir, ops_in
@@ -39,10 +39,13 @@ class SelectLayoutPass(Pass):
     A contraction wants its rows (output channels) contiguous, because they fill the registers; everything else keeps
     the order of its largest operand. So the channels-last layout that convolutions like spreads through the network and
     no reorder stands between them. A sparse contraction mostly wants planar activations, pixels contiguous, before and
-    after it: of a cache line of channels it would use only those that are kept. The model's inputs and outputs are row-major. Operands of a `tensor.concat` are
-    written where the concatenation has them. An activation in the place of a weight is written with its rows contiguous, the
-    input of a convolution whose kernel pools with its channels contiguous, as minimal filtering needs. A pitch that would put
-    neighbouring pixels on the same cache sets is padded. Needs `form-groups`.
+    after it: of a cache line of channels it would use only those that are kept. The model's inputs and outputs are row-major.
+    Operands of a `tensor.concat` are written where the concatenation has them. A pitch that would put neighbouring pixels on the
+    same cache sets is padded. Needs `form-groups`.
+
+    Some kernels need a dimension of an operand contiguous: the rows of an activation in the place of a weight, the channels of
+    what minimal filtering pools. The tensor is written as they need it as far as its memory has dimensions for that
+    (`passes.math.addressing`), readers that take it as it comes going first; the others read a copy that says why it is there.
 
     With `choose=false` every tensor is row-major; copies stand where a contraction needs rows contiguous. That is what layouts
     are compared with.
@@ -55,7 +58,7 @@ class SelectLayoutPass(Pass):
         functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
         main = functions.pop("main")
         block = main.regions[0].blocks[0]
-        selector = _Selector(functions, state.target.vector_bytes, self.choose)
+        selector = _Selector(functions, state.target.vector_bytes, state.target.addressable_dims, self.choose)
         if self.choose:
             selector.prefer_planar(block, state.weights, VectorUnit.of(state.target))
         selector.prepare(block)
@@ -68,6 +71,7 @@ class SelectLayoutPass(Pass):
 class _Selector:
     functions: dict[str, ir.Operation]
     vector_bytes: int
+    addressable_dims: int
     choose: bool = True
     layouts: dict[ir.Value, MapAttr] = field(default_factory=dict[ir.Value, MapAttr])
     parents: dict[ir.Value, tuple[ir.Value, nest.Index]] = field(
@@ -79,9 +83,10 @@ class _Selector:
     planar: set[ir.Value] = field(default_factory=set[ir.Value])
     """Values that sparse contractions had better read and write in planes."""
 
-    rows: dict[ir.Value, int] = field(default_factory=dict[ir.Value, int])
-    """Value that only a contraction reads -> the axis that has to be contiguous: rows of a second operand, channels of the input
-    of a kernel that pools."""
+    needs: dict[ir.Value, list[tuple[int, int]]] = field(default_factory=dict[ir.Value, list[tuple[int, int]]])
+    """Value -> (arithmetic, axis) of each kernel that needs an axis of it contiguous."""
+    copies: dict[tuple[ir.Value, int], ir.Value] = field(default_factory=dict[tuple[ir.Value, int], ir.Value])
+    """Copies of values by the axis that is contiguous in them."""
 
     def prefer_planar(self, block: ir.Block, weights: Mapping[str, np.ndarray], unit: VectorUnit) -> None:
         """Find the contractions that want planes."""
@@ -126,9 +131,9 @@ class _Selector:
                 self.parents[whole] = (op.results[0], structured.identity(len(structured.shape_of(whole))))
                 self.parents[source] = (op.results[0], structured.slice_map(op, structured.shape_of(source)))
             elif op.name == "func.call":
-                for number, axis, _ in _wanted(graphs.read_group(self.functions[op.attributes["callee"].value])):
-                    if len(list(op.operands[number].uses)) == 1:
-                        self.rows[op.operands[number]] = axis
+                group = graphs.read_group(self.functions[op.attributes["callee"].value])
+                for number, axis, _ in _wanted(group):
+                    self.needs.setdefault(op.operands[number], []).append((graphs.flops(group), axis))
             elif op.name == "func.return":
                 for value in op.operands:
                     self.layouts[value] = layout.row_major(structured.shape_of(value))
@@ -165,12 +170,13 @@ class _Selector:
             or layout.position_of(self.of(value), shape).coefficient(axis) == 1
         ):
             return
-        order = [a for a in range(len(shape)) if a != axis] + [axis]
-        copied = _insert_copy(call, value, f"relayout_{len(self.functions)}", self.functions)
-        layout.set_copy_reason(copied.owner.operation, reason)
-        self.layouts[copied] = self._pitched(shape, order, _element_bytes(value))
-        self.assign(copied.owner.operation)
-        call.operands[number] = copied
+        if (value, axis) not in self.copies:
+            copied = _insert_copy(call, value, f"relayout_{len(self.functions)}", self.functions)
+            layout.set_copy_reason(copied.owner.operation, reason)
+            self.layouts[copied] = self._pitched(shape, _with_inner(range(len(shape)), (axis,)), _element_bytes(value))
+            self.copies[value, axis] = copied
+            self.assign(copied.owner.operation)
+        call.operands[number] = self.copies[value, axis]
 
     def of(self, value: ir.Value) -> MapAttr:
         """Layout of a value of the main function, decided on first sight."""
@@ -201,11 +207,19 @@ class _Selector:
         return value in self.undecided
 
     def _order(self, value: ir.Value) -> list[int]:
-        """Axes of a value from the outermost to the contiguous one."""
+        """Axes of a value from the outermost to the contiguous one: what its readers need is served first."""
+        needed = [axis for _, axis in sorted(self.needs.get(value, []), key=lambda need: -need[0])]
+        is_needed_only = needed and len(needed) == len(list(value.uses))
+        order = list(range(len(structured.shape_of(value)))) if is_needed_only else self._order_of_maker(value)
+        if not needed:
+            return order
+        served, *_ = addressing.serve(needed if is_needed_only else [order[-1], *needed], self.addressable_dims)
+        return _with_inner(order, served)
+
+    def _order_of_maker(self, value: ir.Value) -> list[int]:
+        """Axes in the order in which a value is made best."""
         op = value.owner.operation
         axes = list(range(len(structured.shape_of(value))))
-        if value in self.rows:
-            return [*(a for a in axes if a != self.rows[value]), self.rows[value]]
         if value in self.planar:
             return axes
         if op.name == "tensor.concat":
@@ -218,10 +232,9 @@ class _Selector:
         if contraction is not None:
             inner = _row_axis(group)
             if inner is not None:
-                rank = len(structured.shape_of(value))
-                return [a for a in range(rank) if a != inner] + [inner]
+                return _with_inner(axes, (inner,))
         if group.root.name.startswith("tm_tensor."):
-            return list(range(len(structured.shape_of(value))))
+            return axes
         return self._order_like_operand(group, op)
 
     def _order_like_operand(self, group: Group, call: ir.Operation) -> list[int]:
@@ -250,6 +263,11 @@ class _Selector:
             if axis == inner and stride * element_bytes % CRITICAL_BYTES == 0 and _elements_of(shape) > stride:
                 stride += self.vector_bytes // element_bytes
         return layout.strided(position, len(shape), stride)
+
+
+def _with_inner(axes: Iterable[int], inner: Sequence[int]) -> list[int]:
+    """Axes from the outermost to the contiguous one, `inner` being the innermost, the first of them contiguous."""
+    return [*(a for a in axes if a not in inner), *reversed(inner)]
 
 
 def _argument(group: Group, number: int) -> int | None:

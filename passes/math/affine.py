@@ -105,12 +105,12 @@ class Expr:
 
 
 def _canonical(terms: Mapping[Atom, int], constant: int) -> Expr:
-    terms = _join_quotients(terms)
+    terms, constant = _join_quotients(terms, constant)
     kept = sorted(((a, c) for a, c in terms.items() if c), key=lambda item: _order(item[0]))
     return Expr(tuple(kept), constant)
 
 
-def _join_quotients(terms: Mapping[Atom, int]) -> Mapping[Atom, int]:
+def _join_quotients(terms: Mapping[Atom, int], constant: int) -> tuple[Mapping[Atom, int], int]:
     """(x / c) * (c * k) + (x % c) * k = x * k."""
     for atom, k in terms.items():
         if isinstance(atom, Mod):
@@ -118,9 +118,8 @@ def _join_quotients(terms: Mapping[Atom, int]) -> Mapping[Atom, int]:
             if k and terms.get(quotient, 0) == k * atom.divisor:
                 rest = Expr(tuple((a, c) for a, c in terms.items() if a not in (atom, quotient)))
                 joined = rest + atom.operand * k
-                if not joined.constant:
-                    return dict(joined.terms)
-    return terms
+                return dict(joined.terms), joined.constant + constant
+    return terms, constant
 
 
 def _quotient_of(atom: Mod) -> FloorDiv:
@@ -197,7 +196,7 @@ def floordiv(expr: Expr | int, divisor: int, bounds: Bounds) -> Expr:
 def mod(expr: Expr | int, divisor: int, bounds: Bounds) -> Expr:
     """`expr mod divisor` (never negative), simplified:
 
-    (c*q + r) % c = r when 0 <= r < c;  (x % a) % b = x % b when b divides a;
+    (c*q + r) % c = r when 0 <= r < c;  (k * (x % a) + y) % b = (k * x + y) % b when b divides k * a;
     (g*x + r) % (g*c) = g * (x % c) + r when 0 <= r < g.
     """
     expr = as_expr(expr)
@@ -208,13 +207,23 @@ def mod(expr: Expr | int, divisor: int, bounds: Bounds) -> Expr:
     low, high = interval(rest, bounds)
     if low // divisor == high // divisor:
         return rest - (low // divisor) * divisor
+    plain = _without_remainders(rest, divisor)
+    if plain != rest:
+        return mod(plain, divisor, bounds)
     for common, large, small in _scales(rest, divisor, bounds):
         return mod(large, divisor // common, bounds) * common + small
-    if len(rest.terms) == 1 and rest.terms[0][1] == 1 and rest.constant == 0:
-        atom = rest.terms[0][0]
-        if isinstance(atom, Mod) and atom.divisor % divisor == 0:
-            return mod(atom.operand, divisor, bounds)
     return Expr(((Mod(rest, divisor), 1),))
+
+
+def _without_remainders(expr: Expr, divisor: int) -> Expr:
+    """An expression of the same remainder, without the remainders in it that make no difference."""
+    total = Expr((), expr.constant)
+    for atom, k in expr.terms:
+        if isinstance(atom, Mod) and k * atom.divisor % divisor == 0:
+            total = total + _without_remainders(atom.operand, divisor) * k
+        else:
+            total = total + Expr(((atom, k),))
+    return total
 
 
 def _scales(expr: Expr, divisor: int, bounds: Bounds) -> Iterator[tuple[int, Expr, Expr]]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from index_trees import Tree, factored_shapes, grid_of, indexed, trees, values_of
@@ -129,6 +134,84 @@ def test_splitting_makes_reshapes_linear(shapes: tuple[tuple[int, ...], tuple[in
     split = affine.split_dims(index, target)
     assert all(split.apply(e).is_linear for e in index)
     assert int(np.prod(split.bounds)) == int(np.prod(target))
+
+
+Build = Callable[..., Expr]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of strength reduction: both sides for an index i of which nothing is known but its range, and constants that divide."""
+
+    name: str
+    left: Build
+    right: Build
+    constants: tuple[tuple[int, ...], ...]
+
+
+D, M = affine.floordiv, affine.mod
+SIZES = range(1, 13)
+MULTIPLES = tuple((b * n, b) for b in SIZES for n in (1, 2, 3, 4))
+PAIRS = tuple(product(SIZES, SIZES))
+SINGLE = tuple((c,) for c in SIZES)
+RULES = [
+    Rule("(i % a) % b = i % b where b divides a", lambda i, n, a, b: M(M(i, a, n), b, n), lambda i, n, _a, b: M(i, b, n), MULTIPLES),
+    Rule("(i / a) / b = i / (a * b)", lambda i, n, a, b: D(D(i, a, n), b, n), lambda i, n, a, b: D(i, a * b, n), PAIRS),
+    Rule(
+        "(i % a) / b = (i / b) % (a / b) where b divides a",
+        lambda i, n, a, b: D(M(i, a, n), b, n), lambda i, n, a, b: M(D(i, b, n), a // b, n), MULTIPLES,
+    ),
+    Rule("(i % c) / c = 0", lambda i, n, c: D(M(i, c, n), c, n), lambda _i, _n, _c: Expr(), SINGLE),
+    Rule("(i / c) * c + i % c = i", lambda i, n, c: D(i, c, n) * c + M(i, c, n), lambda i, _n, _c: i, SINGLE),
+    Rule("i / 1 = i", lambda i, n: D(i, 1, n), lambda i, _n: i, ((),)),
+    Rule("i % 1 = 0", lambda i, n: M(i, 1, n), lambda _i, _n: Expr(), ((),)),
+]  # fmt: skip
+"""Those that SmartMem prints and those that follow from static shapes, for any i."""
+INDICES = [
+    affine.dim(0), affine.dim(0) + 5, affine.dim(0) - 3, affine.dim(0) * 3 + affine.dim(1) + 1,
+    affine.dim(0) * 6 + affine.dim(1) * 4 + 2, affine.dim(0) * 2 - affine.dim(1),
+]  # fmt: skip
+BOXES = ((1, 3), (4, 1), (13, 4), (24, 3))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: r.name)
+def test_rule(rule: Rule) -> None:
+    """Both sides are the same everywhere, and for a plain index they are written the same."""
+    for bounds, index, constants in product(BOXES, INDICES, rule.constants):
+        left, right = rule.left(index, bounds, *constants), rule.right(index, bounds, *constants)
+        np.testing.assert_array_equal(values_of(left, bounds), values_of(right, bounds))
+        assert left == right or index != affine.dim(0)
+
+
+@pytest.mark.parametrize("extent", SIZES)
+def test_rule_joined_indices_come_apart(extent: int) -> None:
+    """(i * c + j) / c = i and (i * c + j) % c = j where j < c, and for multiples of c too."""
+    i, j = affine.dim(0), affine.dim(1)
+    for c, times, reach in product(range(2, 13), (1, 2, 3), range(1, 13)):
+        bounds = (extent, min(reach, c))
+        assert affine.floordiv(i * (c * times) + j, c, bounds) == i * times
+        assert affine.mod(i * (c * times) + j, c, bounds) == j
+
+
+@pytest.mark.parametrize("c", range(2, 13))
+def test_rule_what_is_in_range_is_not_divided(c: int) -> None:
+    """i / c = 0 and i % c = i where i < c, and only there."""
+    i = affine.dim(0)
+    for extent in range(1, 30):
+        assert (affine.floordiv(i, c, (extent,)) == Expr()) == (extent <= c)
+        assert (affine.mod(i, c, (extent,)) == i) == (extent <= c)
+
+
+def test_rule_remainders_inside_of_sums_vanish() -> None:
+    """(k * (i % a) + j) % b = (k * i + j) % b where b divides k * a."""
+    i, j = affine.dim(0), affine.dim(1)
+    for k, a, b in product((1, 2, 3, -2), SIZES, SIZES):
+        bounds = (25, 4)
+        left = affine.mod(affine.mod(i, a, bounds) * k + j, b, bounds)
+        right = affine.mod(i * k + j, b, bounds)
+        if k * a % b == 0:
+            np.testing.assert_array_equal(values_of(left, bounds), values_of(right, bounds))
+            assert left == right or affine.interval(affine.mod(i, a, bounds) * k + j, bounds)[1] < b
 
 
 def test_the_rules_that_the_docstrings_promise() -> None:

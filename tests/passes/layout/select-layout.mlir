@@ -50,3 +50,50 @@ func.func @main(%x: tensor<24x48xf32>, %w: tensor<64x48xf32> {sparse.name = "w"}
       : (tensor<24x32xf32>, tensor<24x32xf32>) -> tensor<24x24xf32>
   return %s : tensor<24x24xf32>
 }
+
+// -----
+
+// Two products need the rows of one activation contiguous, and nothing else reads it: it is written that way, and not copied.
+
+#x = affine_map<(r, f, c) -> (r, c)>
+#w = affine_map<(r, f, c) -> (f, c)>
+#y = affine_map<(r, f, c) -> (r, f)>
+
+//   CHECK-DAG: #[[TURNED:.+]] = affine_map<(d0, d1) -> (d0 + d1 * 24)>
+// CHECK-LABEL: func.func @main
+//   CHECK-NOT: relayout
+//       CHECK: func.func private @group_0({{.+}}) -> (tensor<24x48xf32> {layout.map = #layout.map<#[[TURNED]], 1152 : i64, "buffer">})
+func.func @main(%x: tensor<16x48xf32>, %z: tensor<8x48xf32>, %k: tensor<24x20xf32>, %w: tensor<48x20xf32> {sparse.name = "w"}) -> (tensor<16x24xf32>, tensor<8x24xf32>) {
+  %a = "sparse.contract"(%k, %w) {maps = [#x, #w, #y], bounds = array<i64: 24, 48, 20>}
+      : (tensor<24x20xf32>, tensor<48x20xf32>) -> tensor<24x48xf32>
+  %s = "sparse.contract"(%x, %a) {maps = [#x, #w, #y], bounds = array<i64: 16, 24, 48>}
+      : (tensor<16x48xf32>, tensor<24x48xf32>) -> tensor<16x24xf32>
+  %t = "sparse.contract"(%z, %a) {maps = [#x, #w, #y], bounds = array<i64: 8, 24, 48>}
+      : (tensor<8x48xf32>, tensor<24x48xf32>) -> tensor<8x24xf32>
+  return %s, %t : tensor<16x24xf32>, tensor<8x24xf32>
+}
+
+// -----
+
+// An activation that others read as it comes is copied for them, once.
+
+#x = affine_map<(r, f, c) -> (r, c)>
+#w = affine_map<(r, f, c) -> (f, c)>
+#y = affine_map<(r, f, c) -> (r, f)>
+
+// CHECK-LABEL: func.func @main
+//       CHECK: %[[A:.+]] = call @group_0(
+//       CHECK: %[[C:.+]] = call @relayout_[[N:.+]](%[[A]]) {layout.copy = "rows of an activation in the place of a weight have to be contiguous"}
+//   CHECK-DAG: call @group_1({{.*}}%[[C]])
+//   CHECK-DAG: call @group_2({{.*}}%[[C]])
+//   CHECK-NOT: call @relayout
+//       CHECK: func.func private
+func.func @main(%x: tensor<16x48xf32>, %z: tensor<8x48xf32>, %k: tensor<24x20xf32>, %w: tensor<48x20xf32> {sparse.name = "w"}) -> (tensor<16x24xf32>, tensor<8x24xf32>, tensor<24x48xf32>) {
+  %a = "sparse.contract"(%k, %w) {maps = [#x, #w, #y], bounds = array<i64: 24, 48, 20>}
+      : (tensor<24x20xf32>, tensor<48x20xf32>) -> tensor<24x48xf32>
+  %s = "sparse.contract"(%x, %a) {maps = [#x, #w, #y], bounds = array<i64: 16, 24, 48>}
+      : (tensor<16x48xf32>, tensor<24x48xf32>) -> tensor<16x24xf32>
+  %t = "sparse.contract"(%z, %a) {maps = [#x, #w, #y], bounds = array<i64: 8, 24, 48>}
+      : (tensor<8x48xf32>, tensor<24x48xf32>) -> tensor<8x24xf32>
+  return %s, %t, %a : tensor<16x24xf32>, tensor<8x24xf32>, tensor<24x48xf32>
+}
