@@ -29,6 +29,7 @@ from cocomp.passes.tensor.crop_pads import CropPadsPass
 from cocomp.passes.tensor.drop_casts import DropCastsPass
 from cocomp.passes.tensor.fold_constants import FoldConstantsPass
 from cocomp.passes.tensor.fold_scales import FoldScalesPass
+from cocomp.passes.tensor.join_slices import JoinSlicesPass
 from cocomp.passes.tensor.narrow_floats import NarrowFloatsPass
 from cocomp.passes.tensor.rewrite_algebra import RewriteAlgebraPass
 from cocomp.passes.tensor.share_pads import SharePadsPass
@@ -110,6 +111,7 @@ def cpu_steps(
                 Step(
                     TurnRollsPass(), "concatenations are copied part by part, what only moves values is read in place"
                 ),
+                Step(JoinSlicesPass(), "for the same reason: parts of one tensor are read where they are"),
                 Step(SharePadsPass(), "who reads what is final: a border is written with the tensor that it is around"),
                 Step(CLEAN, "drop what folding left behind"),
             ],

@@ -323,10 +323,13 @@ def generic(
     return op.results[0]
 
 
+def read_at(value: ir.Value, index: Sequence[Expr], shape: Sequence[int]) -> ir.Value:
+    """A `linalg.generic` of the given shape that yields `value[index(i)]` at i, built at the current insertion point."""
+    maps = [affine_map(index, len(shape)), ir.AffineMap.get_identity(len(shape))]
+    kinds = [linalg.IteratorType.parallel] * len(shape)
+    return generic([value], tensor.empty(shape, element_of(value)), maps, kinds, lambda x, _: x)
+
+
 def copy_of(value: ir.Value) -> ir.Value:
     """A `linalg.generic` that yields the elements of `value`, built at the current insertion point."""
-    shape, element = shape_of(value), element_of(value)
-    maps = [ir.AffineMap.get_identity(len(shape))] * 2
-    return generic(
-        [value], tensor.empty(shape, element), maps, [linalg.IteratorType.parallel] * len(shape), lambda x, _: x
-    )
+    return read_at(value, identity(len(shape_of(value))), shape_of(value))

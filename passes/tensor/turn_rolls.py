@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cocomp.dialects import structured
 from cocomp.passes.math import affine
-from cocomp.support.mlir import ir, linalg, ops_in, tensor
+from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
 
@@ -58,9 +58,6 @@ def _turn(concat: ir.Operation, shift: int) -> None:
     index = [affine.dim(a) for a in range(len(shape))]
     index[axis] = affine.mod(index[axis] + shift, shape[axis], shape)
     with ir.InsertionPoint(concat), concat.location:
-        empty = tensor.empty(shape, structured.element_of(source))
-        maps = [structured.affine_map(index, len(shape)), ir.AffineMap.get_identity(len(shape))]
-        kinds = [linalg.IteratorType.parallel] * len(shape)
-        turned = structured.generic([source], empty, maps, kinds, lambda x, _: x)
+        turned = structured.read_at(source, index, shape)
     concat.results[0].replace_all_uses_with(turned)
     concat.erase()

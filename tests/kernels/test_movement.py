@@ -83,6 +83,12 @@ def test_views() -> None:
     )
 
 
+def _merged_patches(x: Tensor) -> Tensor:
+    """What Swin does between its stages: every second row and column, side by side as channels, normalised."""
+    parts = [x[..., i::2, j::2, :] for j in (0, 1) for i in (0, 1)]
+    return torch.nn.functional.layer_norm(torch.cat(parts, -1), [4 * x.shape[-1]])
+
+
 def _rolled_windows(x: Tensor) -> Tensor:
     """What a shifted window attends to."""
     return x.roll((-1, -3), (1, 2)).unflatten(1, (3, 2)).transpose(1, 2).softmax(-1) @ x.mT
@@ -103,6 +109,9 @@ def test_joins() -> None:
         Case("repeat_interleave", lambda x: x.repeat_interleave(3, 1), (a,)),
         Case("tile", lambda x: x.tile(2, 2), (a,)),
         Case("roll", lambda x: (x.roll(2, 2), x.roll((1, -2), (1, 2)), x.roll(3)), (a,)),
+        Case("merged patches", _merged_patches, (torch.randn(2, 6, 8, 16),)),
+        Case("merged patches of few channels", _merged_patches, (torch.randn(2, 6, 8, 5),)),
+        Case("rows from two places", lambda x: torch.cat([x[:, :2], x[:, 1:3]], 1).tanh(), (torch.randn(2, 6, 5),)),
         Case("rolled windows", _rolled_windows, (torch.randn(2, 6, 5),)),
         Case("flip", lambda x: x.flip(1, 2), (a,)),
         Case("rot90", lambda x: x.rot90(1, (1, 2)), (a,)),
