@@ -22,7 +22,7 @@ from cocomp.support.weights import WeightStore
 from .artifact import Artifact, write_whole
 from .options import Options
 from .phases import verify_phase
-from .pipeline import FROM_SCHEDULES, PLACING, cpu_steps
+from .pipeline import FROM_SCHEDULES, PLACING, TO_SCHEDULES, cpu_steps
 from .record import RecordGraph
 from .reproduce import Snapshot
 from .targets.cpu import emit
@@ -49,7 +49,13 @@ class Compilation:
         target = target_of(self.options)
         dialects.register(self.module.context)
         state = State(
-            target, self.weights, evaluate=evaluate_on_host, measure=measure_here, tell=self._tell, facts=self.facts
+            target,
+            self.weights,
+            evaluate=evaluate_on_host,
+            measure=measure_here,
+            schedule=schedule_groups,
+            tell=self._tell,
+            facts=self.facts,
         )
         snapshot = Snapshot(self.weights)
         self.instruments = [*self.instruments, snapshot, RecordGraph(self.facts)]
@@ -139,6 +145,11 @@ def evaluate_on_host(module: ir.Module, weights: WeightStore) -> list[np.ndarray
         path.write_bytes(artifact.data)
         with Model(path, check=False) as model:
             return model.run([])
+
+
+def schedule_groups(module: ir.Module, weights: WeightStore, target: CpuTarget) -> None:
+    """Take a module whose operations say of which kernel they are a part to where `measure_here` takes it."""
+    run_passes([step.what for step in TO_SCHEDULES], module, State(target, weights))
 
 
 def measure_here(

@@ -33,7 +33,7 @@ class Options:
     fast_math: bool = False
     """Whether rewriting may round otherwise, overflow elsewhere, or assume that roots have no negative operands."""
     tune: float | None = None
-    """Seconds to measure schedules for on this machine; 0 to take those in the database and measure nothing, None to take what
+    """Seconds to measure schedules and kernels for on this machine; 0 to take those in the database and measure nothing, None to take what
     the cost model predicts."""
     without: tuple[str, ...] = ()
     """Those of OPTIONAL that are left out, to tell what they bring; in the order of OPTIONAL, each once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cocomp.passes.fusion.classify_mapping import ClassifyMappingPass
 from cocomp.passes.fusion.form_groups import FormGroupsPass
@@ -51,6 +51,12 @@ class Step:
 
 
 CLEAN = Upstream(pipeline="canonicalize,cse")
+TO_SCHEDULES = [
+    Step(FormGroupsPass(), "a kernel is a function"),
+    Step(SelectLayoutPass(), "kernels are known: each says how it wants its operands"),
+    Step(ScheduleContractionsPass(), "tiles depend on layouts"),
+]
+"""From planned kernels to schedules: what is done to two kernels that could be one, to measure them."""
 FROM_SCHEDULES = [
     Step(BuildPlanPass(), "tensors become memory"),
     Step(PrepareWinogradPass(), "their weights are transformed when the model is created"),
@@ -73,7 +79,8 @@ def cpu_steps(
     without: Collection[str] = (),
 ) -> list[tuple[Phase, list[Step]]]:
     """Phases with the steps that lead to them. Without `fold` constants are computed at run time: that is how constants
-    themselves are evaluated. Without `tuner` schedules are those that the cost model predicts to be best. `without` names what
+    themselves are evaluated. Without `tuner` schedules and kernels are those that cost models predict to be best; with it the
+    latter may take a quarter of its time. `without` names what
     is not done, so that it can be told what that brings (`options.OPTIONAL`)."""
     rewriting = [
         Step(FoldScalesPass(), "batch norm becomes part of the weights that precede it"),
@@ -83,6 +90,9 @@ def cpu_steps(
         *([] if "rewriting" in without else rewriting),
         Step(FoldConstantsPass(), "what hangs on weights alone is computed now"),
     ]
+    planner = PlanFusionPass(fuse="fusion" not in without)
+    if tuner is not None:
+        planner = replace(planner, tune=True, seconds=tuner.seconds / 4, database=tuner.database, threads=tuner.threads)
     narrowing = [Step(NarrowFloatsPass(), "weights are final: they are rounded once")]
     reordering = [Step(ReorderRowsPass(), "weights are final: rows that keep the same columns become neighbours")]
     splitting = [Step(SplitStridesPass(), "weights are final: stride one is what minimal filtering serves")]
@@ -130,7 +140,7 @@ def cpu_steps(
                     EliminateLayoutTransformsPass(fuse="fusion" not in without),
                     "what moves values is a way of reading them before kernels are formed, or says why it is not",
                 ),
-                Step(PlanFusionPass(fuse="fusion" not in without), "decide kernels while tensors still are values"),
+                Step(planner, "decide kernels while tensors still are values"),
                 Step(FormGroupsPass(), "a kernel is a function"),
             ],
         ),

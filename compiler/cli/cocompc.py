@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--tune", type=float, metavar="SECONDS",
-        help="measure schedules on this machine for so long, and keep what is faster than predicted; what was measured before "
+        help="measure schedules and kernels on this machine for so long, and keep what is faster than predicted; what was measured before "
         "is taken from the database, and 0 measures nothing",
     )  # fmt: skip
     parser.add_argument(

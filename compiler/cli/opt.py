@@ -190,7 +190,7 @@ class _Chunk:
 
         target = cpu_target(self.options.target, self.options.mcpu, self.options.precision)
         module = parse(self.text, self.context, "-")
-        state = State(target, self._weights(module), evaluate=_evaluate, measure=_measure)
+        state = State(target, self._weights(module), evaluate=_evaluate, measure=_measure, schedule=_schedule)
         run_passes(passes, module, state, [PrintAfter(self.options.print_after), VerifyAfter()])
         self.output = module.operation.get_asm(enable_debug_info=self.options.mlir_print_debuginfo) + "\n"
         if self.options.save_weights:
@@ -259,6 +259,12 @@ def _evaluate(module: ir.Module, weights: WeightStore) -> list[Any]:
     from cocomp.driver import evaluate_on_host  # imports the whole pipeline, which few passes need
 
     return evaluate_on_host(module, weights)
+
+
+def _schedule(module: ir.Module, *arguments: Any) -> None:
+    from cocomp.driver import schedule_groups
+
+    schedule_groups(module, *arguments)
 
 
 def _measure(module: ir.Module, *arguments: Any) -> Any:

@@ -30,6 +30,10 @@ class State:
     measure: Callable[[ir.Module, WeightStore, CpuTarget, int, float], Any] | None = None
     """Compiles a scheduled module whose arguments are all weights and runs it here, on so many threads and for about so many
     seconds: nanoseconds[rounds, calls]. How schedules are tuned."""
+    schedule: Callable[[ir.Module, WeightStore, CpuTarget], None] | None = None
+    """Takes a module whose operations say of which kernel they are a part to where `measure` takes it."""
+    measured: float = 0.0
+    """Seconds that measuring has taken so far: passes share them."""
     tell: Callable[[str], None] = lambda _text: None
     """Takes what a pass that takes long is doing, for who watches."""
     facts: dict[str, Any] = field(default_factory=dict[str, Any])

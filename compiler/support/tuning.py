@@ -1,10 +1,10 @@
-"""What the tuner measured, kept in a file of SQLite: one row for each kernel, written as soon as it is known."""
+"""What was measured, kept in a file of SQLite: one row for each kernel and for each join of two, written as soon as it is known."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ from types import TracebackType
 
 from .diagnostics import CompileError
 
-SCHEMA = 1
-"""Version of the table and of what its texts mean; part of the file and, through it, of every key."""
+SCHEMA = 2
+"""Version of the tables and of what their texts mean; part of the file and, through it, of every key."""
 APPLICATION = 0x636F636F
 """`application_id` of our files, by which SQLite tells them from others."""
 SECONDS_TO_WAIT = 30.0
 """For another process that is writing."""
-TABLE = """\
+KERNELS = """\
 CREATE TABLE IF NOT EXISTS kernels (
   key TEXT PRIMARY KEY,     -- SHA-256 of all that the best schedule hangs on
   layer TEXT NOT NULL,      -- where the kernel was met first, for people
@@ -27,6 +27,15 @@ CREATE TABLE IF NOT EXISTS kernels (
   measured INTEGER NOT NULL -- schedules that were measured
 ) WITHOUT ROWID
 """
+JOINS = """\
+CREATE TABLE IF NOT EXISTS joins (
+  key TEXT PRIMARY KEY,     -- SHA-256 of all that it hangs on whether two kernels are to be one
+  layer TEXT NOT NULL,      -- where the two were met first, for people
+  pays INTEGER NOT NULL,    -- whether they are
+  gain REAL NOT NULL        -- time of both over the time of one
+) WITHOUT ROWID
+"""
+"""Since version 2."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,15 @@ class Tuned:
     schedule: str
     gain: float
     measured: int
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Whether two kernels are to be one."""
+
+    layer: str
+    pays: bool
+    gain: float
 
 
 def default_file() -> Path:
@@ -81,6 +99,18 @@ class TuningDatabase:
         with self._explained():
             self._connection.execute("INSERT OR REPLACE INTO kernels VALUES (?, ?, ?, ?, ?)", row)
 
+    def get_join(self, key: str) -> Joined | None:
+        """What is known of two kernels that could be one."""
+        with self._explained():
+            row = self._connection.execute("SELECT layer, pays, gain FROM joins WHERE key = ?", (key,)).fetchone()
+        return None if row is None else Joined(row[0], bool(row[1]), row[2])
+
+    def put_join(self, key: str, joined: Joined) -> None:
+        """Keep what was found out about two kernels that could be one."""
+        with self._explained():
+            query = "INSERT OR REPLACE INTO joins VALUES (?, ?, ?, ?)"
+            self._connection.execute(query, (key, joined.layer, joined.pays, joined.gain))
+
     def __enter__(self) -> TuningDatabase:
         return self
 
@@ -95,13 +125,18 @@ class TuningDatabase:
         version = self._pragma("user_version")
         (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if (application, version, tables) == (0, 0, 0) and create:
-            self._connection.executescript(
-                f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; {TABLE}; COMMIT"
-            )
+            self._become(f"PRAGMA application_id = {APPLICATION}; {KERNELS}; {JOINS}")
         elif application != APPLICATION:
             raise _unusable(self.file, "it belongs to another program")
+        elif version == 1 and create:
+            self._become(JOINS)
         elif version != SCHEMA:
-            raise _unusable(self.file, f"expected version {SCHEMA} of the table, got {version}")
+            newer = ["--tune=SECONDS brings it up to date"] if version == 1 else []
+            raise _unusable(self.file, f"expected version {SCHEMA} of the tables, got {version}", newer)
+
+    def _become(self, script: str) -> None:
+        """Bring the file to the present version, all or nothing."""
+        self._connection.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {SCHEMA}; {script}; COMMIT")
 
     def _pragma(self, name: str) -> int:
         return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -120,9 +155,9 @@ class TuningDatabase:
             raise CompileError(what, where=str(self.file)) from error
 
 
-def _unusable(file: Path, why: str) -> CompileError:
+def _unusable(file: Path, why: str, remedies: Sequence[str] = ()) -> CompileError:
     return CompileError(
         f"not a tuning database of this compiler: {why}",
         where=str(file),
-        notes=["delete the file, or name another with --tune-database=FILE"],
+        notes=remedies or ["delete the file, or name another with --tune-database=FILE"],
     )

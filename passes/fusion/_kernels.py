@@ -35,6 +35,8 @@ class Kernels:
 
     graph: Graph
     operations: Sequence[ir.Operation]
+    read_through: set[ir.Operation]
+    """Views that are in no kernel of their own."""
     unit: VectorUnit
     rates: Rates
     _nests: dict[Members, _Loops | None] = field(default_factory=dict[Members, "_Loops | None"])

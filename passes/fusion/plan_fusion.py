@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from cocomp.dialects import fusion, layout, structured
@@ -15,7 +18,9 @@ from cocomp.passes.math.plan import Members, Node, plan
 from cocomp.passes.math.work import VectorUnit
 from cocomp.support.mlir import ir, operators, ops_in
 from cocomp.support.passes import Pass, State
+from cocomp.support.tuning import TuningDatabase
 
+from ._joins import Measured, Predicted
 from ._kernels import Kernels, bytes_of_results
 
 
@@ -35,22 +40,42 @@ class PlanFusionPass(Pass):
     (`passes.math.traffic`). Views say nothing: whoever reads through them has a copy. Those that stay copies
     (`eliminate-layout-transforms`) end a kernel. Needs `classify-mapping`; `form-groups` makes functions of what is written.
 
+    With `tune=true` those joins are decided by what was measured on the target: the `database` (a file; empty: the user's) tells, and what it
+    does not know is measured for `seconds`, one kernel and two in turns with `threads` threads (0: all processors), and kept. What
+    is predicted stays unless the other is faster by more than noise.
+
     With `fuse=false` an operation joins only what is a part of the same operator of the model, as its location tells
     (`operators`). That is what fusion is compared with.
     """
 
     name: ClassVar[str] = "plan-fusion"
     fuse: bool = True
+    tune: bool = False
+    seconds: float = 0.0
+    database: str = ""
+    threads: int = 0
 
     def run(self, module: ir.Module, state: State) -> None:
         block = module.body.operations[0].operation.regions[0].blocks[0]
         graph = graphs.read(block)
         operations = [op for op in ops_in(block) if _is_computed(op, graph)]
+        views = {op for op in ops_in(block) if structured.is_view(op)}.difference(operations)
         rates = Rates(2.0 * state.target.fma_lanes)
-        kernels = Kernels(graph, operations, VectorUnit.of(state.target), rates)
-        groups = plan(self._nodes(operations), kernels.is_legal, _Predicted(kernels).pays)
+        kernels = Kernels(graph, operations, views, VectorUnit.of(state.target), rates)
+        with self._oracle(kernels, state) as pays:
+            groups = plan(self._nodes(operations), kernels.is_legal, pays)
         for number, group in enumerate(groups):
             fusion.plan_group([operations[member] for member in sorted(group.members)], number, group.kind)
+
+    @contextmanager
+    def _oracle(self, kernels: Kernels, state: State) -> Iterator[Callable[[Members, Members], bool]]:
+        """What decides whether a join pays."""
+        if not self.tune:
+            yield Predicted(kernels).pays
+            return
+        threads = self.threads or len(os.sched_getaffinity(0))
+        with TuningDatabase(Path(self.database) if self.database else None, create=self.seconds > 0) as database:
+            yield Measured(kernels, database, threads, self.seconds, state).pays
 
     def _nodes(self, operations: Sequence[ir.Operation]) -> list[Node]:
         """The graph of operations, reading through views. What is not to be fused with a reader counts as read elsewhere."""
@@ -67,20 +92,6 @@ class PlanFusionPass(Pass):
             Node(_type_of(op), bytes_of_results(op), tuple(reads[n]), structured.is_contract(op), leaves[n])
             for n, op in enumerate(operations)
         ]
-
-
-@dataclass(frozen=True)
-class _Predicted:
-    """What pays by the cost model."""
-
-    kernels: Kernels
-
-    def pays(self, first: Members, second: Members) -> bool:
-        alone = self.kernels.cycles(first), self.kernels.cycles(second)
-        together = self.kernels.cycles(first | second)
-        if together is None or alone[0] is None or alone[1] is None:
-            return True
-        return together <= alone[0] + alone[1]
 
 
 def _is_computed(op: ir.Operation, graph: Graph) -> bool:

@@ -48,11 +48,7 @@ def trial(
     so that every layout is served. Nothing is returned: results stay in the arena.
     """
     block = function.regions[0].blocks[0]
-    store, arguments = WeightStore(), list[ir.Attribute]()
-    for name, argument in zip(names, block.arguments, strict=True):
-        array = weights[name] if name is not None else _made_up(argument)
-        used = name if name is not None and name in store else store.add(name or "input", array)
-        arguments.append(ir.DictAttr.get({"sparse.name": ir.StringAttr.get(used)}))
+    store, arguments = stand_ins(names, list(block.arguments), weights)
     module = ir.Module.create()
     called = function.attributes["sym_name"].value
     with ir.InsertionPoint(module.body):
@@ -61,13 +57,26 @@ def trial(
             copy.attributes["sym_name"] = ir.StringAttr.get(f"{called}_{number}")
             set_schedule(copy, schedule)
         main = func.FuncOp("main", ir.FunctionType.get([a.type for a in block.arguments], []))
-        main.attributes["arg_attrs"] = ir.ArrayAttr.get(arguments)
+        main.attributes["arg_attrs"] = arguments
         results = [value.type for value in ops_in(block)[-1].operands]
         with ir.InsertionPoint(main.add_entry_block()):
             for number in range(len(schedules)):
                 func.CallOp(results, f"{called}_{number}", list(main.entry_block.arguments))
             func.ReturnOp([])
     return module, store
+
+
+def stand_ins(
+    names: Sequence[str | None], values: Sequence[ir.Value], weights: WeightStore
+) -> tuple[WeightStore, ir.ArrayAttr]:
+    """What a function's arguments are in a trial: those of `weights` that have a name, made-up constants where there is none. The
+    attributes of the arguments say so."""
+    store, arguments = WeightStore(), list[ir.Attribute]()
+    for name, value in zip(names, values, strict=True):
+        array = weights[name] if name is not None else _made_up(value)
+        used = name if name is not None and name in store else store.add(name or "input", array)
+        arguments.append(ir.DictAttr.get({"sparse.name": ir.StringAttr.get(used)}))
+    return store, ir.ArrayAttr.get(arguments)
 
 
 def _made_up(value: ir.Value) -> np.ndarray:

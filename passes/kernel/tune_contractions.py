@@ -65,7 +65,7 @@ class TuneContractionsPass(Pass):
                     missing.append(kernel)
                 else:
                     _apply(kernel, known, state)
-            end = time.monotonic() + self.seconds
+            end = time.monotonic() + self.seconds - state.measured
             for number, kernel in enumerate(missing if self.seconds else ()):
                 left = max(0.0, end - time.monotonic())
                 if number and not left:

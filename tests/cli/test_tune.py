@@ -15,8 +15,9 @@ import pytest
 
 import cocomp
 from cocomp import driver
+from cocomp.support import tuning
 from cocomp.support.diagnostics import CompileError
-from cocomp.support.tuning import APPLICATION, SCHEMA, Tuned, TuningDatabase, default_file
+from cocomp.support.tuning import APPLICATION, SCHEMA, Joined, Tuned, TuningDatabase, default_file
 from tests.conftest import Capture, interrupt
 
 TUNE = "--tune=0.001"
@@ -185,7 +186,38 @@ def test_a_database_of_another_version(tool: Capture, models: Path, here: Path):
     with sqlite3.connect(here / "t.sqlite") as connection:
         connection.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA + 1}")
     said = refused(tool, models, here / "t.sqlite")
-    assert f"expected version {SCHEMA} of the table, got {SCHEMA + 1}" in said and REMEDY in said
+    assert f"expected version {SCHEMA} of the tables, got {SCHEMA + 1}" in said and REMEDY in said
+
+
+def first_version(file: Path) -> None:
+    """A database as the first version made it, with one kernel."""
+    with sqlite3.connect(file) as connection:
+        connection.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 1; {tuning.KERNELS}")
+        connection.execute("INSERT INTO kernels VALUES ('key', 'layer', '{}', 1.5, 5)")
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(here: Path):
+    first_version(here / "t.sqlite")
+    with TuningDatabase(here / "t.sqlite", create=True) as database:
+        assert database.get("key") == Tuned("layer", "{}", 1.5, 5)
+        assert database.get_join("key") is None
+    with TuningDatabase(here / "t.sqlite", create=False) as database:
+        assert database.get("key") == Tuned("layer", "{}", 1.5, 5)
+
+
+def test_who_only_reads_leaves_the_first_version_alone(tool: Capture, models: Path, here: Path):
+    first_version(here / "t.sqlite")
+    said = refused(tool, models, here / "t.sqlite", "--tune=0")
+    assert f"expected version {SCHEMA} of the tables, got 1" in said
+    assert "note: --tune=SECONDS brings it up to date" in said and REMEDY not in said
+
+
+def test_what_is_known_of_joins_is_kept(here: Path):
+    with TuningDatabase(here / "t.sqlite", create=True) as database:
+        for joined in (Joined("layer", True, 1.0), Joined("layer", False, 1.25)):
+            database.put_join("key", joined)
+            assert database.get_join("key") == joined
+        assert database.get_join("other") is None and database.get("key") is None
 
 
 def test_a_damaged_database(tool: Capture, models: Path, here: Path, trials: list[int]):
