@@ -248,7 +248,8 @@ def join_windows(nest: Nest) -> affine.Split | None:
 def domain(nest: Nest) -> frozenset[int]:
     """Dimensions of the result that all reductions share: one point of the domain computes every reduction once.
 
-    All dimensions when there is no reduction. Raises NestError when reductions do not nest that way.
+    All dimensions when there is no reduction. Reductions may be needed at points that a rotation moves. Raises NestError when
+    reductions do not nest that way.
     """
     roots = frozenset(range(nest.n_root))
     if not nest.reductions:
@@ -267,7 +268,7 @@ def domain(nest: Nest) -> frozenset[int]:
             computed *= nest.bounds[d]
         if computed > need.loop.points:
             raise NestError("a reduction would be computed more than once")
-        if not all(e.is_linear for e in need.point):
+        if any(isinstance(atom, affine.FloorDiv) for e in need.point for atom, _ in e.terms):
             raise NestError("a reduction is needed at points that a reshape scatters")
     assert shared is not None
     return shared | frozenset(d for d in roots if nest.bounds[d] == 1)

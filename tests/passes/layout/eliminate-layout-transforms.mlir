@@ -178,3 +178,22 @@ func.func @main(%x: tensor<4xf32>, %p: tensor<4xi64>) -> (tensor<7xf32>, tensor<
   } -> tensor<2x2xf32>, tensor<2xf32>
   return %r, %y : tensor<7xf32>, tensor<2x2xf32>
 }
+
+// -----
+
+#x = affine_map<(r, p, c) -> (c, p)>
+#w = affine_map<(r, p, c) -> (r, c)>
+#y = affine_map<(r, p, c) -> (r, p)>
+
+// Every second pixel is read in place by a dense product; where the weight has zeros, pixels have to be neighbours.
+
+// CHECK-LABEL: func.func @main
+//       CHECK: tensor.extract_slice %arg0[0, 0] [8, 5] [1, 2] :
+//       CHECK: tensor.extract_slice %arg0[0, 1] [8, 5] [1, 2] {layout.copy = "registers along pixels, which zeros want, need neighbours to stay neighbours"}
+func.func @main(%x: tensor<8x10xf32>, %w: tensor<4x8xf32, #sparse.dense> {sparse.name = "w"}, %v: tensor<4x8xf32, #sparse.csr> {sparse.name = "v"}) -> (tensor<4x5xf32>, tensor<4x5xf32>) {
+  %s = tensor.extract_slice %x[0, 0] [8, 5] [1, 2] : tensor<8x10xf32> to tensor<8x5xf32>
+  %t = tensor.extract_slice %x[0, 1] [8, 5] [1, 2] : tensor<8x10xf32> to tensor<8x5xf32>
+  %a = "sparse.contract"(%s, %w) {maps = [#x, #w, #y], bounds = array<i64: 4, 5, 8>} : (tensor<8x5xf32>, tensor<4x8xf32, #sparse.dense>) -> tensor<4x5xf32>
+  %b = "sparse.contract"(%t, %v) {maps = [#x, #w, #y], bounds = array<i64: 4, 5, 8>} : (tensor<8x5xf32>, tensor<4x8xf32, #sparse.csr>) -> tensor<4x5xf32>
+  return %a, %b : tensor<4x5xf32>, tensor<4x5xf32>
+}
