@@ -31,7 +31,7 @@ def compile(
     """Compile a torch.nn.Module or an exported program.
 
     example_inputs: tensors of the shapes and types to compile for (not needed for an exported program).
-    target: `host`, `linux-x86-64`, `linux-arm64` or `android-cpu`; `options` says more and, when given, holds the target too.
+    target: `host`, `linux-x86-64`, `linux-arm64`, `android-cpu`, `vulkan` or `android-gpu`; `options` says more and, when given, holds the target too.
     Raises CompileError with the place in the model when something is not supported.
     """
     options = options or Options(target=target)

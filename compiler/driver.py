@@ -14,7 +14,7 @@ import numpy as np
 from cocomp import dialects
 from cocomp.passes.kernel.tune_contractions import TuneContractionsPass
 from cocomp.support.diagnostics import CompileError, InternalError, UsageError
-from cocomp.support.machine import CpuTarget
+from cocomp.support.machine import GpuTarget, Target
 from cocomp.support.mlir import ir
 from cocomp.support.passes import Instrument, State, VerifyAfter, run_passes
 from cocomp.support.weights import WeightStore
@@ -22,12 +22,13 @@ from cocomp.support.weights import WeightStore
 from .artifact import Artifact, write_whole
 from .options import Options
 from .phases import verify_phase
-from .pipeline import FROM_SCHEDULES, PLACING, TO_SCHEDULES, cpu_steps
+from .pipeline import FROM_SCHEDULES, PLACING, TO_SCHEDULES, Road, cpu_steps, gpu_steps
 from .record import RecordGraph
 from .reproduce import Snapshot
-from .targets.cpu import emit
+from .targets import cpu, gpu
 from .targets.cpus import cpu_target, runs_here
 from .targets.describe import copies_of, manifest_of, weights_of
+from .targets.gpus import target_called
 
 Progress = Callable[[str, float], None]
 """Called with the name of a phase and the seconds it took."""
@@ -71,9 +72,7 @@ class Compilation:
 
     def lower(self, state: State, fold: bool = True) -> None:
         """Run the passes of every phase up to the one that the options name."""
-        chosen = self.options
-        phases = cpu_steps(fold, chosen.precision, chosen.sparsity, _tuner(chosen), chosen.fast_math, chosen.without)
-        for number, (reached, steps) in enumerate(phases):
+        for number, (reached, steps) in enumerate(_road(self.options, state.target, fold)):
             start = time.perf_counter()
             run_passes([step.what for step in steps], self.module, state, [*self.instruments, VerifyAfter()])
             verify_phase(self.module, reached)
@@ -82,13 +81,16 @@ class Compilation:
             if reached.name == self.options.compile_to:
                 return
 
-    def finish(self, target: CpuTarget) -> Artifact:
+    def finish(self, target: Target) -> Artifact:
         """Generate code and link."""
         start = time.perf_counter()
         manifest = manifest_of(self.module, target, self.options.precision)
         self.facts["weights"] = weights_of(self.module, self.weights)
         self.facts["copies"] = copies_of(self.module)
-        library = emit(self.module, self.weights, target, manifest, self.options.processes)
+        if isinstance(target, GpuTarget):
+            library = gpu.emit(self.module, self.weights, target, manifest)
+        else:
+            library = cpu.emit(self.module, self.weights, target, manifest, self.options.processes)
         self._done("target", start)
         return Artifact(library.data, library.header, manifest, self.facts)
 
@@ -113,13 +115,22 @@ class Compilation:
             write_whole({directory / f"{number}_{name}.mlir": text.encode()})
 
 
-def target_of(options: Options) -> CpuTarget:
+def _road(chosen: Options, target: Target, fold: bool) -> Road:
+    if isinstance(target, GpuTarget):
+        return gpu_steps(chosen.precision, chosen.sparsity, chosen.fast_math, chosen.without)
+    return cpu_steps(fold, chosen.precision, chosen.sparsity, _tuner(chosen), chosen.fast_math, chosen.without)
+
+
+def target_of(options: Options) -> Target:
     """What the options say to compile for. Raises UsageError where there is no such target, or kernels would have to be timed
     that this machine cannot run."""
-    target = cpu_target(options.target, options.cpu, options.precision)
-    if options.tune and not runs_here(target):
+    target = target_called(options.target, options.cpu, options.precision)
+    if isinstance(target, GpuTarget):
+        if options.tune is not None:
+            raise UsageError(f"expected no --tune with -target={options.target}: schedules for GPUs are not tuned")
+    elif options.tune and not runs_here(target):
         raise UsageError(
-            f"expected no --tune={options.tune:g} with -target={options.target}: code for {target.tune or target.cpu} cannot be "
+            f"expected no --tune={options.tune:g} with -target={options.target}: code for {target.processor} cannot be "
             "timed on this machine; tune on one like it, and take its --tune-database with --tune=0"
         )
     return target
@@ -147,14 +158,12 @@ def evaluate_on_host(module: ir.Module, weights: WeightStore) -> list[np.ndarray
             return model.run([])
 
 
-def schedule_groups(module: ir.Module, weights: WeightStore, target: CpuTarget) -> None:
+def schedule_groups(module: ir.Module, weights: WeightStore, target: Target) -> None:
     """Take a module whose operations say of which kernel they are a part to where `measure_here` takes it."""
     run_passes([step.what for step in TO_SCHEDULES], module, State(target, weights))
 
 
-def measure_here(
-    module: ir.Module, weights: WeightStore, target: CpuTarget, threads: int, seconds: float
-) -> np.ndarray:
+def measure_here(module: ir.Module, weights: WeightStore, target: Target, threads: int, seconds: float) -> np.ndarray:
     """Times of the kernels of a scheduled module whose arguments are all weights: nanoseconds[rounds, calls]. In a round each
     kernel runs once; the rounds take about `seconds`."""
     from cocomp.runtime.rounds import kernel_times

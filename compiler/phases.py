@@ -54,7 +54,7 @@ PHASES = (
         "kernels",
         "kernels are loops over flat memory, @main is a plan over the arena",
         ("plan.", "func.return"),
-        ("arith.", "scf.", "memref.", "vector.", "math.", "func.return", "ub."),
+        ("arith.", "scf.", "memref.", "vector.", "math.", "gpu.", "spirv.", "func.return", "ub."),
     ),
     Phase("target", "compiled and linked", None, None),
 )

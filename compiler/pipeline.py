@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from cocomp.passes.fusion.classify_mapping import ClassifyMappingPass
 from cocomp.passes.fusion.form_groups import FormGroupsPass
 from cocomp.passes.fusion.plan_fusion import PlanFusionPass
+from cocomp.passes.gpu.schedule_shades import ScheduleShadesPass
+from cocomp.passes.gpu.shade_contractions import ShadeContractionsPass
+from cocomp.passes.gpu.shade_loops import ShadeLoopsPass
 from cocomp.passes.kernel.lower_contractions import LowerContractionsPass
 from cocomp.passes.kernel.lower_loops import LowerLoopsPass
 from cocomp.passes.kernel.lower_sequential import LowerSequentialPass
@@ -30,6 +33,7 @@ from cocomp.passes.tensor.drop_casts import DropCastsPass
 from cocomp.passes.tensor.fold_constants import FoldConstantsPass
 from cocomp.passes.tensor.fold_scales import FoldScalesPass
 from cocomp.passes.tensor.join_slices import JoinSlicesPass
+from cocomp.passes.tensor.narrow_doubles import NarrowDoublesPass
 from cocomp.passes.tensor.narrow_floats import NarrowFloatsPass
 from cocomp.passes.tensor.rewrite_algebra import RewriteAlgebraPass
 from cocomp.passes.tensor.share_pads import SharePadsPass
@@ -70,6 +74,10 @@ FROM_SCHEDULES = [
 PLACING = Step(AssignArenaPass(), "all buffers are known, and when they live")
 
 
+Road = list[tuple[Phase, list[Step]]]
+"""Phases with the steps that lead to them."""
+
+
 def cpu_steps(
     fold: bool = True,
     precision: str = "f32",
@@ -77,11 +85,86 @@ def cpu_steps(
     tuner: TuneContractionsPass | None = None,
     fast_math: bool = False,
     without: Collection[str] = (),
-) -> list[tuple[Phase, list[Step]]]:
-    """Phases with the steps that lead to them. Without `fold` constants are computed at run time: that is how constants
-    themselves are evaluated. Without `tuner` schedules and kernels are those that cost models predict to be best; with it the
-    latter may take a quarter of its time. `without` names what
-    is not done, so that it can be told what that brings (`options.OPTIONAL`)."""
+) -> Road:
+    """The road to kernels for CPUs. Without `fold` constants are computed at run time: that is how constants themselves are
+    evaluated. Without `tuner` schedules and kernels are those that cost models predict to be best; with it the latter may take a
+    quarter of its time. `without` names what is not done, so that it can be told what that brings (`options.OPTIONAL`)."""
+    chaining = [
+        Step(ChainKernelsPass(), "the tasks of kernels are known: what falls into the same units shares a launch")
+    ]
+    strides = Step(SplitStridesPass(), "weights are final: stride one is what minimal filtering serves")
+    splitting = [strides] if precision == "f32" else []
+    planner = PlanFusionPass(fuse="fusion" not in without)
+    if tuner is not None:
+        planner = replace(planner, tune=True, seconds=tuner.seconds / 4, database=tuner.database, threads=tuner.threads)
+    return [
+        *_graph_steps(fold, precision, sparsity, fast_math, without, splitting, planner),
+        (
+            phase("laid-out"),
+            [
+                Step(
+                    SelectLayoutPass(choose="layout" not in without),
+                    "kernels are known: each says how it wants its operands",
+                ),
+                Step(MergeFunctionsPass(), "layouts are part of what makes two kernels equal"),
+            ],
+        ),
+        (
+            phase("kernels"),
+            [
+                Step(
+                    ScheduleContractionsPass(force=sparsity.startswith("force")),
+                    "tiles depend on layouts, packing depends on tiles",
+                ),
+                *([Step(tuner, "measuring knows what counting cannot")] if tuner else []),
+                *FROM_SCHEDULES,
+                *([] if "fusion" in without else chaining),
+                PLACING,
+            ],
+        ),
+    ]
+
+
+def gpu_steps(
+    precision: str = "f32", sparsity: str = "auto", fast_math: bool = False, without: Collection[str] = ()
+) -> Road:
+    """The road to kernels for GPUs: the same graph, other layouts and loops."""
+    doubles = [Step(NarrowDoublesPass(), "no phone's GPU computes in double precision, and constants are computed")]
+    return [
+        *_graph_steps(
+            True, precision, sparsity, fast_math, without, doubles, PlanFusionPass(fuse="fusion" not in without)
+        ),
+        (
+            phase("laid-out"),
+            [
+                Step(SelectLayoutPass(gather=True), "texels hold neighbouring channels"),
+                Step(MergeFunctionsPass(), "layouts are part of what makes two kernels equal"),
+            ],
+        ),
+        (
+            phase("kernels"),
+            [
+                Step(ScheduleShadesPass(), "tiles depend on layouts, packing depends on tiles"),
+                Step(BuildPlanPass(), "tensors become memory"),
+                Step(PackWeightsPass(), "weights in the order of the tiles"),
+                Step(ShadeContractionsPass(), "gather-GEMM with its epilogue"),
+                Step(ShadeLoopsPass(), "everything else that is a loop"),
+                Step(AssignArenaPass(alignment=256), "all buffers are known, and when they live"),
+            ],
+        ),
+    ]
+
+
+def _graph_steps(
+    fold: bool,
+    precision: str,
+    sparsity: str,
+    fast_math: bool,
+    without: Collection[str],
+    last: list[Step],
+    planner: PlanFusionPass,
+) -> Road:
+    """What is done to the graph, whatever it is computed on; `last`, once weights are final."""
     rewriting = [
         Step(FoldScalesPass(), "batch norm becomes part of the weights that precede it"),
         Step(RewriteAlgebraPass(fast_math), "contractions have their final form, and weights can still be combined"),
@@ -90,15 +173,8 @@ def cpu_steps(
         *([] if "rewriting" in without else rewriting),
         Step(FoldConstantsPass(), "what hangs on weights alone is computed now"),
     ]
-    planner = PlanFusionPass(fuse="fusion" not in without)
-    if tuner is not None:
-        planner = replace(planner, tune=True, seconds=tuner.seconds / 4, database=tuner.database, threads=tuner.threads)
     narrowing = [Step(NarrowFloatsPass(), "weights are final: they are rounded once")]
     reordering = [Step(ReorderRowsPass(), "weights are final: rows that keep the same columns become neighbours")]
-    splitting = [Step(SplitStridesPass(), "weights are final: stride one is what minimal filtering serves")]
-    chaining = [
-        Step(ChainKernelsPass(), "the tasks of kernels are known: what falls into the same units shares a launch")
-    ]
     return [
         (phase("imported"), []),
         (
@@ -117,7 +193,8 @@ def cpu_steps(
                 Step(TrimPaddingPass(), "wide dilations on small images see padding only"),
                 *(folding if fold else []),
                 *(reordering if fold and sparsity == "auto" else []),
-                *(narrowing if precision == "f16" else splitting),
+                *(narrowing if precision == "f16" else []),
+                *last,
                 Step(
                     TurnRollsPass(), "concatenations are copied part by part, what only moves values is read in place"
                 ),
@@ -142,29 +219,6 @@ def cpu_steps(
                 ),
                 Step(planner, "decide kernels while tensors still are values"),
                 Step(FormGroupsPass(), "a kernel is a function"),
-            ],
-        ),
-        (
-            phase("laid-out"),
-            [
-                Step(
-                    SelectLayoutPass(choose="layout" not in without),
-                    "kernels are known: each says how it wants its operands",
-                ),
-                Step(MergeFunctionsPass(), "layouts are part of what makes two kernels equal"),
-            ],
-        ),
-        (
-            phase("kernels"),
-            [
-                Step(
-                    ScheduleContractionsPass(force=sparsity.startswith("force")),
-                    "tiles depend on layouts, packing depends on tiles",
-                ),
-                *([Step(tuner, "measuring knows what counting cannot")] if tuner else []),
-                *FROM_SCHEDULES,
-                *([] if "fusion" in without else chaining),
-                PLACING,
             ],
         ),
     ]

@@ -131,7 +131,8 @@ def _list_targets() -> int:
 
     x86, arm = ", ".join([*X86_LEVELS, *X86_CPUS]), ", ".join(ARM_CPUS)
     print(
-        f"host           this machine\nlinux-x86-64   -mcpu={x86}\nlinux-arm64    -mcpu={arm}\nandroid-cpu    -mcpu={arm}"
+        f"host           this machine\nlinux-x86-64   -mcpu={x86}\nlinux-arm64    -mcpu={arm}\nandroid-cpu    -mcpu={arm}\n"
+        "vulkan         the GPU of this machine\nandroid-gpu    any GPU with Vulkan 1.1"
     )
     for name in plugin_names(TARGETS):
         print(f"{name:<14} of another package")

@@ -186,9 +186,9 @@ class _Chunk:
         from cocomp.support.instrument import PrintAfter
         from cocomp.support.mlir import parse
         from cocomp.support.passes import State, VerifyAfter, run_passes
-        from cocomp.targets.cpus import cpu_target
+        from cocomp.targets.gpus import target_called
 
-        target = cpu_target(self.options.target, self.options.mcpu, self.options.precision)
+        target = target_called(self.options.target, self.options.mcpu, self.options.precision)
         module = parse(self.text, self.context, "-")
         state = State(target, self._weights(module), evaluate=_evaluate, measure=_measure, schedule=_schedule)
         run_passes(passes, module, state, [PrintAfter(self.options.print_after), VerifyAfter()])
@@ -295,10 +295,10 @@ def _emit(options: argparse.Namespace, module: ir.Module, weights: WeightStore) 
     """Code generation and linking alone."""
     from cocomp.driver import Compilation
     from cocomp.options import Options
-    from cocomp.targets.cpus import cpu_target
+    from cocomp.targets.gpus import target_called
 
     chosen = Options(target=options.target, cpu=options.mcpu, precision=options.precision)
-    target = cpu_target(chosen.target, chosen.cpu, chosen.precision)
+    target = target_called(chosen.target, chosen.cpu, chosen.precision)
     Compilation(module, weights, chosen).finish(target).save(options.emit, header=False)
 
 

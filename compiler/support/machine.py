@@ -34,6 +34,8 @@ class CpuTarget:
     """Dimensions of memory along which a step is an addition to an address: 1 of buffers, 2 of textures."""
     page_bytes: int = 4096
     """Alignment of the artefact's segments."""
+    filters: bool = True
+    """True when there are kernels of minimal filtering for it."""
 
     def __post_init__(self) -> None:
         if self.vector_bytes not in (16, 32, 64):
@@ -54,3 +56,47 @@ class CpuTarget:
     def architecture(self) -> str:
         """First part of the triple."""
         return self.triple.split("-")[0]
+
+    @property
+    def processor(self) -> str:
+        """What the code is compiled for, for people."""
+        return self.tune or self.cpu
+
+
+@dataclass(frozen=True)
+class GpuTarget:
+    """A family of GPUs that run SPIR-V, and the machine that the artefact's library runs on."""
+
+    name: str
+    triple: str
+    """Of the library that drives the GPU."""
+    precision: str = "f32"
+    page_bytes: int = 4096
+    vector_bytes: int = 16
+    """A texel: what is loaded at once."""
+    registers: int = 32
+    l1_bytes: int = 16 << 10
+    l2_bytes: int = 512 << 10
+    broadcast_operand: bool = False
+    fma_lanes: int = 512
+    """Multiply-adds of single precision in a cycle, of all cores."""
+
+    filters: bool = False
+    addressable_dims: int = 1
+
+    def lanes(self, element_bytes: int) -> int:
+        """Elements that are loaded at once: a texel has four, of any size."""
+        return 4
+
+    @property
+    def architecture(self) -> str:
+        """First part of the triple."""
+        return self.triple.split("-")[0]
+
+    @property
+    def processor(self) -> str:
+        """What the code is compiled for, for people."""
+        return "vulkan1.1"
+
+
+Target = CpuTarget | GpuTarget

@@ -11,13 +11,15 @@ from typing import Any
 
 import torch_mlir._mlir_libs._mlirRegisterEverything  # noqa: F401  (registers the upstream dialects and passes)
 from torch_mlir import ir, passmanager
+from torch_mlir._mlir_libs._mlirDialectsGPU import ObjectAttr
 from torch_mlir._mlir_libs._mlirDialectsLLVM import translate_module_to_llvmir
-from torch_mlir.dialects import arith, ext, func, linalg, math, memref, scf, tensor, vector
+from torch_mlir.dialects import arith, ext, func, gpu, linalg, math, memref, scf, tensor, vector
 
 from .diagnostics import CompileError, InternalError
 
 __all__ = [
-    "apply_transform", "arith", "context", "enclosing_function", "ext", "func", "ir", "linalg", "location", "math", "memref", "operators", "ops_in",
+    "ObjectAttr",
+    "apply_transform", "arith", "context", "enclosing_function", "ext", "func", "gpu", "ir", "linalg", "location", "math", "memref", "operators", "ops_in",
     "origins", "parse", "passmanager", "run_upstream", "scf", "source_line", "tensor", "translate_module_to_llvmir", "vector", "walk",
     "where",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, get_type_hints
 
 from .diagnostics import CompileError, InternalError, UsageError
-from .machine import CpuTarget
+from .machine import Target
 from .mlir import ir, run_upstream
 from .weights import WeightStore
 
@@ -23,14 +23,14 @@ from .weights import WeightStore
 class State:
     """What passes share beside the module."""
 
-    target: CpuTarget
+    target: Target
     weights: WeightStore = field(default_factory=WeightStore)
     evaluate: Callable[[ir.Module, WeightStore], list[Any]] | None = None
     """Runs a module whose arguments are all weights and returns its results: how constants are folded."""
-    measure: Callable[[ir.Module, WeightStore, CpuTarget, int, float], Any] | None = None
+    measure: Callable[[ir.Module, WeightStore, Target, int, float], Any] | None = None
     """Compiles a scheduled module whose arguments are all weights and runs it here, on so many threads and for about so many
     seconds: nanoseconds[rounds, calls]. How schedules are tuned."""
-    schedule: Callable[[ir.Module, WeightStore, CpuTarget], None] | None = None
+    schedule: Callable[[ir.Module, WeightStore, Target], None] | None = None
     """Takes a module whose operations say of which kernel they are a part to where `measure` takes it."""
     measured: float = 0.0
     """Seconds that measuring has taken so far: passes share them."""

@@ -22,7 +22,9 @@ class Blob:
     """Weights from here on are needed once, when the model is created."""
 
 
-def write_blob(weights: Mapping[str, np.ndarray], needed_once: Container[str], path: Path) -> Blob:
+def write_blob(
+    weights: Mapping[str, np.ndarray], needed_once: Container[str], path: Path, alignment: int = ALIGNMENT
+) -> Blob:
     """Write all arrays one after the other, those `needed_once` last; booleans as bytes."""
     offsets: dict[str, int] = {}
     position = 0
@@ -30,7 +32,7 @@ def write_blob(weights: Mapping[str, np.ndarray], needed_once: Container[str], p
     with path.open("wb") as file:
         for name in order:
             array = weights[name]
-            padding = -position % ALIGNMENT
+            padding = -position % alignment
             file.write(bytes(padding))
             position += padding
             offsets[name] = position

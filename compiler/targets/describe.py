@@ -6,7 +6,7 @@ from typing import Any
 
 from cocomp.dialects import layout, plan, structured
 from cocomp.runtime.manifest import FORMAT
-from cocomp.support.machine import CpuTarget
+from cocomp.support.machine import Target
 from cocomp.support.mlir import ir, ops_in, origins, source_line
 from cocomp.support.weights import WeightStore
 
@@ -14,7 +14,7 @@ PACKED = ":packed"
 """Behind the name of a weight: its packed form, see `pack-weights`."""
 
 
-def manifest_of(module: ir.Module, target: CpuTarget, precision: str) -> dict[str, Any]:
+def manifest_of(module: ir.Module, target: Target, precision: str) -> dict[str, Any]:
     """Everything the runtime and the tools want to know about a planned module of kernels."""
     functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
     main = functions.pop("main")
@@ -24,7 +24,7 @@ def manifest_of(module: ir.Module, target: CpuTarget, precision: str) -> dict[st
         "format": FORMAT,
         "target": target.name,
         "triple": target.triple,
-        "cpu": target.tune or target.cpu,
+        "cpu": target.processor,
         "precision": precision,
         "inputs": [_tensor(t) for t in main.attributes["plan.inputs"]],
         "outputs": [_tensor(t) for t in main.attributes["plan.outputs"]],

@@ -12,6 +12,7 @@ from cocomp.support.machine import CpuTarget
 from cocomp.support.mlir import ir, ops_in
 
 from .blob import Blob
+from .library import CHECKSUM
 
 WEIGHTS_ASSEMBLY = """\
 .section .rodata.cocomp_weights,"a"
@@ -24,8 +25,6 @@ cocomp_weights:
 """
 CACHE_LINE = 64
 X86_LEVELS = {"x86-64-v2": 2, "x86-64-v3": 3, "x86-64-v4": 4}
-CHECKSUM = "0" * 64
-"""Stands where the artefact's own checksum goes once the file is linked."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cocomp.dialects import structured
 from cocomp.dialects.graph import Group
@@ -27,20 +27,26 @@ def with_border(
 
 
 def _fill_border(group: Group, out: Memory, once: b.Once, lanes: int) -> None:
-    """Write the constant of a `tensor.pad` around the inside: for each axis the slabs before and after it."""
-    pad = group.root
+    """Write the constant of a `tensor.pad` around the inside."""
+    for box in boxes_of(group.root, out.shape):
+        _fill(out, box, pad_value(group.root), once, lanes)
+
+
+def boxes_of(pad: ir.Operation, shape: Sequence[int]) -> list[list[tuple[int, int]]]:
+    """The border of a `tensor.pad` whose result has `shape`, as boxes of (first, last) that do not overlap: for each axis the slabs
+    before and after the inside."""
     low, high = list(pad.attributes["static_low"]), list(pad.attributes["static_high"])
-    value = _pad_value(pad)
-    shape = out.shape
+    found: list[list[tuple[int, int]]] = []
     for axis in range(len(shape)):
         for start, stop in ((0, low[axis]), (shape[axis] - high[axis], shape[axis])):
             if start < stop:
                 ranges = [(low[a], shape[a] - high[a]) for a in range(axis)]
-                ranges += [(start, stop), *((0, n) for n in shape[axis + 1 :])]
-                _fill(out, ranges, value, once, lanes)
+                found.append([*ranges, (start, stop), *((0, n) for n in shape[axis + 1 :])])
+    return found
 
 
-def _pad_value(pad: ir.Operation) -> ir.Attribute:
+def pad_value(pad: ir.Operation) -> ir.Attribute:
+    """What the border of a `tensor.pad` is filled with."""
     yielded = structured.body_ops(pad)[-1].operands[0]
     return yielded.owner.operation.attributes["value"]
 

@@ -219,6 +219,8 @@ class Evaluator:
     def _build(self, op: ir.Operation, operands: list[ir.Value], kind: ir.Type) -> ir.Value:
         if op.name in ELEMENTARY:
             return ELEMENTARY[op.name](*operands)
+        if op.name == "arith.truncf" and (number := _number(operands[0])) is not None:
+            return b.constant(kind, number)
         if op.name.startswith("math.") and op.name not in NATIVE_MATH:
             raise CompileError(f"function '{op.name}' is not supported", where=where(op))
         attributes = {name: op.attributes[name] for name in op.attributes}
@@ -373,6 +375,15 @@ def loop_operand(loop: nest.Loop, op: ir.Operation, position: int) -> int:
 
 def _is_safe_divisor(val: Val) -> bool:
     return val.expr is not None and val.expr.is_constant and val.expr.constant not in (0, -1)
+
+
+def _number(value: ir.Value) -> float | None:
+    """What a scalar constant is. Models round numbers of double precision; those are no values of a kernel."""
+    maker = value.owner
+    if isinstance(maker, ir.Block) or maker.operation.name != "arith.constant":
+        return None
+    attribute = maker.operation.attributes["value"]
+    return attribute.value if isinstance(attribute, ir.FloatAttr) else None
 
 
 def _is_bool(element: ir.Type) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from cocomp.dialects import graph as graphs
@@ -80,10 +80,10 @@ def begin(
         function.attributes["kernel.scratch"] = i64(scratch.shape[0] * structured.bytes_of(scratch.element_type))
     with ir.InsertionPoint(block), old.location:
         end = func.ReturnOp([])
-        memories = _memories(group, arguments[: len(inputs)], replaced)
+        memories = memories_of(group, arguments[: len(inputs)], replaced)
         evaluator = Evaluator(group.graph, memories, Once(ir.InsertionPoint(end)))
         outputs = [
-            _memory(a, layout.of_result(old, i), results[i])
+            memory_of(a, layout.of_result(old, i), results[i])
             for i, a in enumerate(arguments[len(inputs) : len(inputs) + len(outs)])
         ]
     tables = arguments[len(inputs) + len(outs) :][: len(extra)]
@@ -101,15 +101,17 @@ def mark_arguments(function: func.FuncOp, n_buffers: int) -> None:
     function.attributes["arg_attrs"] = ir.ArrayAttr.get([*marks, ir.DictAttr.get({}), ir.DictAttr.get({})])
 
 
-def _memories(group: Group, arguments: Sequence[ir.Value], replaced: dict[int, ir.MemRefType]) -> dict[int, Memory]:
+def memories_of(group: Group, arguments: Sequence[ir.Value], replaced: Container[int]) -> dict[int, Memory]:
+    """Where the group's arguments lie, by their value numbers; those `replaced` have another form."""
     made: dict[int, Memory] = {}
     for number, (value, buffer) in enumerate(zip(group.arguments, arguments, strict=True)):
         if number not in replaced:
-            made[group.graph.numbers[value]] = _memory(buffer, layout.of_argument(group.function, number), value)
+            made[group.graph.numbers[value]] = memory_of(buffer, layout.of_argument(group.function, number), value)
     return made
 
 
-def _memory(buffer: ir.Value, attribute: layout.MapAttr, value: ir.Value) -> Memory:
+def memory_of(buffer: ir.Value, attribute: layout.MapAttr, value: ir.Value) -> Memory:
+    """A tensor in a buffer."""
     shape = structured.shape_of(value)
     return Memory(buffer, layout.position_of(attribute, shape), shape, structured.element_of(value))
 

@@ -29,6 +29,8 @@ def pools_in_tiles(graph: Graph, made: Nest, unit: VectorUnit) -> bool:
     Asked before layouts are known: `select-layout` then has to keep the channels of the input contiguous, and
     `schedule-contractions` to choose minimal filtering.
     """
+    if not unit.filters:
+        return False
     need, window = made.reductions
     weight = graph.values[need.loop.operands[1]]
     if structured.weight_name(graph.values[graph.root_of(graph.numbers[weight])]) is None:

@@ -21,6 +21,7 @@ from . import _function
 from ._border import with_border
 from ._evaluate import Kept
 from ._reduction import Combiner, combiner_of
+from ._stage import Stage
 from ._values import Point, Val, lane_step
 
 
@@ -291,84 +292,20 @@ class _Lowering:
     ) -> list[dict[tuple[int, nest.Index], Val]]:
         """Run one reduction for every point of a tile together; its results, by value number and index."""
         own, along = self.made.own_dims[stage], self.schedule.inside[stage]
-        initial = [self._initial(need, p, c) for p, c in zip(points, computed, strict=True)]
+        at = self._stage(need)
+        initial = [at.initial(p, c) for p, c in zip(points, computed, strict=True)]
         if along is None:
-            found = self._reduce_across(need, own, points, computed, initial)
+            found = at.each(own, points, computed, initial, self.schedule.unroll_reductions)
         else:
             found = [
                 self._reduce_along(stage, need, own, along, p, c, i)
                 for p, c, i in zip(points, computed, initial, strict=True)
             ]
             self.evaluator.kept.update({n: k for n, (k, _) in self._pending.items()})
-        return [self._named(need, values) for values in found]
+        return [at.named(values) for values in found]
 
-    def _named(self, need: nest.Need, values: list[Val]) -> dict[tuple[int, nest.Index], Val]:
-        named: dict[tuple[int, nest.Index], Val] = {}
-        for number, result_map, val in zip(need.loop.results, need.loop.result_maps, values, strict=True):
-            index = tuple(affine.substitute(e, need.point, self.made.bounds) for e in result_map)
-            named[number, index] = val
-        return named
-
-    def _initial(self, need: nest.Need, point: Point, computed: dict[tuple[int, nest.Index], Val]) -> list[Val]:
-        """What the reduction starts from: the values of its `outs`."""
-        self.evaluator.fresh()
-        self.evaluator.computed = computed
-        op = self.group.graph.operations[need.loop.results[0]]
-        if need.loop.contraction:
-            kind = structured.element_of(op.results[0])
-            return [self.evaluator.constant(ir.FloatAttr.get(kind, 0.0))]
-        n_inputs = len(op.operands) - len(op.results)
-        found = []
-        for position, result_map in enumerate(need.loop.result_maps):
-            number = self.group.graph.numbers[op.operands[n_inputs + position]]
-            index = tuple(affine.substitute(e, need.point, self.made.bounds) for e in result_map)
-            found.append(self.evaluator.value(number, index, point))
-        return found
-
-    def _reduce_across(
-        self,
-        need: nest.Need,
-        own: Sequence[int],
-        points: list[Point],
-        computed: list[dict[tuple[int, nest.Index], Val]],
-        initial: list[list[Val]],
-    ) -> list[list[Val]]:
-        """Every lane reduces for itself; the loops of the reduction run inside the register tile."""
-        kinds = [v.type for v in initial[0]]
-        width = len(kinds)
-        start = [self._carry(v, p) for values, p in zip(initial, points, strict=True) for v in values]
-
-        def step(remaining: Sequence[int], at: list[Point], carried: Sequence[ir.Value]) -> list[ir.Value]:
-            if remaining:
-                dim, *rest = remaining
-
-                def body(index: b.Index, *values: ir.Value) -> list[ir.Value]:
-                    return step(rest, [p.at(dim, index) for p in at], values)
-
-                extent = self.made.bounds[dim]
-                if self.schedule.unroll_reductions:
-                    return b.unrolled(extent, body, carried)
-                return b.loop(0, extent, 1, body, carried)
-            after: list[ir.Value] = []
-            for number, point in enumerate(at):
-                values = carried[number * width : (number + 1) * width]
-                vals = [Val(k, v, point.vector_dim is not None) for k, v in zip(kinds, values, strict=True)]
-                self.evaluator.fresh()
-                self.evaluator.computed = computed[number]
-                results = self.evaluator.body(need.loop, need.point, point, vals)
-                after += [self._carry(v, point) for v in results]
-            return after
-
-        ends = step(own, points, start)
-        return [
-            [Val(k, ends[n * width + i], p.vector_dim is not None) for i, k in enumerate(kinds)]
-            for n, p in enumerate(points)
-        ]
-
-    def _carry(self, val: Val, point: Point) -> ir.Value:
-        if point.vector_dim is None:
-            return self.evaluator.scalar(val, point)
-        return self.evaluator.spread(val, point)
+    def _stage(self, need: nest.Need) -> Stage:
+        return Stage(self.group, self.evaluator, need, tuple(self.made.bounds))
 
     def _reduce_along(
         self,

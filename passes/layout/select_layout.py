@@ -53,13 +53,17 @@ class SelectLayoutPass(Pass):
 
     name: ClassVar[str] = "select-layout"
     choose: bool = True
+    gather: bool = False
+    """Whether contractions read their second operand element by element, so that nothing has to be contiguous for them."""
 
     def run(self, module: ir.Module, state: State) -> None:
         functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
         main = functions.pop("main")
         block = main.regions[0].blocks[0]
-        selector = _Selector(functions, state.target.vector_bytes, state.target.addressable_dims, self.choose)
-        if self.choose:
+        selector = _Selector(
+            functions, state.target.vector_bytes, state.target.addressable_dims, self.choose, self.gather
+        )
+        if self.choose and not self.gather:
             selector.prefer_planar(block, state.weights, VectorUnit.of(state.target))
         selector.prepare(block)
         for op in ops_in(block):
@@ -73,6 +77,7 @@ class _Selector:
     vector_bytes: int
     addressable_dims: int
     choose: bool = True
+    gather: bool = False
     layouts: dict[ir.Value, MapAttr] = field(default_factory=dict[ir.Value, MapAttr])
     parents: dict[ir.Value, tuple[ir.Value, nest.Index]] = field(
         default_factory=dict[ir.Value, tuple[ir.Value, nest.Index]]
@@ -141,7 +146,8 @@ class _Selector:
     def assign(self, call: ir.Operation) -> None:
         """Write the layouts of one call's operands and results on its function."""
         function = self.functions[call.attributes["callee"].value]
-        self._copy_where_needed(call, function)
+        if not self.gather:
+            self._copy_where_needed(call, function)
         arguments: list[dict[str, ir.Attribute]] = []
         channels = _depthwise_channels(function)
         for number, value in enumerate(call.operands):

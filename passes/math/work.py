@@ -143,6 +143,8 @@ class Description(Protocol):
     def broadcast_operand(self) -> bool: ...
     @property
     def fma_lanes(self) -> int: ...
+    @property
+    def filters(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,8 @@ class VectorUnit:
     """Multiply-adds that all pipes together finish in a cycle."""
     element_bytes: int = 4
     l1_bytes: int = 32 << 10
+    filters: bool = True
+    """Whether there are kernels of minimal filtering."""
 
     @classmethod
     def of(cls, target: Description, element_bytes: int = 4) -> VectorUnit:
@@ -170,6 +174,7 @@ class VectorUnit:
             fma_lanes,
             element_bytes,
             target.l1_bytes,
+            target.filters,
         )
 
     def fma_per_cycle(self, lanes: int) -> float:

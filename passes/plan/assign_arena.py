@@ -25,6 +25,8 @@ class AssignArenaPass(Pass):
     """
 
     name: ClassVar[str] = "assign-arena"
+    alignment: int = ALIGNMENT
+    """Of every buffer, in bytes."""
 
     def run(self, module: ir.Module, state: State) -> None:
         main = next(f for f in ops_in(module.body) if f.attributes["sym_name"].value == "main")
@@ -37,7 +39,7 @@ class AssignArenaPass(Pass):
                 first = buffers[value].first if value in buffers else time
                 buffers[value] = Lifetime(size, first, time)
         values = list(buffers)
-        offsets, total = pack([buffers[v] for v in values], ALIGNMENT)
+        offsets, total = pack([buffers[v] for v in values], self.alignment)
         for value, offset in zip(values, offsets, strict=True):
             operations[value].attributes["offset"] = plan.i64(offset)
         main.attributes["plan.arena_bytes"] = plan.i64(total)

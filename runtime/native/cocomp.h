@@ -29,6 +29,19 @@ enum cocomp_status {
   COCOMP_NO_THREADS = 3, /* the system refused to start a thread */
   COCOMP_WRONG_CPU = 4,  /* the processor lacks instructions that the model was compiled for */
   COCOMP_BUSY = 5,       /* the model is running in another thread */
+  /* Of models for GPUs: */
+  COCOMP_NO_VULKAN = 6,  /* there is no Vulkan loader */
+  COCOMP_NO_DEVICE = 7,  /* there is no device with Vulkan 1.1 and compute queues */
+  COCOMP_NO_INT8 = 8,    /* no device has what the model needs: arithmetic on such integers, */
+  COCOMP_NO_INT16 = 9,
+  COCOMP_NO_INT64 = 10,
+  COCOMP_NO_FLOAT16 = 11, /* half-precision arithmetic, */
+  COCOMP_NO_STORAGE8 = 12, /* buffers of such elements */
+  COCOMP_NO_STORAGE16 = 13,
+  COCOMP_TOO_LARGE = 14, /* a tensor exceeds what the device lets a kernel address */
+  COCOMP_OUT_OF_DEVICE_MEMORY = 15,
+  COCOMP_DEVICE_LOST = 16, /* create the model again */
+  COCOMP_DEVICE_ERROR = 17, /* any other complaint of the driver */
 };
 
 /* What a status means; a static string, never null. */
@@ -37,7 +50,8 @@ const char *cocomp_message(int status);
 /* JSON text that describes the model: inputs, outputs, target, kernels. */
 const char *cocomp_manifest(void);
 
-/* Prepare the model to run on `threads` threads (the caller's is one of them; 0 means all processors). */
+/* Prepare the model to run on `threads` threads (the caller's is one of them; 0 means all processors). A model for
+ * a GPU takes the best device that has what it needs, and no threads. */
 int cocomp_create(int threads, cocomp_model **model);
 
 /* Run once. `inputs` and `outputs` point to the tensors in the order of the manifest. */

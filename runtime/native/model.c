@@ -23,18 +23,6 @@ struct cocomp_model {
   atomic_flag running;
 };
 
-EXPORT const char *cocomp_message(int status) {
-  switch (status) {
-    case COCOMP_OK: return "no error";
-    case COCOMP_INVALID_ARGUMENT: return "a null pointer or a number out of range was passed";
-    case COCOMP_OUT_OF_MEMORY: return "out of memory";
-    case COCOMP_NO_THREADS: return "the system refused to start a thread";
-    case COCOMP_WRONG_CPU: return "this processor lacks instructions that the model was compiled for";
-    case COCOMP_BUSY: return "the model is running in another thread";
-    default: return "unknown status";
-  }
-}
-
 EXPORT const char *cocomp_manifest(void) { return cocomp_the_plan.manifest; }
 
 static int fits_processor(void) {

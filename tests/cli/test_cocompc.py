@@ -205,11 +205,13 @@ def test_version(tool: Capture):
 def test_list_targets(tool: Capture):
     done = tool("cocompc", "--list-targets")
     assert done.code == 0
-    assert [line.split()[0] for line in done.out.splitlines()][:4] == [
+    assert [line.split()[0] for line in done.out.splitlines()][:6] == [
         "host",
         "linux-x86-64",
         "linux-arm64",
         "android-cpu",
+        "vulkan",
+        "android-gpu",
     ]
     assert "cortex-a76" in done.out
 

@@ -78,9 +78,9 @@ def test_full_disk_of_temporary_files(monkeypatch: pytest.MonkeyPatch, tool: Cap
     """A linker that dies on a full disk may say nothing at all."""
     import shutil
 
-    from cocomp.targets import cpu
+    from cocomp.targets import library
 
-    monkeypatch.setattr(cpu, "zig", lambda *_: [sys.executable, "-c", "raise SystemExit(1)"])
+    monkeypatch.setattr(library, "zig", lambda *_: [sys.executable, "-c", "raise SystemExit(1)"])
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))
     done = tool("cocompc", models / "residual.pt2")
     assert done.code == 1
@@ -301,11 +301,11 @@ def test_failing_link_leaves_a_reproducer(tool: Capture, models: Path, here: Pat
     import tempfile
 
     from cocomp.passes.tensor.fold_constants import FoldConstantsPass
-    from cocomp.targets import cpu
+    from cocomp.targets import library
 
     monkeypatch.setattr(tempfile, "tempdir", str(here))
     monkeypatch.setattr(FoldConstantsPass, "run", lambda *_: None)
-    monkeypatch.setattr(cpu, "zig", lambda *_: [sys.executable, "-c", "raise SystemExit('no linker')"])
+    monkeypatch.setattr(library, "zig", lambda *_: [sys.executable, "-c", "raise SystemExit('no linker')"])
     done = tool("cocompc", models / "residual.pt2", "-o", "out.so")
     assert done.code == 70
     assert "no linker" in done.err

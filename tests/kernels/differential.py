@@ -44,11 +44,11 @@ class Together(nn.Module):
         return tuple(results)
 
 
-def check(*cases: Case, threads: Sequence[int] = (2,)) -> None:
+def check(*cases: Case, threads: Sequence[int] = (2,), target: str = "host") -> None:
     """Compile all cases as one model and compare every result with PyTorch's."""
     module = Together(cases).eval()
     inputs = [x for c in cases for x in c.inputs]
-    artifact = cocomp.compile(module, inputs)
+    artifact = cocomp.compile(module, inputs, target)
     expected = [references(c) for c in cases]
     for count in threads:
         with artifact.load(threads=count) as model:

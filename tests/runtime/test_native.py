@@ -19,7 +19,7 @@ from cocomp.targets import cpu
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "runtime" / "native"
 SANITIZERS = {"memory": "address,undefined", "threads": "thread"}
-SOURCES = ("model.c", "pool.c", "system.c")
+SOURCES = ("model.c", "pool.c", "system.c", "message.c")
 
 
 class Mixed(nn.Module):
@@ -50,7 +50,7 @@ class Mixed(nn.Module):
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, cocomp.Artifact, list[np.ndarray]]:
     """Everything that an artefact is linked from, the artefact, and inputs."""
     directory = tmp_path_factory.mktemp("native")
-    link = cpu._link
+    link = cpu.link
 
     def keep(place: Path, *rest: Any) -> bytes:
         shutil.copytree(place, directory, dirs_exist_ok=True)
@@ -60,7 +60,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, cocomp.Artifa
     inputs = (torch.randn(1, 3, 37, 41), torch.randint(0, 7, (1, 3)))
     module = Mixed().eval()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu, "_link", keep)
+        patch.setattr(cpu, "link", keep)
         artifact = cocomp.compile(module, inputs)
     assert any("packing" in d["facts"] for d in artifact.manifest["dispatches"])
     shutil.copytree(NATIVE, directory, dirs_exist_ok=True)

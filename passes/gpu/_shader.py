@@ -1,0 +1,175 @@
+"""The function that a group becomes on a GPU: flat buffers, and a grid of workgroups whose invocations compute a few points each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from cocomp.dialects import graph as graphs
+from cocomp.dialects import layout, structured
+from cocomp.dialects.graph import Group
+from cocomp.passes.kernel import _builder as b
+from cocomp.passes.kernel._border import boxes_of, pad_value
+from cocomp.passes.kernel._builder import Index, Once
+from cocomp.passes.kernel._function import i64, memories_of, memory_of, memory_type
+from cocomp.passes.kernel._values import Memory
+from cocomp.support.mlir import arith, func, gpu, ir, memref, ops_in
+
+from ._texels import ShaderEvaluator, Texels, View
+
+WORKGROUP = 64
+"""Invocations of a workgroup, at most: every device takes 128."""
+MOST_WORKGROUPS = 65535
+"""Workgroups along one dimension of a grid: what every device takes."""
+STORAGE = "#spirv.storage_class<StorageBuffer>"
+
+
+@dataclass
+class Shader:
+    """A kernel under construction."""
+
+    function: func.FuncOp
+    evaluator: ShaderEvaluator
+    outputs: list[Memory]
+    extra: list[ir.Value]
+    """Arguments beyond the group's operands and results, such as tables."""
+
+    @property
+    def arguments(self) -> list[ir.Value]:
+        return list(self.function.regions[0].blocks[0].arguments)
+
+
+def begin(
+    group: Group, replaced: dict[int, ir.MemRefType] | None = None, extra: Sequence[ir.MemRefType] = ()
+) -> Shader:
+    """A new function beside the group's: arguments, results, `extra` buffers. `replaced` gives the types of operands that are not
+    laid out as their tensor says."""
+    old, replaced = group.function, replaced or {}
+    inputs = []
+    for number, argument in enumerate(group.arguments):
+        size = layout.size_of(layout.of_argument(old, number))
+        inputs.append(replaced.get(number) or memory_type(structured.element_of(argument), size))
+    results = list(ops_in(old.regions[0].blocks[0])[-1].operands)
+    outs = [
+        memory_type(structured.element_of(r), layout.size_of(layout.of_result(old, i))) for i, r in enumerate(results)
+    ]
+    types = [stored(kind) for kind in (*inputs, *outs, *extra)]
+    with ir.InsertionPoint(old), old.location:
+        function = func.FuncOp(old.attributes["sym_name"].value, ir.FunctionType.get(types, []), visibility="private")
+    block = function.add_entry_block([old.location] * len(types))
+    arguments = list(block.arguments)
+    with ir.InsertionPoint(block), old.location:
+        end = func.ReturnOp([])
+        memories = memories_of(group, arguments[: len(inputs)], replaced)
+        once = Once(ir.InsertionPoint(end))
+        evaluator = ShaderEvaluator(group.graph, memories, once, texels=Texels(function))
+        made = arguments[len(inputs) : len(inputs) + len(outs)]
+        outputs = [memory_of(a, layout.of_result(old, i), results[i]) for i, a in enumerate(made)]
+    return Shader(function, evaluator, outputs, arguments[len(inputs) + len(outs) :])
+
+
+def stored(kind: ir.MemRefType) -> ir.MemRefType:
+    """A buffer type in storage buffers."""
+    return ir.MemRefType.get(kind.shape, kind.element_type, memory_space=ir.Attribute.parse(STORAGE))
+
+
+def finish(
+    shader: Shader,
+    group: Group,
+    blocks: int,
+    lanes: int,
+    body: Callable[[Index, Index], None],
+    facts: dict[str, str],
+) -> None:
+    """Emit `body(block, lane)` for every block, which is the same for a whole workgroup, and every lane of it; fill the border of
+    a pad; replace the group's function by the kernel.
+
+    The grid is lanes x blocks: workgroup (x, y, z) has the lanes of number z * width + x, of block y. Blocks past the last one
+    fill the border, a cell each lane.
+    """
+    size = min(WORKGROUP, 1 << (lanes - 1).bit_length())
+    wide = -(-lanes // size)
+    depth = -(-wide // MOST_WORKGROUPS)
+    width = -(-wide // depth)
+    boxes = boxes_of(group.root, shader.outputs[0].shape) if group.root.name == "tensor.pad" else []
+    cells = sum(prod(hi - lo for lo, hi in box) for box in boxes)
+    filling = -(-cells // (width * depth * size))
+    end = ops_in(shader.function.regions[0].blocks[0])[-1]
+    with ir.InsertionPoint(end):
+        x = gpu.BlockIdOp(gpu.Dimension.x).result
+        y = gpu.BlockIdOp(gpu.Dimension.y).result if blocks + filling > 1 else 0
+        z = gpu.BlockIdOp(gpu.Dimension.z).result if depth > 1 else 0
+        lane = b.add(b.mul(b.add(b.mul(z, width), x), size), gpu.ThreadIdOp(gpu.Dimension.x).result)
+        shader.evaluator.once.point = ir.InsertionPoint(b.value(lane).owner)
+
+        def compute() -> None:
+            _below(lane, lanes, width * depth * size, lambda: body(y, lane))
+
+        if cells:
+            _below(y, blocks, blocks + filling, compute)
+            cell = b.add(b.mul(b.add(y, -blocks), width * depth * size), lane)
+            past = arith.cmpi(arith.CmpIPredicate.uge, b.value(y), b.value(blocks))
+            b.when(past, lambda: _fill(group, shader.outputs[0], boxes, cell))
+        else:
+            compute()
+    grid = [width, blocks + filling, depth]
+    attributes = shader.function.attributes
+    attributes["kernel.grid"] = ir.DenseI64ArrayAttr.get(grid)
+    attributes["kernel.workgroup"] = i64(size)
+    _describe_bindings(shader)
+    attributes["kernel.tasks"] = i64(prod(grid))
+    attributes["kernel.flops"] = i64(graphs.flops(group))
+    attributes["kernel.facts"] = ir.DictAttr.get({k: ir.StringAttr.get(v) for k, v in facts.items()})
+    group.function.erase()
+
+
+def _describe_bindings(shader: Shader) -> None:
+    """Leave `kernel.operands`, the operand of the dispatch behind each argument, and `kernel.bindings`, how it is bound. Buffers
+    that are only seen as texels, or not at all, are no arguments of the kernel."""
+    block, texels = shader.function.regions[0].blocks[0], shader.evaluator.texels.operands
+    count = len(block.arguments) - len(texels)
+    found = [*((n, View.BUFFER) for n in range(count)), *texels]
+    elements = [a.type.element_type for a in list(block.arguments)[:count]]
+    unused = [i for i, argument in enumerate(block.arguments) if not list(argument.uses)]
+    for i in reversed(unused):
+        block.erase_argument(i)
+        del found[i]
+    attributes = shader.function.attributes
+    types = [a.type for a in block.arguments]
+    attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(types, []))
+    attributes["kernel.operands"] = ir.DenseI64ArrayAttr.get([n for n, _ in found])
+    attributes["kernel.bindings"] = ir.ArrayAttr.get([ir.StringAttr.get(f"{how} {elements[n]}") for n, how in found])
+
+
+def _below(index: Index, count: int, most: int, body: Callable[[], None]) -> None:
+    """`body` where `index`, which is below `most`, is below `count`."""
+    if count == most or isinstance(index, int):
+        body()
+    else:
+        b.when(arith.cmpi(arith.CmpIPredicate.ult, b.value(index), b.value(count)), body)
+
+
+def _fill(group: Group, out: Memory, boxes: Sequence[Sequence[tuple[int, int]]], cell: Index) -> None:
+    """Write cell number `cell` of a border that is made of boxes."""
+    attribute = pad_value(group.root)
+    scalar = arith.constant(attribute.type, attribute)
+    start = 0
+    for box in boxes:
+        extents = [hi - lo for lo, hi in box]
+        inside = b.add(cell, -start)
+        start += prod(extents)
+        # Unsigned: a cell of an earlier box is far past the end.
+        is_here = arith.cmpi(arith.CmpIPredicate.ult, b.value(inside), b.value(prod(extents)))
+
+        def write(box: Sequence[tuple[int, int]] = box, extents: list[int] = extents, inside: Index = inside) -> None:
+            index = [b.add(i, lo) for i, (lo, _) in zip(b.decode(inside, extents), box, strict=True)]
+            memref.store(scalar, out.buffer, [b.value(b.evaluate(out.position, index))])
+
+        b.when(is_here, write)
+
+
+def decode_dims(position: Index, dims: Sequence[int], extents: Sequence[int], into: list[Index | None]) -> None:
+    """Set the dimensions that a row-major position over `extents` stands for."""
+    for dim, index in zip(dims, b.decode(position, extents), strict=True):
+        into[dim] = index

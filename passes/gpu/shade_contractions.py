@@ -1,0 +1,314 @@
+"""The gather-GEMM on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import prod
+from typing import ClassVar
+
+from cocomp.dialects import graph as graphs
+from cocomp.dialects import structured
+from cocomp.passes.kernel import _builder as b
+from cocomp.passes.kernel._builder import Index
+from cocomp.passes.kernel._contraction import Contraction, encoding_of, read_contraction, schedule_of
+from cocomp.passes.kernel._stage import Stage
+from cocomp.passes.kernel._values import Point, Val
+from cocomp.passes.math.affine import Expr
+from cocomp.passes.math.work import TileSchedule
+from cocomp.support.mlir import arith, ir, memref, ops_in, vector
+from cocomp.support.passes import Pass, State
+
+from . import _shader
+from ._texels import TEXEL, has_texels, is_aligned, narrowed
+
+ENOUGH_LANES = 24
+"""Tiles of pixels from which on a workgroup has one row group."""
+
+
+@dataclass(frozen=True)
+class ShadeContractionsPass(Pass):
+    """Contractions become the gather-GEMM, with everything that follows applied to the accumulators.
+
+        func @group_3(%x: tensor<..>, %w: tensor<..>, %b: tensor<..>) -> tensor<..> { contract, add, max }
+      -->
+        func @group_3(%b: memref<..>, %x: !spirv.image<..>, %packed: !spirv.image<..>, %y: !spirv.image<..>)
+            attributes {kernel.grid = [13, 32, 1], kernel.operands = [2, 0, 1, 3], ..}
+
+    An invocation computes a tile of pixels for a row group, four rows in a vector:
+
+        acc[v][p] = 0
+        for c in columns of group:
+          acc[v][p] += values[c][v] * x[base(p) + offset(c)]
+        y[tile] = epilogue(acc)
+
+    Where four columns are neighbours in memory they are read together, as a texel; so are four rows of the weight. Zeros that are
+    left out make a list of columns, which the row group has in memory: `offset(c)` then is read, else it is computed. The
+    invocations of a workgroup have neighbouring tiles of pixels of one row group; where there are few pixels, of several. Tiles at
+    the end of a line overlap their neighbours. Needs the attributes that `schedule-shades` leaves and the arguments that
+    `pack-weights` passes.
+    """
+
+    name: ClassVar[str] = "shade-contractions"
+
+    def run(self, module: ir.Module, state: State) -> None:
+        for function in ops_in(module.body):
+            schedule = schedule_of(function)
+            if schedule is None or not graphs.is_group(function):
+                continue
+            with function.location:
+                _Lowering(read_contraction(graphs.read_group(function)), schedule).run()
+
+
+@dataclass
+class _Lowering:
+    shape: Contraction
+    schedule: TileSchedule
+    shader: _shader.Shader = field(init=False)
+
+    def run(self) -> None:
+        shape, schedule = self.shape, self.schedule
+        self.element = structured.element_of(shape.group.arguments[shape.x_argument])
+        self.rows = schedule.segments[0].vectors * schedule.lanes
+        i32 = ir.IntegerType.get_signless(32)
+        lists = shape.extent(shape.columns) * shape.extent(shape.outer_rows)
+        replaced = {}
+        if shape.constant_weight:
+            replaced = {shape.w_argument: ir.MemRefType.get([lists * schedule.padded_rows], self.element)}
+        tables = [ir.MemRefType.get([max(1, lists * schedule.groups)], i32)] * 2
+        self.shader = _shader.begin(shape.group, replaced, tables)
+        outer = [(d, shape.nest.bounds[d]) for d in (*shape.batches, *shape.outer_rows)]
+        self.groups = [*outer, (-1, schedule.groups)]
+        steps = dict.fromkeys(shape.outer_pixels, 1) | ({} if shape.pixel is None else {shape.pixel: schedule.pixels})
+        order = sorted(steps, key=lambda d: -abs(shape.out_position.coefficient(d)))
+        self.tiles = [(d, -(-shape.nest.bounds[d] // steps[d])) for d in order]
+        groups, tiles = (prod(n for _, n in part) for part in (self.groups, self.tiles))
+        self.shared = tiles >= ENOUGH_LANES
+        blocks, lanes = (groups, tiles) if self.shared else (1, groups * tiles)
+        _shader.finish(self.shader, shape.group, blocks, lanes, self._compute, self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        facts = {
+            "kind": "gather-gemm",
+            "vector": "workgroups along pixels" if self.shared else "workgroups along rows and pixels",
+            "tile": f"{self.rows} rows, {self.schedule.pixels} pixels",
+        }
+        if self.shape.constant_weight:
+            encoding = encoding_of(self.shape)
+            facts["encoding"] = "dense" if self.schedule.keep_zeros else encoding
+            if self.schedule.keep_zeros and encoding != "dense":
+                facts["zeros"] = f"kept: leaving out those of {encoding} would take longer"
+        return facts
+
+    def _compute(self, block: Index, lane: Index) -> None:
+        shape = self.shape
+        group, tile = block, lane
+        if not self.shared:
+            count = prod(n for _, n in self.tiles)
+            group, tile = b.floordiv(lane, count), b.mod(lane, count)
+        dims: list[Index | None] = [None] * len(shape.nest.bounds)
+        numbers = b.decode(group, [n for _, n in self.groups])
+        for (dim, _), index in zip(self.groups[:-1], numbers, strict=False):
+            dims[dim] = index
+        _shader.decode_dims(tile, [d for d, _ in self.tiles], [n for _, n in self.tiles], dims)
+        if shape.pixel is not None:
+            last = max(0, shape.nest.bounds[shape.pixel] - self.schedule.pixels)
+            dims[shape.pixel] = b.minimum(b.mul(_known(dims[shape.pixel]), self.schedule.pixels), last)
+        if shape.row is not None:
+            dims[shape.row] = b.mul(numbers[-1], self.rows)
+        self._write(dims, self._multiply(dims, self._list_number(numbers)))
+
+    def _list_number(self, numbers: Sequence[Index]) -> Index:
+        """Number of a row group among those of the packed weight, which batches share."""
+        batches = len(self.shape.batches)
+        place: Index = 0
+        for (_, extent), index in zip(self.groups[batches:], numbers[batches:], strict=True):
+            place = b.add(b.mul(place, extent), index)
+        return place
+
+    # Columns ----------------------------------------------------------------------------------------------------------
+
+    def _multiply(self, dims: list[Index | None], number: Index) -> list[ir.Value]:
+        """Accumulators [vector of rows][pixel] over all columns."""
+        zero = b.zero(ir.VectorType.get([TEXEL], ir.F32Type.get()))
+        start = [zero] * (self.rows // TEXEL * self.schedule.pixels)
+        zeros = dict.fromkeys(self.shape.columns, 0)
+        at = [zeros.get(i, v) for i, v in enumerate(dims)]
+        if self.schedule.keep_zeros:
+            return self._all_columns(list(self.shape.columns), at, number, start)
+        return self._listed_columns(at, number, start)
+
+    def _all_columns(
+        self, loops: list[int], at: list[Index | None], number: Index, totals: Sequence[ir.Value]
+    ) -> list[ir.Value]:
+        """A loop for every dimension of the columns; the last one takes four at a time where they are neighbours."""
+        shape = self.shape
+        if not loops:
+            return self._column(at, number, totals)
+        dim, *rest = loops
+        step = TEXEL if not rest and self._reads_quads(shape.x_argument, shape.x_position) else 1
+
+        def body(index: Index, *values: ir.Value) -> list[ir.Value]:
+            return self._all_columns(rest, [index if d == dim else v for d, v in enumerate(at)], number, values)
+
+        return b.loop(0, shape.nest.bounds[dim], step, body, totals)
+
+    def _reads_quads(self, argument: int, position: Expr) -> bool:
+        """Whether four neighbouring columns of an operand are a texel of it."""
+        if not self.shape.columns:
+            return False
+        inner = self.shape.columns[-1]
+        whole = self.shape.nest.bounds[inner] % TEXEL == 0 and position.coefficient(inner) == 1
+        return whole and has_texels(self.shader.arguments[argument]) and is_aligned(position, inner)
+
+    def _column(self, at: list[Index | None], number: Index, totals: Sequence[ir.Value]) -> list[ir.Value]:
+        """One column, or four that are read together."""
+        shape, evaluator = self.shape, self.shader.evaluator
+        x = self.shader.arguments[shape.x_argument]
+        places = [b.evaluate(shape.x_position, self._at_pixel(at, p)) for p in range(self.schedule.pixels)]
+        if self._reads_quads(shape.x_argument, shape.x_position):
+            texels = [evaluator.texels.fetch(x, place) for place in places]
+            pixels = [[vector.extract(texel, [], [c]) for texel in texels] for c in range(TEXEL)]
+        else:
+            pixels = [[_widened(evaluator.element(x, place, self.element)) for place in places]]
+        rows = self._packed_rows(at, number, len(pixels)) if shape.constant_weight else self._rows(at, len(pixels))
+        current = list(totals)
+        for values, weights in zip(pixels, rows, strict=True):
+            current = _multiply_add(weights, values, current)
+        return current
+
+    def _packed_rows(self, at: Sequence[Index | None], number: Index, count: int) -> list[list[ir.Value]]:
+        """Vectors of rows of `count` columns of a packed weight."""
+        column: Index = 0
+        for dim in self.shape.columns:
+            column = b.add(b.mul(column, self.shape.nest.bounds[dim]), _known(at[dim]))
+        first = b.mul(b.add(b.mul(number, self.shape.extent(self.shape.columns)), column), self.rows)
+        return [self._packed_column(b.add(first, c * self.rows)) for c in range(count)]
+
+    def _packed_column(self, first: Index) -> list[ir.Value]:
+        w, texels = self.shader.arguments[self.shape.w_argument], self.shader.evaluator.texels
+        return [texels.fetch(w, b.add(first, r)) for r in range(0, self.rows, TEXEL)]
+
+    def _rows(self, at: list[Index | None], count: int) -> list[list[ir.Value]]:
+        """The same of an activation in the place of the weight; rows past the last are that one again."""
+        shape, evaluator = self.shape, self.shader.evaluator
+        w, position = self.shader.arguments[shape.w_argument], shape.w_position()
+        kind = ir.VectorType.get([TEXEL], ir.F32Type.get())
+        inner = shape.columns[-1] if shape.columns else None
+        if count == TEXEL and self._reads_quads(shape.w_argument, position):
+            rows = [b.evaluate(position, self._at_valid_row(at, r)) for r in range(self.rows)]
+            texels = [evaluator.texels.fetch(w, place) for place in rows]
+            turned = [[vector.extract(texel, [], [c]) for texel in texels] for c in range(TEXEL)]
+            return [[vector.from_elements(kind, q[r : r + TEXEL]) for r in range(0, self.rows, TEXEL)] for q in turned]
+        found: list[list[ir.Value]] = []
+        for c in range(count):
+            moved = [b.add(_known(v), c) if d == inner else v for d, v in enumerate(at)]
+            found.append(self._activation_rows(w, position, moved))
+        return found
+
+    def _activation_rows(self, w: ir.Value, position: Expr, at: Sequence[Index | None]) -> list[ir.Value]:
+        """Vectors of rows of one column: texels, where rows are neighbours in memory."""
+        evaluator, row = self.shader.evaluator, self.shape.row
+        is_whole = row is not None and not self._is_padded and position.coefficient(row) == 1
+        if is_whole and has_texels(w) and is_aligned(position, row):
+            starts = [b.evaluate(position, self._at_row(at, r)) for r in range(0, self.rows, TEXEL)]
+            return [evaluator.texels.fetch(w, place) for place in starts]
+        places = [b.evaluate(position, self._at_valid_row(at, r)) for r in range(self.rows)]
+        values = [_widened(evaluator.element(w, place, self.element)) for place in places]
+        kind = ir.VectorType.get([TEXEL], ir.F32Type.get())
+        return [vector.from_elements(kind, values[r : r + TEXEL]) for r in range(0, self.rows, TEXEL)]
+
+    def _listed_columns(self, at: list[Index | None], number: Index, totals: Sequence[ir.Value]) -> list[ir.Value]:
+        """The columns that a row group keeps."""
+        shape, evaluator = self.shape, self.shader.evaluator
+        offsets, spans = self.shader.extra
+        x = self.shader.arguments[shape.x_argument]
+        bases = [b.evaluate(shape.x_position, self._at_pixel(at, p)) for p in range(self.schedule.pixels)]
+        first, last, values = (_entry(spans, b.add(b.mul(number, 3), i)) for i in range(3))
+
+        def body(column: Index, *current: ir.Value) -> list[ir.Value]:
+            offset = _entry(offsets, column)
+            pixels = [_widened(evaluator.element(x, b.add(base, offset), self.element)) for base in bases]
+            done = arith.subi(b.value(column), b.value(first))
+            return _multiply_add(self._packed_column(b.add(values, b.mul(done, self.rows))), pixels, current)
+
+        return b.loop(first, last, 1, body, totals)
+
+    def _at_pixel(self, dims: Sequence[Index | None], number: int) -> list[Index | None]:
+        at = list(dims)
+        if self.shape.pixel is not None:
+            at[self.shape.pixel] = b.add(_known(at[self.shape.pixel]), number)
+        return at
+
+    def _at_row(self, dims: Sequence[Index | None], number: int) -> list[Index | None]:
+        at = list(dims)
+        if self.shape.row is not None:
+            at[self.shape.row] = b.add(_known(at[self.shape.row]), number)
+        return at
+
+    def _at_valid_row(self, dims: Sequence[Index | None], number: int) -> list[Index | None]:
+        """The same, or the last row where there is no such row."""
+        at = self._at_row(dims, number)
+        if self.shape.row is not None and self._is_padded:
+            at[self.shape.row] = b.minimum(_known(at[self.shape.row]), self.shape.extent(self.shape.row) - 1)
+        return at
+
+    @property
+    def _is_padded(self) -> bool:
+        return self.schedule.padded_rows > self.shape.extent(self.shape.row)
+
+    # What follows -----------------------------------------------------------------------------------------------------
+
+    def _write(self, dims: list[Index | None], totals: Sequence[ir.Value]) -> None:
+        """The group's result at every point of the tile: four rows at a time where there are as many, else one at a time."""
+        pixels, row, bound = self.schedule.pixels, self.shape.row, self.shape.extent(self.shape.row)
+        lanes = TEXEL if row is not None and bound % TEXEL == 0 else 1
+        for number in range(0, self.rows if row is not None else 1, lanes):
+            at = self._at_row(dims, number)
+            vectors = totals[number // TEXEL * pixels :][:pixels]
+            own = vectors if lanes == TEXEL else [vector.extract(v, [], [number % TEXEL]) for v in vectors]
+            write = partial(self._write_rows, at, own, lanes)
+            if row is None or not self._is_padded:
+                write()
+            else:
+                b.when(arith.cmpi(arith.CmpIPredicate.ult, b.value(_known(at[row])), b.value(bound)), write)
+
+    def _write_rows(self, dims: list[Index | None], totals: Sequence[ir.Value], lanes: int) -> None:
+        shape, evaluator = self.shape, self.shader.evaluator
+        bounds = tuple(shape.nest.bounds)
+        stage = Stage(shape.group, evaluator, shape.need, bounds)
+        root = shape.group.graph.numbers[graphs.computed(shape.group.root)]
+        along = shape.row if lanes > 1 else None
+        points = [Point(tuple(self._at_pixel(dims, p)), bounds, lanes, along) for p in range(len(totals))]
+        found: list[Val] = []
+        for point, total in zip(points, totals, strict=True):  # all are loaded before any is stored
+            evaluator.fresh()
+            evaluator.computed = stage.named([Val(self.element, narrowed(total, self.element), lanes > 1)])
+            found.append(evaluator.value(root, shape.axes, point))
+        for point, value in zip(points, found, strict=True):
+            evaluator.store(value, self.shader.outputs[0], graphs.shifted(shape.group, shape.axes), point)
+
+
+def _multiply_add(
+    weights: Sequence[ir.Value], pixels: Sequence[ir.Value], totals: Sequence[ir.Value]
+) -> list[ir.Value]:
+    """Products of vectors of rows and pixels, added to their accumulators: drivers make one operation of the two."""
+    spread = [b.splat(pixel, TEXEL) for pixel in pixels]
+    products = [arith.mulf(row, pixel) for row in weights for pixel in spread]
+    return [arith.addf(total, product) for total, product in zip(totals, products, strict=True)]
+
+
+def _entry(table: ir.Value, index: Index) -> ir.Value:
+    return arith.index_cast(b.index_type(), memref.load(table, [b.value(index)]))
+
+
+def _known(index: Index | None) -> Index:
+    assert index is not None
+    return index
+
+
+def _widened(value: ir.Value) -> ir.Value:
+    """Halves are multiplied and added in single precision."""
+    single = ir.F32Type.get()
+    return value if value.type == single else arith.extf(single, value)

@@ -1,0 +1,76 @@
+/* What the compiler writes for a model on a GPU and the runtime reads. Not part of the public interface. */
+#ifndef COCOMP_GPU_PLAN_H
+#define COCOMP_GPU_PLAN_H
+
+#include <stdint.h>
+
+enum cocomp_gpu_space { COCOMP_GPU_INPUT, COCOMP_GPU_OUTPUT, COCOMP_GPU_WEIGHTS, COCOMP_GPU_ARENA };
+
+/* How a kernel sees memory: as a buffer, or as texels of one or four elements in single or half precision. */
+enum cocomp_gpu_kind {
+  COCOMP_GPU_BUFFER,
+  COCOMP_GPU_SINGLES32,
+  COCOMP_GPU_SINGLES16,
+  COCOMP_GPU_QUADS32,
+  COCOMP_GPU_QUADS16,
+  COCOMP_GPU_WRITTEN32,
+  COCOMP_GPU_WRITTEN16,
+};
+
+/* What kernels need beyond Vulkan 1.1. */
+enum cocomp_gpu_feature {
+  COCOMP_GPU_INT8 = 1,
+  COCOMP_GPU_INT16 = 2,
+  COCOMP_GPU_INT64 = 4,
+  COCOMP_GPU_FLOAT16 = 8,
+  COCOMP_GPU_STORAGE8 = 16,
+  COCOMP_GPU_STORAGE16 = 32,
+};
+
+/* Memory that a kernel is bound to: all of an input or output by its number, or a part of the weights or the arena. */
+typedef struct {
+  int64_t offset; /* bytes; for inputs and outputs the tensor's number */
+  int64_t bytes;
+  int32_t space;
+} cocomp_gpu_binding;
+
+typedef struct {
+  int64_t offset; /* in cocomp_spirv, bytes */
+  int64_t bytes;
+  const char *name;   /* of the entry point */
+  int32_t first_kind; /* in cocomp_gpu_plan.kinds */
+  int32_t bindings;
+} cocomp_gpu_shader;
+
+typedef struct {
+  int32_t shader;
+  int32_t first_binding; /* in cocomp_gpu_plan.bindings */
+  uint32_t grid[3];      /* workgroups */
+} cocomp_gpu_dispatch;
+
+typedef struct {
+  const cocomp_gpu_shader *shaders;
+  const uint8_t *kinds; /* of bindings, enum cocomp_gpu_kind */
+  const cocomp_gpu_dispatch *dispatches;
+  const cocomp_gpu_binding *bindings;
+  const int64_t *input_bytes;
+  const int64_t *output_bytes;
+  int64_t shader_count;
+  int64_t dispatch_count;
+  int64_t binding_count;
+  int64_t input_count;
+  int64_t output_count;
+  int64_t arena_bytes;
+  int64_t weights_bytes;
+  const char *manifest;
+  const char *checksum; /* SHA-256 of the file with 64 zeros in this place */
+  uint32_t features;    /* of enum cocomp_gpu_feature */
+} cocomp_gpu_plan;
+
+extern const cocomp_gpu_plan cocomp_the_gpu_plan;
+extern const char cocomp_weights[];
+extern const char cocomp_spirv[];
+
+enum { COCOMP_GPU_ALIGNMENT = 256 }; /* of every offset: no device wants more */
+
+#endif

@@ -1,0 +1,139 @@
+"""Kernels for GPUs, each compared with PyTorch on whatever Vulkan device there is."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+import torch
+from differential import Case, check
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+import cocomp
+from cocomp import Options
+from cocomp.support.diagnostics import CompileError, UsageError
+
+
+def loader() -> str:
+    """Name of the Vulkan loader, empty where there is none."""
+    for name in ("libvulkan.so.1", "libvulkan.so"):
+        try:
+            ctypes.CDLL(name)
+            return name
+        except OSError:
+            continue
+    return ""
+
+
+needs_vulkan = pytest.mark.skipif(not loader(), reason="no Vulkan loader (libvulkan1, mesa-vulkan-drivers)")
+
+
+@needs_vulkan
+def test_element_wise_and_reductions() -> None:
+    torch.manual_seed(0)
+    x, y, odd = torch.randn(3, 8, 20), torch.randn(8, 1), torch.randn(5, 7, 3)
+    check(
+        Case("gelu", F.gelu, (x,)),
+        Case("broadcast", torch.mul, (x, y)),
+        Case("exp of odd", torch.exp, (odd,)),
+        Case("transposed", lambda x: x.transpose(1, 2).contiguous() + 1, (x,)),
+        Case("softmax", lambda x: x.softmax(-1), (x,)),
+        Case("softmax of odd", lambda x: x.softmax(1), (odd,)),
+        Case("layer norm", lambda x: F.layer_norm(x, (20,)), (x,)),
+        Case("maximum and where", lambda x: x.amax(-1), (x,)),
+        Case("argmax", lambda x: x.argmax(-1), (x,)),
+        Case("variance", lambda x: x.var(1), (x,)),
+        Case("comparison", lambda x: (x > 0) & (x < 1), (x,)),
+        Case("integers", lambda i: (i > 0, i * 3 - 1), (torch.randint(-9, 9, (5, 17), dtype=torch.int32),)),
+        Case("embedding", lambda i: F.embedding(i, torch.arange(120.0).reshape(10, 12)), (torch.randint(0, 10, (7,)),)),
+        Case("concatenation", lambda x: torch.cat([x, x * 2], 1), (x,)),
+        Case("padding", lambda x: F.pad(x, (1, 2), value=3.0), (x,)),
+        target="vulkan",
+    )
+
+
+@needs_vulkan
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    rows=st.sampled_from([1, 3, 4, 10, 16, 40]),
+    channels=st.sampled_from([1, 3, 4, 12]),
+    kernel=st.sampled_from([1, 3]),
+    stride=st.integers(1, 2),
+    size=st.tuples(st.integers(3, 20), st.integers(3, 20)),
+    groups=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_any_convolution(
+    rows: int, channels: int, kernel: int, stride: int, size: tuple[int, int], groups: bool, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    divided = channels if groups and rows % channels == 0 else 1
+    convolution = nn.Conv2d(channels, rows, kernel, stride, kernel // 2, groups=divided)
+    check(
+        Case("convolution", nn.Sequential(convolution, nn.ReLU()), (torch.randn(1, channels, *size),)), target="vulkan"
+    )
+
+
+@needs_vulkan
+def test_matrix_products() -> None:
+    torch.manual_seed(2)
+    x = torch.randn(2, 17, 24)
+    check(
+        Case("linear", nn.Linear(24, 40), (x,)),
+        Case("one token", nn.Linear(24, 33), (x[0, :1],)),
+        Case("batched", torch.bmm, (torch.randn(3, 5, 8), torch.randn(3, 8, 12))),
+        Case("batched, odd", torch.bmm, (torch.randn(3, 5, 7), torch.randn(3, 7, 9))),
+        Case("layer", nn.TransformerEncoderLayer(24, 3, 48, batch_first=True).eval(), (x,)),
+        target="vulkan",
+    )
+
+
+@needs_vulkan
+@pytest.mark.parametrize("kept", [(8, 4), (1, 1)])
+def test_zeros_are_left_out(kept: tuple[int, int]) -> None:
+    torch.manual_seed(3)
+    convolution = nn.Conv2d(16, 32, 3, padding=1)
+    rows, columns = kept
+    with torch.no_grad():
+        mask = torch.rand(32 // rows, 144 // columns) < 0.25
+        mask = mask.repeat_interleave(rows, 0).repeat_interleave(columns, 1)
+        convolution.weight *= mask.reshape(32, 16, 3, 3)
+    x = torch.randn(1, 16, 9, 10)
+    artifact = cocomp.compile(convolution.eval(), (x,), "vulkan")
+    (kernel,) = [d for d in artifact.manifest["dispatches"] if d["facts"]["kind"] == "gather-gemm"]
+    assert kernel["facts"]["encoding"] != "dense"
+    assert kernel["executed_flops"] < kernel["flops"]
+    with artifact.load() as model, torch.no_grad():
+        assert np.abs(model(x) - convolution(x).numpy()).max() < 1e-5
+
+
+@needs_vulkan
+def test_half_precision() -> None:
+    torch.manual_seed(4)
+    network = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 1), nn.Flatten(), nn.Linear(1024, 10)
+    ).eval()
+    x = torch.randn(1, 3, 8, 8)
+    single, half = (
+        cocomp.compile(network, (x,), options=Options(target="vulkan", precision=p)) for p in ("f32", "f16")
+    )
+    assert half.manifest["arena_bytes"] < single.manifest["arena_bytes"]
+    with half.load() as model, torch.no_grad():
+        expected = network(x).numpy()
+        assert np.abs(model(x) - expected).max() < 2e-2 * np.abs(expected).max()
+
+
+def test_what_gpus_cannot_do_is_said() -> None:
+    x = torch.randn(2, 5)
+    with pytest.raises(CompileError, match="'tm_tensor.scan' is not supported on GPUs"):
+        cocomp.compile(type("Sum", (nn.Module,), {"forward": lambda _, x: x.cumsum(1)})(), (x,), "vulkan")
+    with pytest.raises(CompileError, match="double precision, which vulkan does not have"):
+        cocomp.compile(nn.ReLU(), (x.double(),), "vulkan")
+    with pytest.raises(UsageError, match="no -mcpu=cortex-a76 with -target=android-gpu"):
+        cocomp.compile(nn.ReLU(), (x,), options=Options(target="android-gpu", cpu="cortex-a76"))
+    with pytest.raises(UsageError, match="no --tune with -target=vulkan"):
+        cocomp.compile(nn.ReLU(), (x,), options=Options(target="vulkan", tune=1.0))
