@@ -10,14 +10,15 @@ READY := $(VENV)/.ready
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 EMULATOR := command -v qemu-aarch64 || command -v qemu-aarch64-static
 BROWSER := command -v chromium || command -v chromium-browser || command -v google-chrome
+VULKAN := libvulkan1 mesa-vulkan-drivers spirv-tools vulkan-validationlayers
 INSTALL := $(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes
 
-.PHONY: demo test lint typed bench qemu chromium clean
+.PHONY: demo test lint typed bench qemu chromium vulkan clean
 
 demo: $(READY)
 	$(BIN)/python -m examples.demo
 
-test: $(READY) qemu chromium
+test: $(READY) qemu chromium vulkan
 	$(BIN)/lit -sv tests
 	$(BIN)/pytest -n auto --dist worksteal tests
 
@@ -50,6 +51,11 @@ qemu:
 # The report's page is tested in a browser; where none can be had, those tests are skipped.
 chromium:
 	@($(BROWSER)) > /dev/null || ($(INSTALL) --no-install-recommends chromium) || echo "no chromium: tests that need it are skipped" >&2
+
+# Models for GPUs run on Mesa's software driver where there is no GPU; their tests are skipped where there is neither.
+vulkan: $(READY)
+	@$(BIN)/python -c 'from tests.vulkan import complete; exit(not complete())' || ($(INSTALL) $(VULKAN)) || \
+	  echo "no Vulkan device, validation layer or spirv-val: tests that need them are skipped" >&2
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -41,7 +41,8 @@ enum cocomp_status {
   COCOMP_TOO_LARGE = 14, /* a tensor exceeds what the device lets a kernel address */
   COCOMP_OUT_OF_DEVICE_MEMORY = 15,
   COCOMP_DEVICE_LOST = 16, /* create the model again */
-  COCOMP_DEVICE_ERROR = 17, /* any other complaint of the driver */
+  COCOMP_DEVICE_ERROR = 17,      /* any other complaint of the driver */
+  COCOMP_TOO_MANY_BINDINGS = 18, /* a kernel sees more tensors at once than the device lets it */
 };
 
 /* What a status means; a static string, never null. */

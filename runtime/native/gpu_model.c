@@ -56,10 +56,12 @@ static int begin_commands(cocomp_model *model, VkCommandBuffer *commands) {
   const VkCommandBufferAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
                                             .commandPool = model->command_pool,
                                             .commandBufferCount = 1};
-  const int status = cocomp_gpu_status(gpu->AllocateCommandBuffers(gpu->device, &info, commands));
+  int status = cocomp_gpu_status(gpu->AllocateCommandBuffers(gpu->device, &info, commands));
   if (status) return status;
   const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
-  return cocomp_gpu_status(gpu->BeginCommandBuffer(*commands, &begin));
+  status = cocomp_gpu_status(gpu->BeginCommandBuffer(*commands, &begin));
+  if (status) gpu->FreeCommandBuffers(gpu->device, model->command_pool, 1, commands);
+  return status;
 }
 
 static int submit(cocomp_model *model, VkCommandBuffer commands) {
@@ -67,8 +69,10 @@ static int submit(cocomp_model *model, VkCommandBuffer commands) {
   const VkSubmitInfo info = {
       .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &commands};
   VkResult result = gpu->ResetFences(gpu->device, 1, &model->fence);
-  if (!result) result = gpu->QueueSubmit(gpu->queue, 1, &info, model->fence);
+  if (result) return cocomp_gpu_status(result);
+  result = gpu->QueueSubmit(gpu->queue, 1, &info, model->fence);
   if (!result) result = gpu->WaitForFences(gpu->device, 1, &model->fence, 1, FOREVER);
+  if (result) gpu->DeviceWaitIdle(gpu->device); /* nothing is in use when the caller goes on */
   return cocomp_gpu_status(result);
 }
 
@@ -80,24 +84,31 @@ static int finish_commands(cocomp_model *model, VkCommandBuffer commands) {
   return status;
 }
 
+/* How stages touch memory, of what barriers are about. */
+static uint32_t accesses(uint32_t stages, uint32_t shader, uint32_t transfer, uint32_t host) {
+  return (stages & VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT ? shader : 0) |
+         (stages & VK_PIPELINE_STAGE_TRANSFER_BIT ? transfer : 0) | (stages & VK_PIPELINE_STAGE_HOST_BIT ? host : 0);
+}
+
+/* What the stages `after` wrote is there for the stages `before`. */
 static void barrier(cocomp_model *model, VkCommandBuffer commands, uint32_t after, uint32_t before) {
   const VkMemoryBarrier all = {
       .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-      .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
-      .dstAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT |
-                       (before & VK_PIPELINE_STAGE_HOST_BIT ? VK_ACCESS_HOST_READ_BIT : 0)};
+      .srcAccessMask = accesses(after, VK_ACCESS_SHADER_WRITE_BIT, VK_ACCESS_TRANSFER_WRITE_BIT, 0),
+      .dstAccessMask = accesses(before, VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT,
+                                VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT, VK_ACCESS_HOST_READ_BIT)};
   model->gpu.CmdPipelineBarrier(commands, after, before, 0, 1, &all, 0, NULL, 0, NULL);
 }
 
-/* The first `count` dispatches; with a timestamp before each and one at the end where `timed`. */
-static int record(cocomp_model *model, VkCommandBuffer commands, int64_t count, int timed) {
+/* `count` dispatches from number `first` on; with a timestamp before each and one at the end where `timed`. */
+static void record(cocomp_model *model, VkCommandBuffer commands, int64_t first, int64_t count, int timed) {
   cocomp_gpu *gpu = &model->gpu;
   const uint32_t compute = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
   if (timed) gpu->CmdResetQueryPool(commands, model->queries, 0, (uint32_t)plan->dispatch_count + 1);
   if (timed) gpu->CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, model->queries, 0);
-  for (int64_t i = 0; i < count; i++) {
+  for (int64_t i = first; i < first + count; i++) {
     const cocomp_gpu_dispatch *dispatch = &plan->dispatches[i];
-    if (i) barrier(model, commands, compute, compute);
+    if (i > first) barrier(model, commands, compute, compute);
     gpu->CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, model->pipelines[dispatch->shader]);
     gpu->CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, model->pipeline_layouts[dispatch->shader], 0, 1,
                                &model->sets[i], 0, NULL);
@@ -105,8 +116,8 @@ static int record(cocomp_model *model, VkCommandBuffer commands, int64_t count, 
     if (timed)
       gpu->CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, model->queries, (uint32_t)i + 1);
   }
-  barrier(model, commands, compute, VK_PIPELINE_STAGE_HOST_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
-  return COCOMP_OK;
+  /* For the host, for copies of the arena, and for the next run. */
+  barrier(model, commands, compute, compute | VK_PIPELINE_STAGE_HOST_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
 }
 
 /* Copies between a buffer that the host does not see and memory of the host, in pieces. */
@@ -149,9 +160,24 @@ static const struct {
     [COCOMP_GPU_WRITTEN16] = {VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER, VK_FORMAT_R16G16B16A16_SFLOAT, 8},
 };
 
+/* Whether the device lets a kernel see so much memory at once. */
+static int fits(const cocomp_gpu *gpu, const cocomp_gpu_shader *shader) {
+  const VkPhysicalDeviceLimits *limits = &gpu->properties.limits;
+  uint32_t buffers = 0, read = 0, written = 0;
+  for (int32_t i = 0; i < shader->bindings; i++) {
+    const int32_t descriptor = FORMS[plan->kinds[shader->first_kind + i]].descriptor;
+    buffers += descriptor == VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+    read += descriptor == VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
+    written += descriptor == VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER;
+  }
+  return buffers <= limits->maxPerStageDescriptorStorageBuffers && read <= limits->maxPerStageDescriptorSampledImages &&
+         written <= limits->maxPerStageDescriptorStorageImages && buffers + read + written <= limits->maxPerStageResources;
+}
+
 static int create_shader(cocomp_model *model, int64_t number) {
   cocomp_gpu *gpu = &model->gpu;
   const cocomp_gpu_shader *shader = &plan->shaders[number];
+  if (!fits(gpu, shader)) return COCOMP_TOO_MANY_BINDINGS;
   VkDescriptorSetLayoutBinding bindings[MAX_BINDINGS];
   for (int32_t i = 0; i < shader->bindings; i++)
     bindings[i] = (VkDescriptorSetLayoutBinding){.binding = (uint32_t)i,
@@ -161,19 +187,21 @@ static int create_shader(cocomp_model *model, int64_t number) {
   const VkDescriptorSetLayoutCreateInfo set = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
                                                .bindingCount = (uint32_t)shader->bindings,
                                                .pBindings = bindings};
-  VkResult result = gpu->CreateDescriptorSetLayout(gpu->device, &set, NULL, &model->layouts[number]);
-  if (result) return cocomp_gpu_status(result);
+  int status = cocomp_gpu_made(gpu->CreateDescriptorSetLayout(gpu->device, &set, NULL, &model->layouts[number]),
+                               &model->layouts[number]);
+  if (status) return status;
   const VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
                                              .setLayoutCount = 1,
                                              .pSetLayouts = &model->layouts[number]};
-  result = gpu->CreatePipelineLayout(gpu->device, &layout, NULL, &model->pipeline_layouts[number]);
-  if (result) return cocomp_gpu_status(result);
+  status = cocomp_gpu_made(gpu->CreatePipelineLayout(gpu->device, &layout, NULL, &model->pipeline_layouts[number]),
+                           &model->pipeline_layouts[number]);
+  if (status) return status;
   const VkShaderModuleCreateInfo code = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
                                          .codeSize = (size_t)shader->bytes,
                                          .pCode = (const uint32_t *)(const void *)(cocomp_spirv + shader->offset)};
   VkHandle module;
-  result = gpu->CreateShaderModule(gpu->device, &code, NULL, &module);
-  if (result) return cocomp_gpu_status(result);
+  status = cocomp_gpu_status(gpu->CreateShaderModule(gpu->device, &code, NULL, &module));
+  if (status) return status;
   const VkComputePipelineCreateInfo pipeline = {
       .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
       .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
@@ -181,9 +209,10 @@ static int create_shader(cocomp_model *model, int64_t number) {
                 .module = module,
                 .pName = shader->name},
       .layout = model->pipeline_layouts[number]};
-  result = gpu->CreateComputePipelines(gpu->device, 0, 1, &pipeline, NULL, &model->pipelines[number]);
+  status = cocomp_gpu_made(gpu->CreateComputePipelines(gpu->device, 0, 1, &pipeline, NULL, &model->pipelines[number]),
+                           &model->pipelines[number]);
   gpu->DestroyShaderModule(gpu->device, module, NULL);
-  return cocomp_gpu_status(result);
+  return status;
 }
 
 static VkDescriptorBufferInfo place(const cocomp_model *model, const cocomp_gpu_binding *binding) {
@@ -213,7 +242,8 @@ static int bind(cocomp_model *model, VkHandle set, int64_t number, uint32_t plac
                                          .format = FORMS[kind].format,
                                          .offset = where.offset,
                                          .range = (VkDeviceSize)(texels * texel)};
-    const int status = cocomp_gpu_status(gpu->CreateBufferView(gpu->device, &view, NULL, &model->views[number]));
+    const int status =
+        cocomp_gpu_made(gpu->CreateBufferView(gpu->device, &view, NULL, &model->views[number]), &model->views[number]);
     if (status) return status;
   }
   const VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
@@ -235,10 +265,10 @@ static int create_sets(cocomp_model *model) {
                                         {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, count},
                                         {VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER, count}};
   const VkDescriptorPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-                                           .maxSets = (uint32_t)plan->dispatch_count,
+                                           .maxSets = plan->dispatch_count ? (uint32_t)plan->dispatch_count : 1,
                                            .poolSizeCount = 3,
                                            .pPoolSizes = sizes};
-  int status = cocomp_gpu_status(gpu->CreateDescriptorPool(gpu->device, &pool, NULL, &model->set_pool));
+  int status = cocomp_gpu_made(gpu->CreateDescriptorPool(gpu->device, &pool, NULL, &model->set_pool), &model->set_pool);
   for (int64_t i = 0; !status && i < plan->dispatch_count; i++) {
     const cocomp_gpu_dispatch *dispatch = &plan->dispatches[i];
     const cocomp_gpu_shader *shader = &plan->shaders[dispatch->shader];
@@ -261,10 +291,10 @@ static int create_commands(cocomp_model *model) {
   const VkQueryPoolCreateInfo queries = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
                                          .queryType = VK_QUERY_TYPE_TIMESTAMP,
                                          .queryCount = (uint32_t)plan->dispatch_count + 1};
-  VkResult result = gpu->CreateCommandPool(gpu->device, &pool, NULL, &model->command_pool);
-  if (!result) result = gpu->CreateFence(gpu->device, &fence, NULL, &model->fence);
-  if (!result) result = gpu->CreateQueryPool(gpu->device, &queries, NULL, &model->queries);
-  return cocomp_gpu_status(result);
+  int status = cocomp_gpu_made(gpu->CreateCommandPool(gpu->device, &pool, NULL, &model->command_pool), &model->command_pool);
+  if (!status) status = cocomp_gpu_made(gpu->CreateFence(gpu->device, &fence, NULL, &model->fence), &model->fence);
+  if (!status) status = cocomp_gpu_made(gpu->CreateQueryPool(gpu->device, &queries, NULL, &model->queries), &model->queries);
+  return status;
 }
 
 static int create_memory(cocomp_model *model) {
@@ -303,13 +333,14 @@ static int create(cocomp_model *model) {
   for (int64_t i = 0; !status && i < plan->shader_count; i++) status = create_shader(model, i);
   if (!status) status = create_sets(model);
   if (!status) status = begin_commands(model, &model->recorded);
-  if (!status) status = record(model, model->recorded, plan->dispatch_count, 0);
-  if (!status) status = cocomp_gpu_status(model->gpu.EndCommandBuffer(model->recorded));
+  if (status) return status;
+  record(model, model->recorded, 0, plan->dispatch_count, 0);
+  status = cocomp_gpu_status(model->gpu.EndCommandBuffer(model->recorded));
   return status;
 }
 
 EXPORT int cocomp_create(int threads, cocomp_model **made) {
-  if (!made || threads < 0) return COCOMP_INVALID_ARGUMENT;
+  if (!made || threads < 0 || threads > COCOMP_MAX_THREADS) return COCOMP_INVALID_ARGUMENT;
   *made = NULL;
   cocomp_model *model = cocomp_pages(sizeof *model);
   if (!model) return COCOMP_OUT_OF_MEMORY;
@@ -332,28 +363,55 @@ static int has_null(const void *const *pointers, int64_t count) {
 static int read_times(cocomp_model *model, int64_t count) {
   cocomp_gpu *gpu = &model->gpu;
   uint64_t *stamps = (uint64_t *)model->nanoseconds;
+  const uint64_t mask = ~(uint64_t)0 >> (64 - gpu->timestamp_bits);
   const VkResult result =
       gpu->GetQueryPoolResults(gpu->device, model->queries, 0, (uint32_t)count + 1, profile_bytes(), stamps, sizeof *stamps,
                                VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);
   for (int64_t i = 0; !result && i < count; i++)
     model->nanoseconds[i] =
-        (int64_t)((double)(stamps[i + 1] - stamps[i]) * (double)gpu->properties.limits.timestampPeriod);
+        (int64_t)((double)((stamps[i + 1] - stamps[i]) & mask) * (double)gpu->properties.limits.timestampPeriod);
   return cocomp_gpu_status(result);
 }
 
-static int run(cocomp_model *model, int64_t count) {
-  if (count == plan->dispatch_count && !model->profiling) return submit(model, model->recorded);
+static int run_recorded_now(cocomp_model *model, int64_t first, int64_t count, int timed) {
   VkCommandBuffer commands;
-  int status = begin_commands(model, &commands);
-  if (!status) status = record(model, commands, count, model->profiling);
-  if (!status) status = finish_commands(model, commands);
-  if (!status && model->profiling) status = read_times(model, count);
-  if (!status && count < plan->dispatch_count && !model->arena.mapped) {
-    if (!model->shadow) model->shadow = cocomp_pages((size_t)plan->arena_bytes);
-    if (!model->shadow) return COCOMP_OUT_OF_MEMORY;
-    status = copy_through_staging(model, &model->arena, model->shadow, plan->arena_bytes, 0);
+  const int status = begin_commands(model, &commands);
+  if (status) return status;
+  record(model, commands, first, count, timed);
+  return finish_commands(model, commands);
+}
+
+/* One launch after the other, by the clock of the host: for queues without one. */
+static int run_by_the_clock(cocomp_model *model, int64_t count) {
+  int status = COCOMP_OK;
+  for (int64_t i = 0; !status && i < count; i++) {
+    const int64_t start = cocomp_nanoseconds();
+    status = run_recorded_now(model, i, 1, 0);
+    model->nanoseconds[i] = cocomp_nanoseconds() - start;
   }
   return status;
+}
+
+static int run_profiled(cocomp_model *model, int64_t count) {
+  if (!model->gpu.timestamp_bits) return run_by_the_clock(model, count);
+  const int status = run_recorded_now(model, 0, count, 1);
+  return status ? status : read_times(model, count);
+}
+
+/* Where the host does not see the arena, it gets a copy. */
+static int copy_arena(cocomp_model *model) {
+  if (model->arena.mapped) return COCOMP_OK;
+  if (!model->shadow) model->shadow = cocomp_pages((size_t)plan->arena_bytes);
+  if (!model->shadow) return COCOMP_OUT_OF_MEMORY;
+  return copy_through_staging(model, &model->arena, model->shadow, plan->arena_bytes, 0);
+}
+
+static int run(cocomp_model *model, int64_t count) {
+  const int is_whole = count == plan->dispatch_count;
+  const int status = model->profiling ? run_profiled(model, count)
+                     : is_whole       ? submit(model, model->recorded)
+                                      : run_recorded_now(model, 0, count, 0);
+  return status || is_whole ? status : copy_arena(model);
 }
 
 EXPORT int cocomp_run_some(cocomp_model *model, const void *const *inputs, void *const *outputs, int64_t count) {

@@ -22,6 +22,8 @@ __attribute__((visibility("default"))) const char *cocomp_message(int status) {
     case COCOMP_OUT_OF_DEVICE_MEMORY: return "out of device memory";
     case COCOMP_DEVICE_LOST: return "the device was lost; create the model again";
     case COCOMP_DEVICE_ERROR: return "the Vulkan driver reported an error";
+    case COCOMP_TOO_MANY_BINDINGS:
+      return "a kernel needs more buffers at once than the device allows (maxPerStageDescriptor*); compile with --without=fusion";
     default: return "unknown status";
   }
 }

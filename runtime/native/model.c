@@ -10,8 +10,6 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { MAX_THREADS = 256 };
-
 struct cocomp_model {
   cocomp_pool *pool;
   char *arena;
@@ -51,7 +49,7 @@ static int allocate(cocomp_model *model) {
 }
 
 EXPORT int cocomp_create(int threads, cocomp_model **made) {
-  if (!made || threads < 0 || threads > MAX_THREADS) return COCOMP_INVALID_ARGUMENT;
+  if (!made || threads < 0 || threads > COCOMP_MAX_THREADS) return COCOMP_INVALID_ARGUMENT;
   *made = NULL;
   if (!fits_processor()) return COCOMP_WRONG_CPU;
   cocomp_model *model = cocomp_pages(sizeof *model);

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { COCOMP_MAX_THREADS = 256 };
+
 typedef unsigned long cocomp_thread; /* pthread_t of every libc that is supported */
 
 int cocomp_thread_start(cocomp_thread *thread, void *(*body)(void *), void *argument);

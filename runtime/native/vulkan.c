@@ -24,12 +24,17 @@ int cocomp_gpu_status(VkResult result) {
   }
 }
 
+int cocomp_gpu_made(VkResult result, VkHandle *handle) {
+  if (result) *handle = 0;
+  return cocomp_gpu_status(result);
+}
+
 typedef VkFunction (*get_instance_function)(VkInstance, const char *);
 
 static get_instance_function load(cocomp_gpu *gpu) {
   const char *const names[] = {getenv("COCOMP_VULKAN_LOADER"), "libvulkan.so.1", "libvulkan.so"};
   for (int i = 0; i < 3 && !gpu->loader; i++) {
-    if (!names[i]) continue;
+    if (!names[i] || !*names[i]) continue;
     gpu->loader = dlopen(names[i], NOW);
     if (i == 0) break; /* who names a loader wants no other */
   }
@@ -47,8 +52,9 @@ static int create_instance(cocomp_gpu *gpu) {
       .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pEngineName = "cocomp", .apiVersion = VERSION_1_1};
   const VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &application};
   const VkResult result = gpu->CreateInstance(&info, NULL, &gpu->instance);
+  if (result) gpu->instance = NULL;
   if (result == VK_ERROR_OUT_OF_HOST_MEMORY) return COCOMP_OUT_OF_MEMORY;
-  if (result != VK_SUCCESS) return COCOMP_NO_DEVICE;
+  if (result) return COCOMP_NO_DEVICE;
   COCOMP_INSTANCE_FUNCTIONS(FIND)
 #undef FIND
   return COCOMP_OK;
@@ -110,13 +116,15 @@ static int missing(const cocomp_gpu *gpu, VkPhysicalDevice device, uint32_t want
   return COCOMP_OK;
 }
 
-/* The first family with compute queues, or MAX_FAMILIES. */
-static uint32_t compute_family(const cocomp_gpu *gpu, VkPhysicalDevice device) {
+/* The first family with compute queues, or MAX_FAMILIES; and the bits of its clock. */
+static uint32_t compute_family(const cocomp_gpu *gpu, VkPhysicalDevice device, uint32_t *timestamp_bits) {
   VkQueueFamilyProperties families[MAX_FAMILIES];
   uint32_t count = MAX_FAMILIES;
   gpu->GetPhysicalDeviceQueueFamilyProperties(device, &count, families);
-  for (uint32_t i = 0; i < count; i++)
+  for (uint32_t i = 0; i < count; i++) {
+    *timestamp_bits = families[i].timestampValidBits;
     if (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT) return i;
+  }
   return MAX_FAMILIES;
 }
 
@@ -127,12 +135,15 @@ static int preference(int32_t type) {
 static int choose_device(cocomp_gpu *gpu, uint32_t features) {
   VkPhysicalDevice devices[MAX_DEVICES];
   uint32_t count = MAX_DEVICES;
-  if (gpu->EnumeratePhysicalDevices(gpu->instance, &count, devices) < 0) return COCOMP_NO_DEVICE;
+  const VkResult result = gpu->EnumeratePhysicalDevices(gpu->instance, &count, devices);
+  if (result == VK_ERROR_OUT_OF_HOST_MEMORY) return COCOMP_OUT_OF_MEMORY;
+  if (result < 0) return COCOMP_NO_DEVICE;
   int status = COCOMP_NO_DEVICE, best = 0;
   for (uint32_t i = 0; i < count; i++) {
     VkPhysicalDeviceProperties properties;
     gpu->GetPhysicalDeviceProperties(devices[i], &properties);
-    const uint32_t family = compute_family(gpu, devices[i]);
+    uint32_t timestamp_bits = 0;
+    const uint32_t family = compute_family(gpu, devices[i], &timestamp_bits);
     if (properties.apiVersion < VERSION_1_1 || family == MAX_FAMILIES) continue;
     const int lacks = missing(gpu, devices[i], features);
     if (lacks && !best) status = lacks;
@@ -141,6 +152,7 @@ static int choose_device(cocomp_gpu *gpu, uint32_t features) {
     status = COCOMP_OK;
     gpu->physical = devices[i];
     gpu->family = family;
+    gpu->timestamp_bits = timestamp_bits;
     gpu->properties = properties;
   }
   if (!status) gpu->GetPhysicalDeviceMemoryProperties(gpu->physical, &gpu->memory);
@@ -167,8 +179,9 @@ static int create_device(cocomp_gpu *gpu, uint32_t wanted) {
                                    .pQueueCreateInfos = &queue,
                                    .enabledExtensionCount = enabled.extension_count,
                                    .ppEnabledExtensionNames = enabled.extensions};
-  const int status = cocomp_gpu_status(gpu->CreateDevice(gpu->physical, &info, NULL, &gpu->device));
-  if (status) return status;
+  const VkResult result = gpu->CreateDevice(gpu->physical, &info, NULL, &gpu->device);
+  if (result) gpu->device = NULL;
+  if (result) return cocomp_gpu_status(result);
 #define FIND(result, name, parameters)                                                             \
   gpu->name = (result(*) parameters)(uintptr_t)gpu->GetDeviceProcAddr(gpu->device, "vk" #name);    \
   if (!gpu->name) return COCOMP_DEVICE_ERROR;
@@ -214,13 +227,15 @@ static int choose_memory(const cocomp_gpu *gpu, uint32_t allowed, enum cocomp_gp
 }
 
 int cocomp_gpu_allocate(cocomp_gpu *gpu, int64_t bytes, enum cocomp_gpu_memory memory, cocomp_gpu_buffer *made) {
+  /* Up to the next offset: where the last tensor ends in the middle of a texel, all of that is read. */
+  const VkDeviceSize size = (((VkDeviceSize)bytes | 1) + COCOMP_GPU_ALIGNMENT - 1) & -(VkDeviceSize)COCOMP_GPU_ALIGNMENT;
   const VkBufferCreateInfo info = {
       .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-      .size = bytes ? (VkDeviceSize)bytes : 4,
+      .size = size,
       .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT |
                VK_BUFFER_USAGE_STORAGE_TEXEL_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
                VK_BUFFER_USAGE_TRANSFER_DST_BIT};
-  int status = cocomp_gpu_status(gpu->CreateBuffer(gpu->device, &info, NULL, &made->buffer));
+  int status = cocomp_gpu_made(gpu->CreateBuffer(gpu->device, &info, NULL, &made->buffer), &made->buffer);
   if (status) return status;
   VkMemoryRequirements needs;
   gpu->GetBufferMemoryRequirements(gpu->device, made->buffer, &needs);
@@ -229,11 +244,12 @@ int cocomp_gpu_allocate(cocomp_gpu *gpu, int64_t bytes, enum cocomp_gpu_memory m
   const VkMemoryAllocateInfo allocation = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
                                            .allocationSize = needs.size,
                                            .memoryTypeIndex = (uint32_t)type};
-  status = cocomp_gpu_status(gpu->AllocateMemory(gpu->device, &allocation, NULL, &made->memory));
+  status = cocomp_gpu_made(gpu->AllocateMemory(gpu->device, &allocation, NULL, &made->memory), &made->memory);
   if (!status) status = cocomp_gpu_status(gpu->BindBufferMemory(gpu->device, made->buffer, made->memory, 0));
   if (!status && gpu->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT &&
       gpu->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT)
     status = cocomp_gpu_status(gpu->MapMemory(gpu->device, made->memory, 0, ~(VkDeviceSize)0, 0, (void **)&made->mapped));
+  if (status) made->mapped = NULL;
   return status;
 }
 

@@ -16,6 +16,7 @@ typedef struct {
   VkDevice device;
   VkQueue queue;
   uint32_t family;
+  uint32_t timestamp_bits; /* 0 where the queue has no clock */
   VkPhysicalDeviceProperties properties;
   VkPhysicalDeviceMemoryProperties memory;
 } cocomp_gpu;
@@ -34,5 +35,6 @@ void cocomp_gpu_close(cocomp_gpu *gpu);
 int cocomp_gpu_allocate(cocomp_gpu *gpu, int64_t bytes, enum cocomp_gpu_memory memory, cocomp_gpu_buffer *made);
 void cocomp_gpu_free(cocomp_gpu *gpu, cocomp_gpu_buffer *buffer);
 int cocomp_gpu_status(VkResult result);
+int cocomp_gpu_made(VkResult result, VkHandle *handle); /* a handle that a failing driver wrote is none */
 
 #endif

@@ -123,7 +123,11 @@ typedef struct {
   VkDeviceSize unused2[2];
   uint32_t unused3[3];
   uint32_t maxPerStageDescriptorStorageBuffers;
-  uint32_t unused4[34];
+  uint32_t maxPerStageDescriptorSampledImages;
+  uint32_t maxPerStageDescriptorStorageImages;
+  uint32_t unused9;
+  uint32_t maxPerStageResources;
+  uint32_t unused4[30];
   uint32_t maxComputeSharedMemorySize;
   uint32_t maxComputeWorkGroupCount[3];
   uint32_t maxComputeWorkGroupInvocations;

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 import pytest
 import torch
@@ -16,23 +14,10 @@ from torch.nn import functional as F
 import cocomp
 from cocomp import Options
 from cocomp.support.diagnostics import CompileError, UsageError
+from tests.vulkan import needs_device
 
 
-def loader() -> str:
-    """Name of the Vulkan loader, empty where there is none."""
-    for name in ("libvulkan.so.1", "libvulkan.so"):
-        try:
-            ctypes.CDLL(name)
-            return name
-        except OSError:
-            continue
-    return ""
-
-
-needs_vulkan = pytest.mark.skipif(not loader(), reason="no Vulkan loader (libvulkan1, mesa-vulkan-drivers)")
-
-
-@needs_vulkan
+@needs_device
 def test_element_wise_and_reductions() -> None:
     torch.manual_seed(0)
     x, y, odd = torch.randn(3, 8, 20), torch.randn(8, 1), torch.randn(5, 7, 3)
@@ -56,7 +41,7 @@ def test_element_wise_and_reductions() -> None:
     )
 
 
-@needs_vulkan
+@needs_device
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=st.sampled_from([1, 3, 4, 10, 16, 40]),
@@ -78,7 +63,7 @@ def test_any_convolution(
     )
 
 
-@needs_vulkan
+@needs_device
 def test_matrix_products() -> None:
     torch.manual_seed(2)
     x = torch.randn(2, 17, 24)
@@ -92,7 +77,7 @@ def test_matrix_products() -> None:
     )
 
 
-@needs_vulkan
+@needs_device
 @pytest.mark.parametrize("kept", [(8, 4), (1, 1)])
 def test_zeros_are_left_out(kept: tuple[int, int]) -> None:
     torch.manual_seed(3)
@@ -111,7 +96,7 @@ def test_zeros_are_left_out(kept: tuple[int, int]) -> None:
         assert np.abs(model(x) - convolution(x).numpy()).max() < 1e-5
 
 
-@needs_vulkan
+@needs_device
 def test_half_precision() -> None:
     torch.manual_seed(4)
     network = nn.Sequential(

@@ -19,7 +19,7 @@ from cocomp.targets import cpu
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "runtime" / "native"
 SANITIZERS = {"memory": "address,undefined", "threads": "thread"}
-SOURCES = ("model.c", "pool.c", "system.c", "message.c")
+SOURCES = cpu.SOURCES
 
 
 class Mixed(nn.Module):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import cocomp
-from cocomp.targets.cpus import cpu_target
+from cocomp.targets.gpus import target_called
 from tests.small_models import residual
 from tests.targets import dynamic
 from tests.targets.conftest import Compiled
@@ -25,22 +25,30 @@ LIBRARIES = [
     ("tiny", "android-cpu", "", "f16"),
     ("kinds", "linux-arm64", "", "f32"),
     ("kinds", "linux-x86-64", "x86-64-v3", "f32"),
+    ("few", "android-gpu", "", "f32"),
+    ("tiny", "android-gpu", "", "f16"),
 ]
-PAGES = {"android-cpu": 16384, "linux-arm64": 4096, "linux-x86-64": 4096}
+PAGES = {"android-cpu": 16384, "linux-arm64": 4096, "linux-x86-64": 4096, "android-gpu": 16384}
+NEEDED = {"android-cpu": ("libc.so",), "android-gpu": ("libc.so", "libdl.so")}
+"""Libraries that a target's artefacts need, where it is not glibc."""
 
 
 def declared() -> set[str]:
     """Functions of libc that the runtime declares, and those that compilers call by themselves."""
-    text = (NATIVE / "system.c").read_text().partition("int cocomp_")[0]
-    functions = set(re.findall(r"^[\w *]+?\b(\w+)\([^;{]*\);", text, re.MULTILINE))
-    assert {"pthread_create", "mmap", "syscall"} <= functions
+    functions: set[str] = set()
+    for source in ("system.c", "vulkan.c"):
+        text = re.split(
+            r"^(?:int|static) .*\{$|^int cocomp_", (NATIVE / source).read_text(), maxsplit=1, flags=re.MULTILINE
+        )[0]
+        functions |= set(re.findall(r"^[\w *]+?\b(\w+)\([^;{]*\);", text, re.MULTILINE))
+    assert {"pthread_create", "mmap", "syscall", "dlopen", "dlsym", "dlclose"} <= functions
     return functions | {"memcpy", "memset", "memmove"}
 
 
 @pytest.mark.parametrize(("name", "target", "cpu", "precision"), LIBRARIES)
 def test_a_library_needs_libc_only(compiled: Compiled, name: str, target: str, cpu: str, precision: str) -> None:
     library = dynamic.read(compiled(name, target, cpu, precision).data)
-    assert library.needed == ("libc.so" if target == "android-cpu" else "libc.so.6",)
+    assert library.needed == NEEDED.get(target, ("libc.so.6",))
     assert library.undefined <= declared()  # no outlined atomics, no libm, no stack protector
     tags = {tag for tag, _ in library.tags}
     assert not tags & {dynamic.SONAME, dynamic.RUNPATH, dynamic.TEXTREL}
@@ -57,7 +65,7 @@ def test_a_library_exports_its_interface_only(
 @pytest.mark.parametrize(("name", "target", "cpu", "precision"), LIBRARIES)
 def test_segments_are_aligned_to_pages(compiled: Compiled, name: str, target: str, cpu: str, precision: str) -> None:
     """Devices with pages of 16 KB refuse smaller alignments."""
-    assert cpu_target(target, cpu).page_bytes == PAGES[target]
+    assert target_called(target, cpu).page_bytes == PAGES[target]
     segments = dynamic.read(compiled(name, target, cpu, precision).data).segments
     loaded = [s for s in segments if s.kind == dynamic.LOAD]
     assert loaded

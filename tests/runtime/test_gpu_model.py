@@ -1,0 +1,254 @@
+"""The runtime of models for GPUs where things fail: no loader, no device, devices that lack something, calls that are refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import cocomp
+from cocomp import Options
+from cocomp.targets import gpu
+from tests.targets.samples import Array, arrays, errors, few, references
+from tests.vulkan import needs_device
+
+HERE = Path(__file__).parent
+NATIVE = HERE.parents[1] / "runtime" / "native"
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc and its sanitizers")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, cocomp.Artifact, list[Array]]:
+    """Everything that an artefact is linked from, the artefact (`model.so`), and its inputs."""
+    directory = tmp_path_factory.mktemp("gpu")
+    link = gpu.link
+
+    def keep(place: Path, *rest: Any) -> bytes:
+        shutil.copytree(place, directory, dirs_exist_ok=True)
+        return link(place, *rest)
+
+    example = few()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gpu, "link", keep)
+        artifact = cocomp.compile(*example, options=Options(target="vulkan"))
+    artifact.save(directory / "model.so")
+    shutil.copytree(NATIVE, directory, dirs_exist_ok=True)
+    inputs = arrays(example)
+    for number, array in enumerate(inputs):
+        (directory / f"in{number}").write_bytes(array.tobytes())
+    np.savez(directory / "inputs.npz", *inputs)
+    sizes = {"input_bytes": [a.nbytes for a in inputs], "output_bytes": [r.nbytes for r in references(example)]}
+    lines = [f"static const size_t {name}[] = {{{', '.join(map(str, values))}}};" for name, values in sizes.items()]
+    lines.append(f"enum {{ dispatches = {artifact.manifest['launches']} }};")
+    (directory / "sizes.h").write_text("#include <stddef.h>\n" + "\n".join(lines) + "\n")
+    return directory, artifact, inputs
+
+
+@pytest.fixture(scope="module")
+def pretend(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A loader in front of the system's that does what the environment says."""
+    library = tmp_path_factory.mktemp("pretend") / "libpretend.so"
+    flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-fvisibility=hidden"]
+    subprocess.run(
+        [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-fno-sanitize=all", *flags, f"-I{NATIVE}",
+         str(HERE / "pretend.c"), "-o", str(library)],
+        check=True,
+    )  # fmt: skip
+    return library
+
+
+RUN = """\
+import sys, numpy, cocomp
+inputs = list(dict(numpy.load(sys.argv[2])).values())
+try:
+    with cocomp.load(sys.argv[1]) as model:
+        outputs = model.run(inputs)
+        times = model.launch_times(inputs, 2)
+        model.run_partly(inputs, 2)
+    numpy.savez(sys.argv[3], *outputs)
+    print(times.min())
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def said(model: Path, directory: Path, **environment: str) -> str:
+    """What running a model ends with, in a process of its own: the shortest time of a launch, or what is wrong."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(model), str(directory / "inputs.npz"), str(directory / "outputs.npz")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_without_a_loader(built: tuple[Path, cocomp.Artifact, list[Array]]) -> None:
+    directory = built[0]
+    message = said(directory / "model.so", directory, COCOMP_VULKAN_LOADER="/nonexistent")
+    assert message.startswith("ArtifactError") and message.endswith(
+        "no Vulkan loader (libvulkan.so.1) was found; install one, or name it in COCOMP_VULKAN_LOADER"
+    )
+
+
+def test_with_a_library_that_is_no_loader(built: tuple[Path, cocomp.Artifact, list[Array]]) -> None:
+    directory = built[0]
+    message = said(directory / "model.so", directory, COCOMP_VULKAN_LOADER=str(directory / "model.so"))
+    assert "no Vulkan loader" in message
+
+
+@needs_device
+def test_without_a_device(built: tuple[Path, cocomp.Artifact, list[Array]]) -> None:
+    directory = built[0]
+    message = said(directory / "model.so", directory, VK_ICD_FILENAMES="/nonexistent", VK_DRIVER_FILES="/nonexistent")
+    assert message.endswith("no device with Vulkan 1.1 and compute queues was found")
+
+
+@needs_device
+@pytest.mark.parametrize(
+    ("what", "value", "message"),
+    [
+        ("WITHOUT", "devices", "no device with Vulkan 1.1 and compute queues was found"),
+        ("WITHOUT", "compute", "no device with Vulkan 1.1 and compute queues was found"),
+        ("WITHOUT", "1.1", "no device with Vulkan 1.1 and compute queues was found"),
+        ("MISSING", "CreateInstance", "no device with Vulkan 1.1 and compute queues was found"),
+        ("MISSING", "GetPhysicalDeviceFeatures2", "no device with Vulkan 1.1 and compute queues was found"),
+        ("MISSING", "CreateBuffer", "the Vulkan driver reported an error"),
+        ("MISSING", "QueueSubmit", "the Vulkan driver reported an error"),
+        ("LIMIT", "maxStorageBufferRange:16", "a tensor is larger than the device lets a kernel address"),
+        ("LIMIT", "maxTexelBufferElements:16", "a tensor is larger than the device lets a kernel address"),
+        (
+            "LIMIT",
+            "maxPerStageDescriptorStorageBuffers:0",
+            "a kernel needs more buffers at once than the device allows",
+        ),
+        ("LIMIT", "maxPerStageResources:1", "a kernel needs more buffers at once than the device allows"),
+        ("FAIL_NAME", "AllocateMemory", "out of memory"),
+    ],
+)
+def test_a_device_that_is_not_enough(
+    built: tuple[Path, cocomp.Artifact, list[Array]], pretend: Path, what: str, value: str, message: str
+) -> None:
+    directory = built[0]
+    environment = {"COCOMP_VULKAN_LOADER": str(pretend), f"PRETEND_{what}": value}
+    assert message in said(directory / "model.so", directory, **environment)
+
+
+@needs_device
+@pytest.mark.parametrize(
+    ("call", "result", "message"),
+    [
+        ("QueueSubmit", -4, "the device was lost; create the model again"),
+        ("WaitForFences", -4, "the device was lost; create the model again"),
+        ("WaitForFences:2", -4, "the device was lost; create the model again"),
+        ("GetQueryPoolResults", -4, "the device was lost; create the model again"),
+        ("AllocateMemory:2", -2, "out of device memory"),
+        ("CreateComputePipelines", -1000012000, "the Vulkan driver reported an error"),
+        ("CreateDevice", -3, "the Vulkan driver reported an error"),
+        ("CreateInstance", -9, "no device with Vulkan 1.1 and compute queues was found"),
+    ],
+)
+def test_a_call_that_fails(
+    built: tuple[Path, cocomp.Artifact, list[Array]], pretend: Path, call: str, result: int, message: str
+) -> None:
+    directory = built[0]
+    environment = {"COCOMP_VULKAN_LOADER": str(pretend), "PRETEND_FAIL_NAME": call, "PRETEND_RESULT": str(result)}
+    assert said(directory / "model.so", directory, **environment).endswith(message)
+
+
+class Narrow(torch.nn.Module):
+    """Half precision, integers of 64 bits, booleans, side by side."""
+
+    def forward(self, half: torch.Tensor, long: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return half * half + 1, long * 5 + long.sum(), long > 3
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with tensors of all widths, `model.so`, and inputs for it."""
+    directory = tmp_path_factory.mktemp("narrow")
+    inputs = (torch.randn(3, 5).half(), torch.arange(6))
+    cocomp.compile(Narrow(), inputs, options=Options(target="vulkan")).save(directory / "model.so")
+    np.savez(directory / "inputs.npz", *[x.numpy() for x in inputs])
+    return directory
+
+
+@needs_device
+@pytest.mark.parametrize(
+    ("lacking", "message"),
+    [
+        ("storage16", "no Vulkan device here has 16-bit storage; compile with --precision=f32"),
+        ("storage8", "no Vulkan device here has 8-bit storage, which booleans of the model need"),
+        ("int64", "no Vulkan device here computes with 64-bit integers, which the model needs"),
+        ("int8", "no Vulkan device here computes with 8-bit integers, which the model needs"),
+        ("float16", "no Vulkan device here computes in half precision; compile with --precision=f32"),
+        ("extensions", "no Vulkan device here computes in half precision; compile with --precision=f32"),
+    ],
+)
+def test_a_device_that_lacks_a_type(narrow: Path, pretend: Path, lacking: str, message: str) -> None:
+    environment = {"COCOMP_VULKAN_LOADER": str(pretend), "PRETEND_WITHOUT": lacking}
+    assert said(narrow / "model.so", narrow, **environment).endswith(message)
+
+
+@needs_device
+@pytest.mark.parametrize("setting", ["SPLIT=1", "WITHOUT=clock", "WITHOUT=storage16,storage8,int64,int16,int8,float16"])
+def test_a_device_that_is_enough(built: tuple[Path, cocomp.Artifact, list[Array]], pretend: Path, setting: str) -> None:
+    """Memory of its own, no clock; a model in single precision needs no other type."""
+    directory, _, _ = built
+    name, value = setting.split("=")
+    message = said(directory / "model.so", directory, COCOMP_VULKAN_LOADER=str(pretend), **{f"PRETEND_{name}": value})
+    assert int(message) > 0
+    found = list(np.load(directory / "outputs.npz").values())
+    assert max(errors(found, references(few()))) <= 1e-5
+
+
+def build(directory: Path, program: str, driver: str, *flags: str) -> Path:
+    """A program of the runtime, the model, and a driver, with sanitizers."""
+    subprocess.run(
+        ["gcc", "-O1", "-g", "-w", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I.",
+         *gpu.SOURCES, "plan.c", "data.S", str(HERE / driver), "-o", program, "-lpthread", "-ldl", *flags],
+        cwd=directory, check=True,
+    )  # fmt: skip
+    return directory / program
+
+
+def drive(program: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a driver. Drivers of Vulkan leak by themselves: what we leak, our drivers count."""
+    return subprocess.run(
+        [str(program), *arguments], cwd=program.parent, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0", **environment},
+    )  # fmt: skip
+
+
+@needs_gcc
+@needs_device
+def test_sanitizers_find_nothing(built: tuple[Path, cocomp.Artifact, list[Array]]) -> None:
+    directory, artifact, inputs = built
+    done = drive(build(directory, "drive", "drive.c"), "in0", "out0")
+    assert done.returncode == 0, done.stderr[-3000:]
+    for number, wanted in enumerate(artifact.load().run(inputs)):
+        found = np.frombuffer((directory / f"out{number}").read_bytes(), wanted.dtype).reshape(wanted.shape)
+        np.testing.assert_array_equal(found, wanted)
+
+
+@needs_gcc
+@needs_device
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"PRETEND_SPLIT": "1"}, {"PRETEND_RESULT": "-4", "REFUSED": "16"}],
+    ids=["shared", "split", "lost"],
+)
+def test_every_call_may_fail(
+    built: tuple[Path, cocomp.Artifact, list[Array]], pretend: Path, environment: dict[str, str]
+) -> None:
+    program = build(built[0], "fail", "drive_gpu.c", "-Wl,--wrap=mmap,--wrap=munmap")
+    done = drive(program, str(pretend), "in0", **environment)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert {"CreateDevice", "MapMemory", "QueueSubmit"} <= {line.split(":")[0] for line in done.stdout.splitlines()}
