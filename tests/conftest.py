@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # so that `benchmarks.models` can be imported wherever pytest starts
 
 TIME_LIMIT = 120
+os.environ.setdefault("COCOMP_PIPELINE_CACHE", "off")  # tests leave nothing in the user's cache
 
 
 class Tool(SimpleNamespace):

@@ -88,7 +88,8 @@ def run_tool(command: list[str], directory: Path, environment: Mapping[str, str]
 
 LIBC_FUNCTIONS = (
     "pthread_create", "pthread_join", "sched_yield", "syscall", "mmap", "munmap", "madvise", "getauxval", "clock_gettime",
-    "sched_getaffinity", "memcpy", "memset", "memmove", "strcmp", "getenv",
+    "sched_getaffinity", "memcpy", "memset", "memmove", "memcmp", "strcmp", "strlen", "getenv",
+    "open", "read", "write", "close", "mkdir", "rename", "unlink",
 )  # fmt: skip
 LOADER_FUNCTIONS = ("dlopen", "dlsym", "dlclose")
 

@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include "cocomp.h"
+#include "gpu_cache.h"
 #include "gpu_plan.h"
 #include "system.h"
 #include "vulkan.h"
@@ -29,6 +30,7 @@ struct cocomp_model {
   VkCommandBuffer recorded; /* of a whole run */
   VkHandle fence;
   VkHandle queries;
+  cocomp_gpu_cache cache; /* while pipelines are made */
   char *shadow; /* copy of an arena that the host does not see */
   int64_t *nanoseconds;
   int profiling;
@@ -209,7 +211,8 @@ static int create_shader(cocomp_model *model, int64_t number) {
                 .module = module,
                 .pName = shader->name},
       .layout = model->pipeline_layouts[number]};
-  status = cocomp_gpu_made(gpu->CreateComputePipelines(gpu->device, 0, 1, &pipeline, NULL, &model->pipelines[number]),
+  status = cocomp_gpu_made(gpu->CreateComputePipelines(gpu->device, model->cache.handle, 1, &pipeline, NULL,
+                                                       &model->pipelines[number]),
                            &model->pipelines[number]);
   gpu->DestroyShaderModule(gpu->device, module, NULL);
   return status;
@@ -297,6 +300,17 @@ static int create_commands(cocomp_model *model) {
   return status;
 }
 
+static int create_pipelines(cocomp_model *model) {
+  const cocomp_gpu_shader *last = &plan->shaders[plan->shader_count - 1];
+  if (plan->shader_count)
+    cocomp_gpu_cache_open(&model->gpu, cocomp_spirv, (size_t)(last->offset + last->bytes), &model->cache);
+  int status = COCOMP_OK;
+  for (int64_t i = 0; !status && i < plan->shader_count; i++) status = create_shader(model, i);
+  if (!status) cocomp_gpu_cache_save(&model->gpu, &model->cache);
+  cocomp_gpu_cache_close(&model->gpu, &model->cache);
+  return status;
+}
+
 static int create_memory(cocomp_model *model) {
   cocomp_gpu *gpu = &model->gpu;
   int status = cocomp_gpu_allocate(gpu, plan->weights_bytes, COCOMP_GPU_LOCAL, &model->weights);
@@ -330,7 +344,7 @@ static int create(cocomp_model *model) {
   int status = cocomp_gpu_open(&model->gpu, plan->features);
   if (!status) status = create_commands(model);
   if (!status) status = create_memory(model);
-  for (int64_t i = 0; !status && i < plan->shader_count; i++) status = create_shader(model, i);
+  if (!status) status = create_pipelines(model);
   if (!status) status = create_sets(model);
   if (!status) status = begin_commands(model, &model->recorded);
   if (status) return status;

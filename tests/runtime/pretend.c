@@ -6,6 +6,7 @@
  *   PRETEND_MISSING=X       there is no function vkX
  *   PRETEND_WITHOUT=int64,float16,..,devices,compute,extensions,clock,1.1   what devices lack
  *   PRETEND_LIMIT=maxStorageBufferRange:16   a limit of devices
+ *   PRETEND_CACHE=1000      pipeline caches hold so many bytes beyond their header; those that get data say how many, on stderr
  *   PRETEND_SPLIT=1         the memory of devices is not seen by the host
  */
 #include <dlfcn.h>
@@ -110,12 +111,20 @@ static void pretend_memory(VkPhysicalDeviceMemoryProperties *found) {
   found->memoryTypes[0].propertyFlags = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
 }
 
+/* Pipeline caches are the driver's header and a pattern. */
+static void pretend_cache(size_t *bytes, unsigned char *data) {
+  const size_t header = 32, more = (size_t)atoi(setting("PRETEND_CACHE"));
+  for (size_t i = header; data && i < header + more; i++) data[i] = (unsigned char)i;
+  *bytes = header + more;
+}
+
 static void pretend_after(const char *name, const word *a) {
   if (!strcmp(name, "GetPhysicalDeviceFeatures2")) pretend_features((void *)a[1]);
   if (!strcmp(name, "GetPhysicalDeviceProperties")) pretend_properties((void *)a[1]);
   if (!strcmp(name, "GetPhysicalDeviceQueueFamilyProperties")) pretend_families(*(uint32_t *)a[1], (void *)a[2]);
   if (!strcmp(name, "GetPhysicalDeviceMemoryProperties") && is_split) pretend_memory((void *)a[1]);
   if (!strcmp(name, "GetBufferMemoryRequirements") && is_split) ((VkMemoryRequirements *)a[2])->memoryTypeBits = 3;
+  if (!strcmp(name, "GetPipelineCacheData") && *setting("PRETEND_CACHE")) pretend_cache((void *)a[2], (void *)a[3]);
   if (!strcmp(name, "EnumeratePhysicalDevices") && is_without("devices")) *(uint32_t *)a[1] = 0;
   if (!strcmp(name, "EnumerateDeviceExtensionProperties") && is_without("extensions")) *(uint32_t *)a[2] = 0;
 }
@@ -138,6 +147,13 @@ static word called(const char *name, int can_fail, any real, word *a) {
     info = *(const VkMemoryAllocateInfo *)a[1];
     info.memoryTypeIndex = 0;
     a[1] = (word)&info;
+  }
+  VkPipelineCacheCreateInfo empty;
+  if (!strcmp(name, "CreatePipelineCache") && *setting("PRETEND_CACHE")) {
+    empty = *(const VkPipelineCacheCreateInfo *)a[1];
+    fprintf(stderr, "cache of %d bytes\n", (int)empty.initialDataSize);
+    empty.initialDataSize = 0;
+    a[1] = (word)&empty;
   }
   const word result = real(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9]);
   alive += handle && strcmp(name, "MapMemory") && !(int32_t)result;

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +243,7 @@ def test_sanitizers_find_nothing(built: tuple[Path, cocomp.Artifact, list[Array]
 @needs_device
 @pytest.mark.parametrize(
     "environment",
-    [{}, {"PRETEND_SPLIT": "1"}, {"PRETEND_RESULT": "-4", "REFUSED": "16"}],
+    [{"COCOMP_PIPELINE_CACHE": "cache"}, {"PRETEND_SPLIT": "1"}, {"PRETEND_RESULT": "-4", "REFUSED": "16"}],
     ids=["shared", "split", "lost"],
 )
 def test_every_call_may_fail(
@@ -252,3 +253,114 @@ def test_every_call_may_fail(
     done = drive(program, str(pretend), "in0", **environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert {"CreateDevice", "MapMemory", "QueueSubmit"} <= {line.split(":")[0] for line in done.stdout.splitlines()}
+
+
+Cached = Callable[..., list[str]]
+HEADER = 24
+"""Bytes of a cache's file before what is the driver's."""
+
+
+@pytest.fixture
+def cached(built: tuple[Path, cocomp.Artifact, list[Array]], pretend: Path, here: Path) -> Cached:
+    """Creates and runs the model; how many bytes its pipeline caches began with. Caches of this driver have 1032 bytes."""
+
+    def run(**environment: str) -> list[str]:
+        added = {"COCOMP_PIPELINE_CACHE": str(here / "cache"), "PRETEND_CACHE": "1000", **environment}
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, str(built[0] / "model.so"), str(built[0] / "inputs.npz"), str(here / "outputs.npz")],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COCOMP_VULKAN_LOADER": str(pretend), **added},
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0 and int(done.stdout) > 0, done.stdout + done.stderr
+        return [line.split()[2] for line in done.stderr.splitlines() if line.startswith("cache of")]
+
+    return run
+
+
+def only(folder: Path) -> Path:
+    """The one file of a folder."""
+    (file,) = folder.iterdir()
+    return file
+
+
+@needs_device
+def test_pipelines_are_kept(cached: Cached, here: Path) -> None:
+    assert cached() == ["0"]
+    file = only(here / "cache")
+    before = file.stat()
+    assert before.st_size == HEADER + 1032 and before.st_mode & 0o777 == 0o600
+    assert cached() == ["1032"]
+    assert only(here / "cache").stat().st_mtime_ns == before.st_mtime_ns  # nothing new: not written
+    assert cached(PRETEND_CACHE="2000") == ["1032"]
+    assert only(here / "cache").stat().st_size == HEADER + 2032
+
+
+@needs_device
+def test_where_pipelines_are_kept(cached: Cached, here: Path) -> None:
+    cached(COCOMP_PIPELINE_CACHE="", XDG_CACHE_HOME=str(here / "xdg"), HOME=str(here))
+    assert only(here / "xdg" / "cocomp").suffix == ".pipelines"
+    (here / "home").mkdir()
+    cached(COCOMP_PIPELINE_CACHE="", XDG_CACHE_HOME="", HOME=str(here / "home"))
+    assert only(here / "home" / ".cache" / "cocomp").suffix == ".pipelines"
+    for nowhere in ({"COCOMP_PIPELINE_CACHE": "off"}, {"COCOMP_PIPELINE_CACHE": "", "XDG_CACHE_HOME": "", "HOME": ""},
+                    {"COCOMP_PIPELINE_CACHE": str(here / ("x" * 2000))}):  # fmt: skip
+        assert cached(**nowhere) == []
+    for of_no_use in ("/proc/nothing", str(here / "no" / "such"), str(here / "outputs.npz"), str(here / ("x" * 800))):
+        assert cached(COCOMP_PIPELINE_CACHE=of_no_use) == ["0"]
+    assert {p.name for p in here.iterdir()} == {"xdg", "home", "outputs.npz"}
+
+
+def _foreign(data: bytes) -> bytes:
+    """A file that is sound, of another device."""
+    driver = bytearray(data[HEADER:])
+    driver[12] ^= 1
+    checksum = 0xCBF29CE484222325
+    for byte in driver:
+        checksum = (checksum ^ byte) * 0x100000001B3 % (1 << 64)
+    return data[:16] + checksum.to_bytes(8, "little") + bytes(driver)
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "header": lambda data: data[:20],
+    "truncated": lambda data: data[:-1],
+    "magic": lambda data: b"x" + data[1:],
+    "size": lambda data: data[:8] + b"\xff" * 8 + data[16:],
+    "small": lambda data: data[:8] + (8).to_bytes(8, "little") + data[16:],
+    "bit": lambda data: data[:700] + bytes([data[700] ^ 4]) + data[701:],
+    "foreign": _foreign,
+}
+"""What may have happened to a file."""
+
+
+@needs_device
+@pytest.mark.parametrize("damage", list(DAMAGE))
+def test_a_damaged_cache_is_written_again(cached: Cached, here: Path, damage: str) -> None:
+    cached()
+    file = only(here / "cache")
+    sound = file.read_bytes()
+    file.write_bytes(DAMAGE[damage](sound))
+    assert cached() == ["0"]
+    assert only(here / "cache").read_bytes() == sound
+    assert cached() == ["1032"]
+
+
+@needs_device
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_what_is_no_file_is_let_be(cached: Cached, here: Path, kind: str) -> None:
+    cached()
+    file = only(here / "cache")
+    file.unlink()
+    if kind == "pipe":
+        os.mkfifo(file)
+    else:
+        (file / "inside").mkdir(parents=True)
+    assert cached() == ["0"]
+    assert only(here / "cache") == file
+
+
+@needs_device
+@pytest.mark.parametrize("call", ["CreatePipelineCache", "GetPipelineCacheData"])
+def test_a_driver_without_a_cache(cached: Cached, here: Path, call: str) -> None:
+    cached(PRETEND_FAIL_NAME=call)
+    assert list((here / "cache").iterdir()) == []

@@ -36,7 +36,7 @@ NEEDED = {"android-cpu": ("libc.so",), "android-gpu": ("libc.so", "libdl.so")}
 def declared() -> set[str]:
     """Functions of libc that the runtime declares, and those that compilers call by themselves."""
     functions: set[str] = set()
-    for source in ("system.c", "vulkan.c"):
+    for source in ("system.c", "vulkan.c", "gpu_cache.c"):
         text = re.split(
             r"^(?:int|static) .*\{$|^int cocomp_", (NATIVE / source).read_text(), maxsplit=1, flags=re.MULTILINE
         )[0]
