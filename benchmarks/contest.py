@@ -1,6 +1,7 @@
 """One contest: the contenders run one zoo model with one number of threads, checked first, then in rounds."""
 
 import hashlib
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,9 +14,9 @@ from benchmarks.peers.adapter import read_arrays
 from benchmarks.peers.catalogue import Contender
 from benchmarks.peers.environments import Environment, InstallError
 from benchmarks.peers.export import Artefact
-from benchmarks.peers.process import Worker, WorkerError
+from benchmarks.peers.process import REPLY_SECONDS, Worker, WorkerError
 from benchmarks.peers.sources import INPUTS, ExportError, Sources
-from benchmarks.timing import Statistics, interleave, relative_error, runs_per_turn, summarise
+from benchmarks.timing import Statistics, interleave, relative_error, runs_per_turn, summarise, turns_within
 
 TOLERANCE = 1e-2  # a greater error than any rounding: the contender computed something else
 TURN_MILLISECONDS = 500.0
@@ -79,6 +80,7 @@ class _Competitor:
     worker: Worker
     checked: Result
     runs: int  # of a turn
+    turns: int
     failure: str | None = None
 
     def turn(self, runs: int) -> list[float]:
@@ -117,8 +119,14 @@ def hold(
     progress: Progress,
     tolerance: float = TOLERANCE,
     least_runs: int = 1,
+    budget_seconds: float = math.inf,
+    patience: float = REPLY_SECONDS,
 ) -> list[Result]:
-    """Loads and checks every contender, then times those that pass, in interleaved rounds of at least `least_runs`."""
+    """Loads and checks every contender, then times those that pass, in interleaved rounds of at least `least_runs`.
+
+    Who would need more than `budget_seconds` for all turns takes fewer of them, at least one. Who has not answered after
+    `patience` seconds is out.
+    """
     results: list[Result] = []
     competitors: dict[str, _Competitor] = {}
     with ExitStack() as stack, TemporaryDirectory() as scratch:
@@ -126,7 +134,9 @@ def hold(
             name = entry.contender.name
             progress(f"{entry.sources.name}: loading {entry.contender.title}, {threads} thread{'s' * (threads > 1)}")
             log = Path(scratch, f"{name}.log")
-            worker = stack.enter_context(Worker(entry.environment.python, entry.contender.adapter, threads, log))
+            worker = stack.enter_context(
+                Worker(entry.environment.python, entry.contender.adapter, threads, log, patience)
+            )
             try:
                 checked = _load_and_check(worker, entry, threads, Path(scratch), tolerance)
                 estimate = _estimate(worker)
@@ -137,12 +147,16 @@ def hold(
                 worker.close()
                 continue
             runs = max(least_runs, runs_per_turn(estimate, TURN_MILLISECONDS))
-            competitors[name] = _Competitor(worker, checked, runs)
+            turns = turns_within(estimate * runs, 1e3 * budget_seconds, rounds)
+            competitors[name] = _Competitor(worker, checked, runs, turns)
             worker.pause()
         progress(f"timing {len(competitors)} contenders, {rounds} rounds")
-        turns = {name: competitor.turn for name, competitor in competitors.items()}
-        lengths = {name: competitor.runs for name, competitor in competitors.items()}
-        samples = interleave(turns, lengths, rounds)
+        samples = interleave(
+            {name: competitor.turn for name, competitor in competitors.items()},
+            {name: competitor.runs for name, competitor in competitors.items()},
+            rounds,
+            {name: competitor.turns for name, competitor in competitors.items()},
+        )
         return results + [competitor.result(samples[name]) for name, competitor in competitors.items()]
 
 

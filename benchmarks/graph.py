@@ -25,6 +25,7 @@ from benchmarks.peers.export import to_cocomp
 from benchmarks.peers.sources import ExportError, ensure_sources
 from benchmarks.report import ABSENT, Table, number, show
 from benchmarks.timing import geometric_mean
+from cocomp.options import Options
 from cocomp.runtime.manifest import read_manifest
 
 DEFAULT_MODELS = ("resnet50", "mobilenet_v2", "efficientnet_b0", "bert_base", "vit_b_16", "swin_t", "gpt2")
@@ -45,7 +46,9 @@ class Stage:
 
     @property
     def contender(self) -> Contender:
-        return replace(COCOMP, name=self.name, title=f"cocomp, {self.title}", convert=to_cocomp(*self.without))
+        return replace(
+            COCOMP, name=self.name, title=f"cocomp, {self.title}", convert=to_cocomp(str(Options(without=self.without)))
+        )
 
 
 STAGES = (

@@ -8,11 +8,12 @@ from importlib.util import find_spec
 from benchmarks.contest import Result
 from benchmarks.layers import Layer
 from benchmarks.machine import Machine
-from benchmarks.peers.catalogue import COCOMP, PEERS
+from benchmarks.peers.catalogue import COCOMP, DENSE_VULKAN, GPU_PEERS, ON_CPU, PEERS, VULKAN
 from benchmarks.peers.sources import Facts
 from benchmarks.timing import best, geometric_mean
 
-CONTENDERS = {**PEERS, COCOMP.name: COCOMP}
+OURS = {contender.name: contender for contender in (COCOMP, VULKAN, DENSE_VULKAN, ON_CPU)}
+CONTENDERS = {**PEERS, **GPU_PEERS, **OURS}
 TITLES = {name: contender.title for name, contender in CONTENDERS.items()}
 ABSENT = "-"
 
@@ -33,10 +34,14 @@ class Run:
         found = (r for r in self.results if (r.model, r.threads) == (model, threads))
         return {r.contender: r.milliseconds.median for r in found if r.milliseconds is not None}
 
-    def ratio(self, contender: str, model: str, threads: int) -> float | None:
-        """Time of `contender` over that of the best peer (cocomp is none): below 1 is faster than all of them."""
+    def best_peer(self, model: str, threads: int) -> str | None:
         medians = self.medians(model, threads)
-        fastest = best({name: value for name, value in medians.items() if name != COCOMP.name})
+        return best({name: value for name, value in medians.items() if name not in OURS})
+
+    def ratio(self, contender: str, model: str, threads: int) -> float | None:
+        """Time of `contender` over that of the best peer (OURS are none): below 1 is faster than all of them."""
+        medians = self.medians(model, threads)
+        fastest = self.best_peer(model, threads)
         return medians[contender] / medians[fastest] if fastest and contender in medians else None
 
     def mean_ratio(self, contender: str, threads: int) -> float | None:
@@ -76,7 +81,7 @@ class Table:
 
 def tables(run: Run) -> list[Table]:
     """Latency, what else was measured, our convolutions one by one, who did not compete and why."""
-    found = [_latency(run), _details(run), _layers(run), _reasons(run)]
+    found = [_latency(run), details(run), _layers(run), reasons(run)]
     return [table for table in found if table.rows]
 
 
@@ -88,7 +93,7 @@ def _latency(run: Run) -> Table:
     rows: list[tuple[str, ...]] = []
     for model, threads in run.contests():
         medians = run.medians(model, threads)
-        fastest = best({name: value for name, value in medians.items() if name != COCOMP.name})
+        fastest = run.best_peer(model, threads)
         row = [model, str(threads), *(number(medians.get(name)) for name in run.contenders)]
         row.append(TITLES[fastest] if fastest else ABSENT)
         row += [number(run.ratio(judged, model, threads))] if judged else []
@@ -108,7 +113,8 @@ def _latency(run: Run) -> Table:
     )
 
 
-def _details(run: Run) -> Table:
+def details(run: Run) -> Table:
+    """All that was measured of who competed."""
     headers = ("model", "threads", "contender", "median", "min", "p90", "error", "load ms", "peak MB", "artefact MB",
                "weights MB", "compile s")  # fmt: skip
     rows: list[tuple[str, ...]] = []
@@ -141,7 +147,8 @@ def _layers(run: Run) -> Table:
     return Table("Convolutions and matrix products of cocomp", headers, tuple(rows))
 
 
-def _reasons(run: Run) -> Table:
+def reasons(run: Run) -> Table:
+    """Who did not compete."""
     rows = ((r.model, str(r.threads), TITLES[r.contender], r.reason) for r in run.results if r.reason is not None)
     return Table("Did not compete", ("model", "threads", "contender", "reason"), tuple(rows))
 

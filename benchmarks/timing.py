@@ -43,12 +43,22 @@ def runs_per_turn(milliseconds: float, budget: float, most: int = 100) -> int:
     return max(1, min(most, round(budget / max(milliseconds, 1e-6))))
 
 
-def interleave(contenders: Mapping[str, Turn], runs: Mapping[str, int], rounds: int) -> dict[str, list[float]]:
-    """All samples of each contender after `rounds` rounds, `runs[name]` runs a turn."""
+def turns_within(milliseconds: float, budget: float, rounds: int) -> int:
+    """How many turns of about `milliseconds` fit `budget` milliseconds, at least one and at most `rounds`."""
+    return max(1, int(min(rounds, budget / max(milliseconds, 1e-6))))
+
+
+def interleave(
+    contenders: Mapping[str, Turn], runs: Mapping[str, int], rounds: int, turns: Mapping[str, int] | None = None
+) -> dict[str, list[float]]:
+    """All samples of each contender after `rounds` rounds, `runs[name]` runs a turn. With `turns` a contender takes part in so
+    many of the rounds, evenly spread, the last one among them."""
     samples: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds):
         for name in rotate(list(contenders), turn):
-            samples[name] += contenders[name](runs[name])
+            taken = turns[name] if turns else rounds
+            if (turn + 1) * taken // rounds > turn * taken // rounds:
+                samples[name] += contenders[name](runs[name])
     return samples
 
 

@@ -26,7 +26,7 @@ class Artifact:
     """The C header that describes it."""
     manifest: dict[str, Any]
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
-    """What the report shows beside the manifest: times of the phases, weights, arena."""
+    """What the report shows beside the manifest: times of the phases, weights, arena, bytes of SPIR-V."""
     _temporary: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     def save(self, path: str | os.PathLike[str], header: bool = True) -> Path:

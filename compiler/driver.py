@@ -89,6 +89,7 @@ class Compilation:
         self.facts["copies"] = copies_of(self.module)
         if isinstance(target, GpuTarget):
             library = gpu.emit(self.module, self.weights, target, manifest)
+            self.facts["spirv_bytes"] = library.spirv_bytes
         else:
             library = cpu.emit(self.module, self.weights, target, manifest, self.options.processes)
         self._done("target", start)

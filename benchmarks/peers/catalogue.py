@@ -13,6 +13,7 @@ from benchmarks.peers.export import (
     take_onnx,
     take_weights,
     to_cocomp,
+    to_iree,
     to_litert,
     to_mnn,
     to_ncnn,
@@ -149,3 +150,29 @@ SPARSE_PEERS: dict[str, Contender] = {
 COCOMP = Contender("cocomp", "cocomp", None, to_cocomp(), "benchmarks.peers.cocomp_adapter:Cocomp", reads=None)
 DENSE = replace(COCOMP, name="dense", title="cocomp, not pruned")
 """For the network that a pruned one was made of."""
+
+GPU_PEERS: dict[str, Contender] = {
+    peer.name: peer
+    for peer in (
+        replace(
+            PEERS["ncnn"],
+            name="ncnn-vulkan",
+            title="ncnn Vulkan",
+            adapter="benchmarks.peers.ncnn_adapter:NcnnVulkan",
+            engine="ncnn",
+        ),
+        Contender(
+            "iree-vulkan",
+            "IREE Vulkan",
+            Requirements((NUMPY, "iree-base-compiler==3.13.0", "iree-base-runtime==3.13.0", "onnx==1.23.2")),
+            to_iree,
+            "benchmarks.peers.iree_adapter:IreeVulkan",
+        ),
+    )
+}
+"""In f32 on a Vulkan device."""
+
+VULKAN = replace(COCOMP, name="cocomp-vulkan", title="cocomp", convert=to_cocomp("target=vulkan"))
+DENSE_VULKAN = replace(VULKAN, name="dense-vulkan", title="cocomp, not pruned")
+ON_CPU = replace(COCOMP, name="cocomp-cpu", title="cocomp, CPU")
+"""On the processor of the machine that the GPU is in, with all its threads."""

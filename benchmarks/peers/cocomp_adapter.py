@@ -1,6 +1,8 @@
 """cocomp as a contender: the adapter for its workers, and the compilation of a zoo model.
 
-python -m benchmarks.peers.cocomp_adapter NAME OUTPUT.so [WITHOUT...]       prints {"compile_seconds": S, "weight_bytes": N} last
+python -m benchmarks.peers.cocomp_adapter NAME OUTPUT.so [OPTIONS]       prints {"compile_seconds": S, "weight_bytes": N, "spirv_bytes": N} last
+
+OPTIONS is the text form of `cocomp.Options`.
 """
 
 # pyright: basic, reportMissingImports=false
@@ -8,7 +10,6 @@ python -m benchmarks.peers.cocomp_adapter NAME OUTPUT.so [WITHOUT...]       prin
 import json
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import cocomp
@@ -26,16 +27,17 @@ class Cocomp:
         return output[0] if isinstance(output, tuple | list) else output
 
 
-def main(name: str, output: Path, without: Sequence[str]) -> None:
+def main(name: str, output: Path, options: str = "") -> None:
     from benchmarks.pruned import find
 
     module, inputs = find(name).factory()
     start = time.perf_counter()
-    artifact = cocomp.compile(module, inputs, options=cocomp.Options(without=tuple(without)))
+    artifact = cocomp.compile(module, inputs, options=cocomp.Options.parse(options))
     artifact.save(output)
     seconds = time.perf_counter() - start
-    print(json.dumps({"compile_seconds": seconds, "weight_bytes": artifact.facts["weights"]["total"]}))
+    told = {"weight_bytes": artifact.facts["weights"]["total"], "spirv_bytes": artifact.facts.get("spirv_bytes")}
+    print(json.dumps({"compile_seconds": seconds, **told}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

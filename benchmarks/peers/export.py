@@ -1,12 +1,14 @@
 """From an exported zoo model to the file that a peer loads, with the peer's own converter; cached."""
 
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks import device
 from benchmarks.peers.adapter import read_arrays
 from benchmarks.peers.environments import Environment
 from benchmarks.peers.mnn_pruning import pruning_parameters, sparse_layers
@@ -19,16 +21,27 @@ REPOSITORY = Path(__file__).parents[2]
 # a logging SDK, then reports each conversion to the vendor. Neither belongs in a benchmark.
 MNN_CONVERT = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
 
+IREE_SUBGROUP = 64
+IREE_TARGET = """\
+#hal.device.target<"vulkan", [#hal.executable.target<"vulkan-spirv", "vulkan-spirv-fb", {iree_codegen.target_info =
+#iree_gpu.target<arch = "vp_android_baseline_2022", features = "spirv:v1.3,cap:Shader", wgp = <compute = fp32|int32,
+storage = b32, subgroup = none, subgroup_size_choices = [%d], max_workgroup_sizes = [128, 128, 64],
+max_thread_count_per_workgroup = 128, max_workgroup_memory_bytes = 16384,
+max_workgroup_counts = [65535, 65535, 65535]>>}>]> : !hal.device"""
+"""What `--iree-hal-target-device=vulkan` stands for, but for the size of a subgroup, there IREE_SUBGROUP: where a device has
+smaller ones (lavapipe: 8) that computes something else, as barriers are left out inside of what it takes for a subgroup."""
+
 
 @dataclass(frozen=True)
 class Artefact:
-    """What a worker loads: `path`, the bytes of all its files; how long its own compiler took, and the bytes of the weights
-    and indices in it, if it told."""
+    """What a worker loads: `path`, the bytes of all its files; how long its own compiler took, the bytes of the weights
+    and indices in it and those of code for a GPU, if it told."""
 
     path: Path
     bytes: int
     compile_seconds: float | None = None
     weight_bytes: int | None = None
+    spirv_bytes: int | None = None
 
 
 Converter = Callable[[Sources, Environment, Path], Artefact]
@@ -123,20 +136,51 @@ def _run_pnnx(sources: Sources, environment: Environment, output: Path) -> None:
         Path(scratch, "b.param").rename(output)
 
 
-def to_cocomp(*without: str) -> Converter:
-    """The zoo's module, or a pruned one, to a shared library, `without` some of what the compiler does (`Options.without`).
-    Never cached: it is what is being worked on."""
+def to_iree(sources: Sources, environment: Environment, directory: Path) -> Artefact:
+    """ONNX to .vmfb for the Vulkan device of this machine."""
+    subgroup = device.query()[0].subgroup or IREE_SUBGROUP
+    output, log = directory / f"subgroup{subgroup}.vmfb", directory / "convert.log"
+    if not output.exists():
+        # The text form of the weights is as large as they are, and never used again.
+        with tempfile.TemporaryDirectory(dir=directory) as scratch:
+            imported, targeted, partial = (Path(scratch, name) for name in ("a.mlir", "b.mlir", "c.vmfb"))
+            _run_iree(environment, "import-onnx", sources.onnx, imported, log)
+            _declare_target(imported, targeted, subgroup)
+            _run_iree(environment, "compile", targeted, partial, log)
+            partial.rename(output)
+    return _artefact(output)
+
+
+def _run_iree(environment: Environment, tool: str, source: Path, output: Path, log: Path) -> None:
+    command = environment.python.with_name(f"iree-{tool}")
+    done = run_logged([str(command), str(source), "-o", str(output)], log)
+    if not done.succeeded:
+        raise ExportError(f"{command.name} failed: {done.reason}")
+
+
+def _declare_target(imported: Path, output: Path, subgroup: int) -> None:
+    with imported.open() as source, output.open("w") as sink:
+        first = source.readline()
+        if first.strip() != "module {":
+            raise ExportError(f"expected iree-import-onnx to begin with a module, got {first[:80].strip()}")
+        sink.write(f"module attributes {{hal.device.targets = [{IREE_TARGET % subgroup}]}} {{\n")
+        shutil.copyfileobj(source, sink)
+
+
+def to_cocomp(options: str = "") -> Converter:
+    """The zoo's module, or a pruned one, to a shared library; `options` is the text form of `cocomp.Options`. Never cached: it is
+    what is being worked on."""
 
     def convert(sources: Sources, environment: Environment, directory: Path) -> Artefact:
         output, log = directory / "model.so", directory / "convert.log"
         output.unlink(missing_ok=True)
         module = "benchmarks.peers.cocomp_adapter"
-        command = [str(environment.python), "-m", module, sources.name, str(output), *without]
+        command = [str(environment.python), "-m", module, sources.name, str(output), options]
         done = run_logged(command, log, cwd=REPOSITORY)
         if not done.succeeded or not output.exists():
             raise ExportError(f"cocomp failed: {done.reason}")
         told = json.loads(log.read_text().splitlines()[-1])
-        return replace(_artefact(output), compile_seconds=told["compile_seconds"], weight_bytes=told["weight_bytes"])
+        return replace(_artefact(output), **told)
 
     return convert
 

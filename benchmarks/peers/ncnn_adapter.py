@@ -1,8 +1,9 @@
-"""ncnn: the CPU on a pair of files converted by pnnx, in f32."""
+"""ncnn: a pair of files converted by pnnx, in f32, on the CPU or on a GPU."""
 
 # pyright: basic, reportMissingImports=false
 # The engine is installed in its own environment only.
 from pathlib import Path
+from typing import Any
 
 import ncnn
 import numpy as np
@@ -17,6 +18,7 @@ class Ncnn:
         self._net = ncnn.Net()
         option = self._net.opt
         option.num_threads = threads
+        self._prepare(option)
         for switch in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage"):
             setattr(option, f"use_{switch}", False)
         for code, file in (
@@ -25,6 +27,9 @@ class Ncnn:
         ):
             if code != 0:
                 raise RuntimeError(f"loading {file.name} returned {code}")
+
+    def _prepare(self, option: Any) -> None:
+        pass
 
     def run(self, inputs: list[Array]) -> Array:
         extractor = self._net.create_extractor()
@@ -35,3 +40,12 @@ class Ncnn:
         if code != 0:
             raise RuntimeError(f"extracting the output returned {code}")
         return np.array(output)
+
+
+class NcnnVulkan(Ncnn):
+    """On its default Vulkan device. It would take the CPU without a word where there is none."""
+
+    def _prepare(self, option: Any) -> None:
+        if ncnn.get_gpu_count() < 1:
+            raise RuntimeError("ncnn finds no Vulkan device")
+        option.use_vulkan_compute = True

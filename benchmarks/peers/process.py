@@ -54,11 +54,12 @@ class Worker:
     """A `worker.py` running `adapter` under the interpreter `python`, with room for `threads` threads.
 
     It is confined to that many CPUs. Between requests it may be paused: thread pools that spin while they wait for
-    work would slow the other contenders down.
+    work would slow the other contenders down. An answer that takes longer than `patience` seconds is an error.
     """
 
-    def __init__(self, python: Path, adapter: str, threads: int, log: Path) -> None:
+    def __init__(self, python: Path, adapter: str, threads: int, log: Path, patience: float = REPLY_SECONDS) -> None:
         self._log = log
+        self._patience = patience
         inherited = os.environ if python == Path(sys.executable) else isolated_variables()
         variables = {**inherited, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
         allowed = os.sched_getaffinity(0)
@@ -114,8 +115,8 @@ class Worker:
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
-                if not selector.select(REPLY_SECONDS):
-                    raise WorkerError(f"no answer to '{command}' after {REPLY_SECONDS:.0f} s")
+                if not selector.select(self._patience):
+                    raise WorkerError(f"no answer to '{command}' after {self._patience:.0f} s")
                 data = os.read(self._process.stdout.fileno(), 1 << 16)
                 if not data:
                     raise WorkerError(self._death())

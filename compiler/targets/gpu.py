@@ -35,7 +35,7 @@ def emit(module: ir.Module, weights: WeightStore, target: GpuTarget, manifest: d
             data = link(directory, SOURCES, ["plan.c", "data.S"], target)
         except OSError as error:
             raise CompileError(f"cannot write temporary files: {error.strerror}", where=str(directory)) from error
-    return Library(data, header(manifest))
+    return Library(data, header(manifest), len(plan.spirv))
 
 
 def shaders_of(module: ir.Module, target: GpuTarget) -> dict[str, bytes]:

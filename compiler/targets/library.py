@@ -33,6 +33,8 @@ class Library:
 
     data: bytes
     header: str
+    spirv_bytes: int = 0
+    """Of code for GPUs."""
 
 
 def link(directory: Path, runtime: Sequence[str], parts: Sequence[str], target: Target) -> bytes:

@@ -35,7 +35,7 @@ def test_the_adapter_leaves_out_what_it_is_told(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(MODELS, "small", model)
     found: list[Sizes] = []
     for names in (OPTIONAL, ()):
-        cocomp_adapter.main("small", tmp_path / "model.so", names)
+        cocomp_adapter.main("small", tmp_path / "model.so", str(Options(without=names)))
         found.append(graph._sizes(tmp_path / "model.so"))  # pyright: ignore[reportPrivateUsage]
     assert [sizes.kernels for sizes in found] == [3, 1]
     assert found[0].arena_bytes > found[1].arena_bytes == 0
