@@ -305,7 +305,7 @@ def test_where_pipelines_are_kept(cached: Cached, here: Path) -> None:
     for nowhere in ({"COCOMP_PIPELINE_CACHE": "off"}, {"COCOMP_PIPELINE_CACHE": "", "XDG_CACHE_HOME": "", "HOME": ""},
                     {"COCOMP_PIPELINE_CACHE": str(here / ("x" * 2000))}):  # fmt: skip
         assert cached(**nowhere) == []
-    for of_no_use in ("/proc/nothing", str(here / "no" / "such"), str(here / "outputs.npz"), str(here / ("x" * 800))):
+    for of_no_use in ("/proc/nothing", str(here / "no" / "such"), str(here / "outputs.npz"), str(here / ("x" * 300))):
         assert cached(COCOMP_PIPELINE_CACHE=of_no_use) == ["0"]
     assert {p.name for p in here.iterdir()} == {"xdg", "home", "outputs.npz"}
 
