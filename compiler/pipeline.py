@@ -144,7 +144,10 @@ def gpu_steps(
         (
             phase("kernels"),
             [
-                Step(ScheduleShadesPass(), "tiles depend on layouts, packing depends on tiles"),
+                Step(
+                    ScheduleShadesPass(force=sparsity.startswith("force")),
+                    "tiles depend on layouts, packing depends on tiles",
+                ),
                 Step(BuildPlanPass(), "tensors become memory"),
                 Step(PackWeightsPass(), "weights in the order of the tiles"),
                 Step(ShadeContractionsPass(), "gather-GEMM with its epilogue"),

@@ -80,6 +80,16 @@ class GpuTarget:
     broadcast_operand: bool = False
     fma_lanes: int = 512
     """Multiply-adds of single precision in a cycle, of all cores."""
+    texel_cycles: float = 22.0
+    """To fetch four neighbouring elements, eight invocations at once. This and the next three were fitted to kernels on llvmpipe."""
+    element_cycles: float = 27.0
+    """To fetch one element."""
+    weight_cycles: float = 11.0
+    """To fetch four neighbouring elements that are the same for all invocations."""
+    product_cycles: float = 4.0
+    """To multiply four elements by one and add them to four others."""
+    accumulators: int = 64
+    """Elements that an invocation has room to add up."""
 
     filters: bool = False
     addressable_dims: int = 1

@@ -86,7 +86,7 @@ def write(
 def _kind(described: str) -> str:
     """The runtime's name of how memory is bound: that of what texels hold goes with it."""
     how, element = described.split()
-    return f"COCOMP_GPU_{how.upper()}{'' if how == 'buffer' else element.removeprefix('f')}"
+    return f"COCOMP_GPU_{how.upper()}{'' if how == 'buffer' else element.removeprefix('f').upper()}"
 
 
 def _bytes(described: ir.DictAttr) -> int:

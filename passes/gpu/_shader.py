@@ -10,12 +10,12 @@ from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.kernel import _builder as b
-from cocomp.passes.kernel._border import boxes_of, pad_value
 from cocomp.passes.kernel._builder import Index, Once
 from cocomp.passes.kernel._function import i64, memories_of, memory_of, memory_type
 from cocomp.passes.kernel._values import Memory
-from cocomp.support.mlir import arith, func, gpu, ir, memref, ops_in
+from cocomp.support.mlir import arith, func, gpu, ir, ops_in
 
+from ._border import fill_border
 from ._texels import ShaderEvaluator, Texels, View
 
 WORKGROUP = 64
@@ -85,35 +85,28 @@ def finish(
     """Emit `body(block, lane)` for every block, which is the same for a whole workgroup, and every lane of it; fill the border of
     a pad; replace the group's function by the kernel.
 
-    The grid is lanes x blocks: workgroup (x, y, z) has the lanes of number z * width + x, of block y. Blocks past the last one
-    fill the border, a cell each lane.
+    The grid is lanes x blocks: workgroup (x, y, z) has the lanes of number z * width + x, of block y. Every invocation fills some
+    cells of the border: workgroups of their own would, where a driver does not skip what no lane of theirs takes, do the work
+    of the others too.
     """
     size = min(WORKGROUP, 1 << (lanes - 1).bit_length())
     wide = -(-lanes // size)
     depth = -(-wide // MOST_WORKGROUPS)
     width = -(-wide // depth)
-    boxes = boxes_of(group.root, shader.outputs[0].shape) if group.root.name == "tensor.pad" else []
-    cells = sum(prod(hi - lo for lo, hi in box) for box in boxes)
-    filling = -(-cells // (width * depth * size))
     end = ops_in(shader.function.regions[0].blocks[0])[-1]
     with ir.InsertionPoint(end):
         x = gpu.BlockIdOp(gpu.Dimension.x).result
-        y = gpu.BlockIdOp(gpu.Dimension.y).result if blocks + filling > 1 else 0
+        y = gpu.BlockIdOp(gpu.Dimension.y).result if blocks > 1 else 0
         z = gpu.BlockIdOp(gpu.Dimension.z).result if depth > 1 else 0
         lane = b.add(b.mul(b.add(b.mul(z, width), x), size), gpu.ThreadIdOp(gpu.Dimension.x).result)
         shader.evaluator.once.point = ir.InsertionPoint(b.value(lane).owner)
-
-        def compute() -> None:
-            _below(lane, lanes, width * depth * size, lambda: body(y, lane))
-
-        if cells:
-            _below(y, blocks, blocks + filling, compute)
-            cell = b.add(b.mul(b.add(y, -blocks), width * depth * size), lane)
-            past = arith.cmpi(arith.CmpIPredicate.uge, b.value(y), b.value(blocks))
-            b.when(past, lambda: _fill(group, shader.outputs[0], boxes, cell))
-        else:
-            compute()
-    grid = [width, blocks + filling, depth]
+        _below(lane, lanes, width * depth * size, lambda: body(y, lane))
+        if group.root.name == "tensor.pad":
+            each = width * depth * size
+            fill_border(
+                group.root, shader.outputs[0], shader.evaluator.texels, b.add(b.mul(y, each), lane), blocks * each
+            )
+    grid = [width, blocks, depth]
     attributes = shader.function.attributes
     attributes["kernel.grid"] = ir.DenseI64ArrayAttr.get(grid)
     attributes["kernel.workgroup"] = i64(size)
@@ -148,25 +141,6 @@ def _below(index: Index, count: int, most: int, body: Callable[[], None]) -> Non
         body()
     else:
         b.when(arith.cmpi(arith.CmpIPredicate.ult, b.value(index), b.value(count)), body)
-
-
-def _fill(group: Group, out: Memory, boxes: Sequence[Sequence[tuple[int, int]]], cell: Index) -> None:
-    """Write cell number `cell` of a border that is made of boxes."""
-    attribute = pad_value(group.root)
-    scalar = arith.constant(attribute.type, attribute)
-    start = 0
-    for box in boxes:
-        extents = [hi - lo for lo, hi in box]
-        inside = b.add(cell, -start)
-        start += prod(extents)
-        # Unsigned: a cell of an earlier box is far past the end.
-        is_here = arith.cmpi(arith.CmpIPredicate.ult, b.value(inside), b.value(prod(extents)))
-
-        def write(box: Sequence[tuple[int, int]] = box, extents: list[int] = extents, inside: Index = inside) -> None:
-            index = [b.add(i, lo) for i, (lo, _) in zip(b.decode(inside, extents), box, strict=True)]
-            memref.store(scalar, out.buffer, [b.value(b.evaluate(out.position, index))])
-
-        b.when(is_here, write)
 
 
 def decode_dims(position: Index, dims: Sequence[int], extents: Sequence[int], into: list[Index | None]) -> None:

@@ -61,6 +61,13 @@ class Texels:
         fetched = ir.Operation.create("spirv.ImageFetch", results=[kind], operands=[view, place]).results[0]
         return fetched if count == TEXEL else vector.extract(fetched, [], [0])
 
+    def number(self, buffer: ir.Value, at: Index) -> ir.Value:
+        """An entry of a table of integers as an index."""
+        kind = ir.VectorType.get([TEXEL], buffer.type.element_type)
+        view = self._view(buffer, View.SINGLES)
+        fetched = ir.Operation.create("spirv.ImageFetch", results=[kind], operands=[view, _as_i32(at)]).results[0]
+        return arith.index_cast(b.index_type(), vector.extract(fetched, [], [0]))
+
     def write(self, buffer: ir.Value, at: Index, values: ir.Value) -> None:
         """The reverse."""
         view = self._view(buffer, View.WRITTEN)
@@ -72,9 +79,10 @@ class Texels:
     def _view(self, buffer: ir.Value, how: View) -> ir.Value:
         number = ir.BlockArgument(buffer).arg_number
         if (number, how) not in self.made:
-            written = f"NoSampler, {FORMATS[str(buffer.type.element_type)]}"
-            used = written if how is View.WRITTEN else "NeedSampler, Unknown"
-            kind = ir.Type.parse(f"!spirv.image<f32, Buffer, NoDepth, NonArrayed, SingleSampled, {used}>")
+            element = str(buffer.type.element_type)
+            used = f"NoSampler, {FORMATS[element]}" if how is View.WRITTEN else "NeedSampler, Unknown"
+            sampled = "f32" if element in FORMATS else element
+            kind = ir.Type.parse(f"!spirv.image<{sampled}, Buffer, NoDepth, NonArrayed, SingleSampled, {used}>")
             block = self.function.regions[0].blocks[0]
             self.made[number, how] = block.add_argument(kind, self.function.location)
             self.operands.append((number, how))

@@ -17,10 +17,11 @@ from cocomp.passes.kernel._stage import Stage
 from cocomp.passes.kernel._values import Point, Val
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.work import TileSchedule
-from cocomp.support.mlir import arith, ir, memref, ops_in, vector
+from cocomp.support.mlir import arith, ir, ops_in, vector
 from cocomp.support.passes import Pass, State
 
 from . import _shader
+from ._columns import texel_columns
 from ._texels import TEXEL, has_texels, is_aligned, narrowed
 
 ENOUGH_LANES = 24
@@ -147,36 +148,31 @@ class _Lowering:
         if not loops:
             return self._column(at, number, totals)
         dim, *rest = loops
-        step = TEXEL if not rest and self._reads_quads(shape.x_argument, shape.x_position) else 1
+        step = 1 if rest else texel_columns(shape, shape.x_argument, shape.x_position)
 
         def body(index: Index, *values: ir.Value) -> list[ir.Value]:
             return self._all_columns(rest, [index if d == dim else v for d, v in enumerate(at)], number, values)
 
         return b.loop(0, shape.nest.bounds[dim], step, body, totals)
 
-    def _reads_quads(self, argument: int, position: Expr) -> bool:
-        """Whether four neighbouring columns of an operand are a texel of it."""
-        if not self.shape.columns:
-            return False
-        inner = self.shape.columns[-1]
-        whole = self.shape.nest.bounds[inner] % TEXEL == 0 and position.coefficient(inner) == 1
-        return whole and has_texels(self.shader.arguments[argument]) and is_aligned(position, inner)
-
     def _column(self, at: list[Index | None], number: Index, totals: Sequence[ir.Value]) -> list[ir.Value]:
-        """One column, or four that are read together."""
-        shape, evaluator = self.shape, self.shader.evaluator
-        x = self.shader.arguments[shape.x_argument]
+        """One column, or those that are read together."""
+        shape = self.shape
         places = [b.evaluate(shape.x_position, self._at_pixel(at, p)) for p in range(self.schedule.pixels)]
-        if self._reads_quads(shape.x_argument, shape.x_position):
-            texels = [evaluator.texels.fetch(x, place) for place in places]
-            pixels = [[vector.extract(texel, [], [c]) for texel in texels] for c in range(TEXEL)]
-        else:
-            pixels = [[_widened(evaluator.element(x, place, self.element)) for place in places]]
+        pixels = self._pixels(places, texel_columns(shape, shape.x_argument, shape.x_position))
         rows = self._packed_rows(at, number, len(pixels)) if shape.constant_weight else self._rows(at, len(pixels))
         current = list(totals)
         for values, weights in zip(pixels, rows, strict=True):
             current = _multiply_add(weights, values, current)
         return current
+
+    def _pixels(self, places: Sequence[Index], count: int) -> list[list[ir.Value]]:
+        """The pixels at the places of one column, or of each of some that are read together."""
+        x, evaluator = self.shader.arguments[self.shape.x_argument], self.shader.evaluator
+        if count == 1:
+            return [[_widened(evaluator.element(x, place, self.element)) for place in places]]
+        texels = [evaluator.texels.fetch(x, place) for place in places]
+        return [[vector.extract(texel, [], [c]) for texel in texels] for c in range(count)]
 
     def _packed_rows(self, at: Sequence[Index | None], number: Index, count: int) -> list[list[ir.Value]]:
         """Vectors of rows of `count` columns of a packed weight."""
@@ -196,7 +192,7 @@ class _Lowering:
         w, position = self.shader.arguments[shape.w_argument], shape.w_position()
         kind = ir.VectorType.get([TEXEL], ir.F32Type.get())
         inner = shape.columns[-1] if shape.columns else None
-        if count == TEXEL and self._reads_quads(shape.w_argument, position):
+        if count == TEXEL == texel_columns(shape, shape.w_argument, position):
             rows = [b.evaluate(position, self._at_valid_row(at, r)) for r in range(self.rows)]
             texels = [evaluator.texels.fetch(w, place) for place in rows]
             turned = [[vector.extract(texel, [], [c]) for texel in texels] for c in range(TEXEL)]
@@ -220,18 +216,20 @@ class _Lowering:
         return [vector.from_elements(kind, values[r : r + TEXEL]) for r in range(0, self.rows, TEXEL)]
 
     def _listed_columns(self, at: list[Index | None], number: Index, totals: Sequence[ir.Value]) -> list[ir.Value]:
-        """The columns that a row group keeps."""
-        shape, evaluator = self.shape, self.shader.evaluator
+        """The columns that a row group keeps, as many together as an entry of its list stands for."""
+        texels, unit = self.shader.evaluator.texels, self.schedule.unit
         offsets, spans = self.shader.extra
-        x = self.shader.arguments[shape.x_argument]
-        bases = [b.evaluate(shape.x_position, self._at_pixel(at, p)) for p in range(self.schedule.pixels)]
-        first, last, values = (_entry(spans, b.add(b.mul(number, 3), i)) for i in range(3))
+        bases = [b.evaluate(self.shape.x_position, self._at_pixel(at, p)) for p in range(self.schedule.pixels)]
+        first, last, values = (texels.number(spans, b.add(b.mul(number, 3), i)) for i in range(3))
 
-        def body(column: Index, *current: ir.Value) -> list[ir.Value]:
-            offset = _entry(offsets, column)
-            pixels = [_widened(evaluator.element(x, b.add(base, offset), self.element)) for base in bases]
-            done = arith.subi(b.value(column), b.value(first))
-            return _multiply_add(self._packed_column(b.add(values, b.mul(done, self.rows))), pixels, current)
+        def body(entry: Index, *current: ir.Value) -> list[ir.Value]:
+            offset = texels.number(offsets, entry)
+            column = b.mul(arith.subi(b.value(entry), b.value(first)), unit)
+            totals = list(current)
+            for c, pixels in enumerate(self._pixels([b.add(base, offset) for base in bases], unit)):
+                weights = self._packed_column(b.add(values, b.mul(b.add(column, c), self.rows)))
+                totals = _multiply_add(weights, pixels, totals)
+            return totals
 
         return b.loop(first, last, 1, body, totals)
 
@@ -297,10 +295,6 @@ def _multiply_add(
     spread = [b.splat(pixel, TEXEL) for pixel in pixels]
     products = [arith.mulf(row, pixel) for row in weights for pixel in spread]
     return [arith.addf(total, product) for total, product in zip(totals, products, strict=True)]
-
-
-def _entry(table: ir.Value, index: Index) -> ir.Value:
-    return arith.index_cast(b.index_type(), memref.load(table, [b.value(index)]))
 
 
 def _known(index: Index | None) -> Index:

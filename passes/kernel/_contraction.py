@@ -325,6 +325,7 @@ def schedule_attribute(schedule: TileSchedule) -> ir.DictAttr:
         "pixels": schedule.pixels,
         "pixel_block": schedule.pixel_block,
         "row_block": schedule.row_block,
+        "unit": schedule.unit,
     }
     attributes: dict[str, ir.Attribute] = {k: ir.IntegerAttr.get(i64, v) for k, v in numbers.items()}
     attributes["vectors"] = ir.DenseI64ArrayAttr.get([s.vectors for s in schedule.segments])
@@ -348,6 +349,7 @@ def schedule_of(function: ir.Operation) -> TileSchedule | None:
         pixel_block=found["pixel_block"].value,
         row_block=found["row_block"].value,
         keep_zeros=found["keep_zeros"].value,
+        unit=found["unit"].value,
         along_pixels=found["along_pixels"].value,
         prefetch=found["prefetch"].value,
         lines=found["lines"].value,

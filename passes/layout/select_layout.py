@@ -12,6 +12,7 @@ from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
 from cocomp.dialects.layout import MapAttr
+from cocomp.passes.kernel._contraction import source_of
 from cocomp.passes.kernel._orientation import wants_planes
 from cocomp.passes.kernel._windows import channels_of_pooled
 from cocomp.passes.math import addressing, affine, nest
@@ -26,6 +27,8 @@ vector."""
 
 ROWS = "rows of an activation in the place of a weight have to be contiguous"
 CHANNELS = "a kernel that pools by minimal filtering reads channels that are contiguous"
+TEXEL = 4
+"""Elements."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class SelectLayoutPass(Pass):
     name: ClassVar[str] = "select-layout"
     choose: bool = True
     gather: bool = False
-    """Whether contractions read their second operand element by element, so that nothing has to be contiguous for them."""
+    """Whether contractions read texels, and elements where these do not serve: nothing has to be contiguous for them, but it is
+    better if channels are."""
 
     def run(self, module: ir.Module, state: State) -> None:
         functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
@@ -137,7 +141,8 @@ class _Selector:
                 self.parents[source] = (op.results[0], structured.slice_map(op, structured.shape_of(source)))
             elif op.name == "func.call":
                 group = graphs.read_group(self.functions[op.attributes["callee"].value])
-                for number, axis, _ in _wanted(group):
+                wanted = [(number, axis) for number, axis, _ in _wanted(group)]
+                for number, axis in [*wanted, *_texels_of(group)] if self.gather else wanted:
                     self.needs.setdefault(op.operands[number], []).append((graphs.flops(group), axis))
             elif op.name == "func.return":
                 for value in op.operands:
@@ -204,7 +209,7 @@ class _Selector:
         self.undecided.add(value)
         order = self._order(value)
         self.undecided.remove(value)
-        return self._pitched(shape, order, _element_bytes(value))
+        return self._pitched(shape, order, _element_bytes(value), self.gather and value in self.needs)
 
     def _is_part_of_undecided(self, value: ir.Value) -> bool:
         """Whether a value lies in a larger one whose order is being chosen: it cannot tell what that should be."""
@@ -260,12 +265,17 @@ class _Selector:
         strides = [_stride(axis, best[1], group.nest.bounds) for axis in group.axes]
         return sorted(range(rank), key=lambda a: (-strides[a] if strides[a] else float("-inf"), a))
 
-    def _pitched(self, shape: tuple[int, ...], order: list[int], element_bytes: int) -> MapAttr:
+    def _pitched(
+        self, shape: tuple[int, ...], order: list[int], element_bytes: int, in_texels: bool = False
+    ) -> MapAttr:
+        """A layout with the axes in an order; fewer than four neighbours get a whole texel where those are read."""
         position, stride = Expr(), 1
         inner = next((a for a in reversed(order) if shape[a] > 1), order[-1] if order else 0)
         for axis in reversed(order):
             position = position + affine.dim(axis) * stride
             stride *= shape[axis]
+            if axis == inner and in_texels and 1 < stride < TEXEL:
+                stride = TEXEL
             if axis == inner and stride * element_bytes % CRITICAL_BYTES == 0 and _elements_of(shape) > stride:
                 stride += self.vector_bytes // element_bytes
         return layout.strided(position, len(shape), stride)
@@ -288,6 +298,20 @@ def _wanted(group: Group) -> list[tuple[int, int, str]]:
     """(argument, axis, why) of what has to be contiguous."""
     found = ((_weight_rows(group), ROWS), (channels_of_pooled(group), CHANNELS))
     return [(*wanted, reason) for wanted, reason in found if wanted is not None]
+
+
+def _texels_of(group: Group) -> list[tuple[int, int]]:
+    """(argument, axis) of the channels that a contraction adds up, which texels should hold."""
+    need = group.contraction
+    if need is None or not structured.row_dims(need.loop.operand_maps, need.loop.parallel):
+        return []
+    number, index = source_of(group.graph, group.nest.bounds, need, 0)
+    own = group.nest.own_dims[group.nest.reductions.index(need)]
+    channels = [a for a, e in enumerate(index) if any(e == affine.dim(d) for d in own)]
+    value = group.graph.values[number]
+    if len(channels) != 1 or not isinstance(value, ir.BlockArgument):
+        return []
+    return [(ir.BlockArgument(value).arg_number, channels[0])]
 
 
 def _weight_rows(group: Group) -> tuple[int, int] | None:

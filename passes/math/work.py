@@ -45,6 +45,8 @@ class TileSchedule:
     band: int = 0
     """Rows of a row group whose accumulators lie in memory, computed in pieces of `Segment.vectors` of them at a time; 0 where
     a row group is computed at once. Registers run along pixels."""
+    unit: int = 1
+    """Columns that an entry of a list of kept columns stands for: neighbours, kept or left out together."""
 
     @property
     def row_unit(self) -> int:

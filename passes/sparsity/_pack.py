@@ -17,7 +17,8 @@ class Packed:
     """A weight for the gather-GEMM.
 
     values: f32[..]    row group after row group; within one, the rows of the group for each kept column
-    offsets: i32[..]   position of each kept column relative to the first pixel, group after group (one list when shared)
+    offsets: i32[..]   position of each kept column relative to the first pixel, group after group (one list when shared); of the
+        first of `unit` columns where the schedule keeps so many neighbours together
     spans: i32[groups, 3]   first and last entry of the group in `offsets`, start of its `values`
 
     In bands `values` and `offsets` go piece by piece, and
@@ -48,11 +49,12 @@ def pack(matrix: Array, offsets: Array, schedule: TileSchedule) -> Packed:
     """
     if schedule.band:
         return _pack_bands(matrix, offsets, schedule.band, schedule.segments[0].vectors)
-    outer, rows, columns = matrix.shape
+    outer, rows, _ = matrix.shape
     values: list[Array] = []
     lists: list[Array] = []
     spans: list[tuple[int, int, int]] = []
     shared = schedule.keep_zeros
+    unit = schedule.unit
     listed = placed = first_row = products = 0
     for segment in schedule.segments:
         size = schedule.group_rows(segment)
@@ -60,14 +62,16 @@ def pack(matrix: Array, offsets: Array, schedule: TileSchedule) -> Packed:
             for g in range(segment.groups):
                 start = first_row + g * size
                 block = matrix[o, start : min(start + size, rows)]
-                kept = np.arange(columns) if schedule.keep_zeros else np.flatnonzero(np.any(block != 0, axis=0))
+                used = np.any((block != 0).reshape(len(block), -1, unit), axis=(0, 2))
+                entries = np.arange(len(used)) if schedule.keep_zeros else np.flatnonzero(used)
+                kept = (entries[:, None] * unit + np.arange(unit)).ravel()
                 part = np.zeros((len(kept), size), matrix.dtype)
                 part[:, : block.shape[0]] = block[:, kept].T
                 values.append(part.ravel())
                 if not shared:
-                    lists.append(offsets[kept])
-                spans.append((listed, listed + len(kept), placed))
-                listed += 0 if shared else len(kept)
+                    lists.append(offsets[kept[::unit]])
+                spans.append((listed, listed + len(entries), placed))
+                listed += 0 if shared else len(entries)
                 placed += part.size
                 products += len(kept) * block.shape[0]
         first_row += segment.groups * size

@@ -6,11 +6,12 @@
 
 enum cocomp_gpu_space { COCOMP_GPU_INPUT, COCOMP_GPU_OUTPUT, COCOMP_GPU_WEIGHTS, COCOMP_GPU_ARENA };
 
-/* How a kernel sees memory: as a buffer, or as texels of one or four elements in single or half precision. */
+/* How a kernel sees memory: as a buffer, or as texels of one or four elements in single or half precision, or integers. */
 enum cocomp_gpu_kind {
   COCOMP_GPU_BUFFER,
   COCOMP_GPU_SINGLES32,
   COCOMP_GPU_SINGLES16,
+  COCOMP_GPU_SINGLESI32,
   COCOMP_GPU_QUADS32,
   COCOMP_GPU_QUADS16,
   COCOMP_GPU_WRITTEN32,

@@ -78,17 +78,16 @@ def test_matrix_products() -> None:
 
 
 @needs_device
-@pytest.mark.parametrize("kept", [(8, 4), (1, 1)])
-def test_zeros_are_left_out(kept: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("rows", "channels", "sparsity"), [(8, 4, "auto"), (16, 1, "auto"), (1, 1, "force:csr")])
+def test_zeros_are_left_out(rows: int, channels: int, sparsity: str) -> None:
+    """`rows` output channels keep the same weights, of `channels` input channels together."""
     torch.manual_seed(3)
-    convolution = nn.Conv2d(16, 32, 3, padding=1)
-    rows, columns = kept
+    convolution = nn.Conv2d(16, 40, 3, padding=1)
+    mask = torch.rand(40 // rows + 1, 16 // channels, 3, 3) < 0.15
     with torch.no_grad():
-        mask = torch.rand(32 // rows, 144 // columns) < 0.25
-        mask = mask.repeat_interleave(rows, 0).repeat_interleave(columns, 1)
-        convolution.weight *= mask.reshape(32, 16, 3, 3)
+        convolution.weight *= mask.repeat_interleave(rows, 0).repeat_interleave(channels, 1)[:40]
     x = torch.randn(1, 16, 9, 10)
-    artifact = cocomp.compile(convolution.eval(), (x,), "vulkan")
+    artifact = cocomp.compile(convolution.eval(), (x,), options=Options(target="vulkan", sparsity=sparsity))
     (kernel,) = [d for d in artifact.manifest["dispatches"] if d["facts"]["kind"] == "gather-gemm"]
     assert kernel["facts"]["encoding"] != "dense"
     assert kernel["executed_flops"] < kernel["flops"]

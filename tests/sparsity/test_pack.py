@@ -27,7 +27,8 @@ def unpacked(packed: Packed, schedule: TileSchedule, shape: tuple[int, int, int]
         for o in range(outer):
             for g in range(segment.groups):
                 first, last, start = next(spans)
-                listed = [column_at[int(offset)] for offset in packed.offsets[first:last]]
+                entries = [column_at[int(offset)] for offset in packed.offsets[first:last]]
+                listed = [column + c for column in entries for c in range(schedule.unit)]
                 block = packed.values[start : start + len(listed) * size].reshape(len(listed), size)
                 row = first_row + g * size
                 matrix[o, row : row + size, listed] = block
@@ -50,7 +51,9 @@ def cases(draw: st.DrawFn) -> tuple[Array, Array, TileSchedule]:
     along_pixels, lanes = draw(st.booleans()), draw(st.sampled_from([4, 8, 16]))
     segments = split_rows(rows, draw(st.integers(1, 4)), 1 if along_pixels else lanes)
     keep_zeros = draw(st.booleans())
-    return matrix, offsets, TileSchedule(lanes, segments, 4, 1, 1, keep_zeros, along_pixels)
+    units = [1] if keep_zeros else [n for n in (1, 2, 4) if columns % n == 0]
+    unit = draw(st.sampled_from(units))
+    return matrix, offsets, TileSchedule(lanes, segments, 4, 1, 1, keep_zeros, along_pixels, unit=unit)
 
 
 def in_bands(schedule: TileSchedule, rows: int, band: int) -> TileSchedule:
@@ -111,8 +114,9 @@ def test_what_is_stored_and_multiplied(case: tuple[Array, Array, TileSchedule]) 
         np.testing.assert_array_equal(packed.offsets, offsets)
         assert packed.products == matrix.size
         return
-    size = schedule.segments[0].vectors * schedule.row_unit
+    size, unit = schedule.segments[0].vectors * schedule.row_unit, schedule.unit
     used = [matrix[o, first : first + size] for o in range(outer) for first in range(0, rows, size)]
-    assert packed.products == sum(len(block) * int((block != 0).any(0).sum()) for block in used)
-    assert len(packed.offsets) == sum(int((block != 0).any(0).sum()) for block in used)
+    entries = [int((block != 0).any(0).reshape(-1, unit).any(1).sum()) for block in used]
+    assert packed.products == sum(len(block) * count * unit for block, count in zip(used, entries, strict=True))
+    assert len(packed.offsets) == sum(entries)
     assert sum(last - first for first, last, _ in packed.spans) == len(packed.offsets) <= columns * len(used)

@@ -14,8 +14,8 @@
 //  CHECK-SAME:   kernel.grid = array<i64: 1, 1, 1>
 //  CHECK-SAME:   kernel.operands = array<i64: 0, 1, 2>
 //       CHECK: scf.for {{.*}} step %c4{{.*}} iter_args(
-// CHECK-COUNT-4: spirv.ImageFetch %[[X]]
-// CHECK-COUNT-12: spirv.ImageFetch %[[W]]
+// CHECK-COUNT-6: spirv.ImageFetch %[[X]]
+// CHECK-COUNT-8: spirv.ImageFetch %[[W]]
 //   CHECK-NOT:   spirv.ImageFetch
 //       CHECK:   arith.mulf {{.*}} : vector<4xf32>
 //       CHECK:   arith.addf {{.*}} : vector<4xf32>

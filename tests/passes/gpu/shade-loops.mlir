@@ -48,14 +48,14 @@ func.func @main(%x: tensor<7x32xf32>) -> tensor<7xf32> {
 
 // -----
 
-// The border is filled by workgroups of their own: two cells each of the inside's row.
+// Every invocation fills a few cells of the border: one in each of the two boxes of four.
 
 // CHECK-LABEL: func.func private @group_0(
-//  CHECK-SAME:   kernel.grid = array<i64: 1, 2, 1>
-//       CHECK: gpu.block_id y
-//       CHECK: scf.if
+//  CHECK-SAME:   kernel.grid = array<i64: 1, 1, 1>
+//  CHECK-SAME:   kernel.workgroup = 16
 //       CHECK: scf.if
 //       CHECK:   memref.store
+// CHECK-COUNT-2: arith.cmpi ult, {{.*}}, %c4
 func.func @main(%x: tensor<4x3xf32>) -> tensor<4x5xf32> {
   %zero = arith.constant 0.0 : f32
   %y = tensor.pad %x low[0, 1] high[0, 1] {
@@ -63,4 +63,21 @@ func.func @main(%x: tensor<4x3xf32>) -> tensor<4x5xf32> {
     tensor.yield %zero : f32
   } : tensor<4x3xf32> to tensor<4x5xf32>
   return %y : tensor<4x5xf32>
+}
+
+// -----
+
+// Where the border is made of texels it is written four elements at a time.
+
+// CHECK-LABEL: func.func private @group_0(
+//  CHECK-SAME:   kernel.bindings = ["quads f32", "written f32"]
+//   CHECK-NOT: memref.store
+// CHECK-COUNT-3: spirv.ImageWrite
+func.func @main(%x: tensor<4x8xf32>) -> tensor<6x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %y = tensor.pad %x low[1, 0] high[1, 0] {
+  ^bb0(%i: index, %j: index):
+    tensor.yield %zero : f32
+  } : tensor<4x8xf32> to tensor<6x8xf32>
+  return %y : tensor<6x8xf32>
 }

@@ -1,0 +1,81 @@
+"""Tiles of contractions on a GPU, by a count of what an invocation does for each column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+
+TEXEL = 4
+"""Elements that are fetched at once, rows of a vector."""
+MOST_ROWS = 16
+MOST_PIXELS = 16
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Cycles of what an invocation does, relative to each other, and what it has room for."""
+
+    texel: float
+    """To fetch four neighbouring elements."""
+    element: float
+    """To fetch one."""
+    weight: float
+    """To fetch four neighbouring elements of a weight, or one entry of a list: the same for all invocations of a workgroup."""
+    product: float
+    """To multiply four rows by a pixel and to add."""
+    accumulators: int
+    """Elements of a tile, at most."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What an invocation computes: `rows`, a multiple of four, by `pixels`."""
+
+    rows: int
+    pixels: int
+    unit: int = 0
+    """Columns that an entry of the lists of kept columns stands for; 0 where all columns are kept."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A contraction on a GPU."""
+
+    rows: int
+    pixels: int
+    """Extent of the dimension that is tiled."""
+    outer: int
+    """How often both are there: other pixels, groups, batches."""
+    columns: int
+    together: int
+    """Neighbouring columns of the input that are read as a texel; 1 where each is read alone."""
+    kept: Mapping[tuple[int, int], float] = field(default_factory=dict[tuple[int, int], float])
+    """(rows, unit) -> mean length of a row group's list; empty where no zeros can be left out."""
+
+
+def tiles(shape: Shape, prices: Prices) -> Iterator[Tile]:
+    """Those that can be had, the larger ones first."""
+    units = [0, *sorted({unit for _, unit in shape.kept})]
+    for rows in range(MOST_ROWS, 0, -TEXEL):
+        if rows - TEXEL >= shape.rows:
+            continue
+        for pixels in range(min(MOST_PIXELS, shape.pixels, max(1, prices.accumulators // rows)), 0, -1):
+            yield from (Tile(rows, pixels, unit) for unit in units)
+
+
+def cycles(shape: Shape, tile: Tile, prices: Prices) -> float:
+    """Predicted cycles of all invocations together."""
+    vectors = tile.rows // TEXEL
+    width = tile.unit or shape.together
+    entries = shape.kept[tile.rows, tile.unit] if tile.unit else shape.columns / width
+    read = tile.pixels * (prices.texel if width > 1 else prices.element) + bool(tile.unit) * prices.weight
+    multiplied = width * vectors * (prices.weight + tile.pixels * prices.product)
+    written = vectors * tile.pixels * prices.texel
+    invocations = prod((shape.outer, -(-shape.rows // tile.rows), -(-shape.pixels // tile.pixels)))
+    return invocations * (entries * (read + multiplied) + written)
+
+
+def choose(shape: Shape, prices: Prices) -> Tile:
+    """The tile with the fewest cycles."""
+    return min(tiles(shape, prices), key=lambda tile: cycles(shape, tile, prices))
