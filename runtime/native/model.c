@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "calls.h"
 #include "plan.h"
 #include "pool.h"
 #include "system.h"
@@ -102,18 +103,11 @@ static void run_dispatch(cocomp_model *model, int64_t number, const void *const 
   if (model->profiling) model->nanoseconds[number] = cocomp_nanoseconds() - start;
 }
 
-static int has_null(const void *const *pointers, int64_t count) {
-  for (int64_t i = 0; i < count; i++)
-    if (!pointers[i]) return 1;
-  return 0;
-}
-
 EXPORT int cocomp_run_some(cocomp_model *model, const void *const *inputs, void *const *outputs, int64_t count) {
   const cocomp_plan *plan = &cocomp_the_plan;
-  if (!model || (plan->input_count && !inputs) || (plan->output_count && !outputs)) return COCOMP_INVALID_ARGUMENT;
-  if (has_null(inputs, plan->input_count) || has_null((const void *const *)outputs, plan->output_count))
-    return COCOMP_INVALID_ARGUMENT;
-  if (count < 0 || count > plan->dispatch_count - plan->prepare_count) return COCOMP_INVALID_ARGUMENT;
+  if (!model || count < 0 || count > plan->dispatch_count - plan->prepare_count) return COCOMP_INVALID_ARGUMENT;
+  if (cocomp_has_null(inputs, plan->input_count)) return COCOMP_INVALID_ARGUMENT;
+  if (cocomp_has_null((const void *const *)outputs, plan->output_count)) return COCOMP_INVALID_ARGUMENT;
   if (atomic_flag_test_and_set_explicit(&model->running, memory_order_acquire)) return COCOMP_BUSY;
   for (int64_t i = 0; i < count; i++) run_dispatch(model, plan->prepare_count + i, inputs, outputs);
   atomic_flag_clear_explicit(&model->running, memory_order_release);
@@ -135,8 +129,7 @@ EXPORT int cocomp_set_profiling(cocomp_model *model, int enabled) {
 EXPORT int cocomp_profile(const cocomp_model *model, int64_t *nanoseconds, int64_t count) {
   if (!model || !nanoseconds || count < 0) return COCOMP_INVALID_ARGUMENT;
   const int64_t prepared = cocomp_the_plan.prepare_count;
-  if (count > cocomp_the_plan.dispatch_count - prepared) count = cocomp_the_plan.dispatch_count - prepared;
-  for (int64_t i = 0; i < count; i++) nanoseconds[i] = model->nanoseconds[prepared + i];
+  cocomp_copy_times(nanoseconds, model->nanoseconds + prepared, count, cocomp_the_plan.dispatch_count - prepared);
   return COCOMP_OK;
 }
 
