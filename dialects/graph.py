@@ -157,10 +157,24 @@ def nest_of(
 
     A group that ends in `tensor.pad` computes what is padded: the nest is that of the pad's operand.
     """
-    values = graph.definitions if members is None else _Inside(graph, members)
     value = computed(root)
     shape = structured.shape_of(value)
-    made = nest.demand(graph.numbers[value], structured.identity(len(shape)), shape, values)
+    return _nest_of(graph, graph.numbers[value], shape, members)
+
+
+def nest_of_windows(
+    graph: Graph, windows: nest.Windows, members: Container[ir.Operation] | None
+) -> tuple[nest.Nest, nest.Index]:
+    """Nest of what the windows of such a group are windows of, as far as they reach, and the index of that."""
+    made, cut = _nest_of(graph, windows.value, windows.extents, members)
+    return made, cut.values[: len(windows.extents)]
+
+
+def _nest_of(
+    graph: Graph, value: int, shape: Sequence[int], members: Container[ir.Operation] | None
+) -> tuple[nest.Nest, affine.Split]:
+    values = graph.definitions if members is None else _Inside(graph, members)
+    made = nest.demand(value, structured.identity(len(shape)), shape, values)
     made.accesses = [(leaf, index) for leaf, index in made.accesses if leaf not in graph.constants]
     return nest.split(made)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class CpuTarget:
     """Alignment of the artefact's segments."""
     filters: bool = True
     """True when there are kernels of minimal filtering for it."""
+    busy_elements: ClassVar[int] = 0
+    """Elements of a result from which on a kernel that computes several for each keeps all of the processor busy."""
 
     def __post_init__(self) -> None:
         if self.vector_bytes not in (16, 32, 64):
@@ -93,6 +96,7 @@ class GpuTarget:
 
     filters: bool = False
     addressable_dims: int = 1
+    busy_elements: ClassVar[int] = 1 << 17
 
     def lanes(self, element_bytes: int) -> int:
         """Elements that are loaded at once: a texel has four, of any size."""

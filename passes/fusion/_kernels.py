@@ -21,6 +21,8 @@ from cocomp.support.mlir import ir
 
 MAX_OPERANDS = 12
 """Memory operands a kernel may have."""
+MAX_WINDOW = 4
+"""Extent of a window along an axis up to which it is reduced in the kernel of a contraction: a register tile has whole ones."""
 ROOTS = ("linalg.generic", "tensor.pad", "sparse.contract")
 """What a kernel of several operations may end in, beside what moves values."""
 
@@ -55,8 +57,9 @@ class Kernels:
         if len({leaf for leaf, _ in made.accesses}) > MAX_OPERANDS:
             return False
         inside = {self.operations[m] for m in members}
-        if nest.join_windows(made) is not None:
-            return self._is_pooled(made, root, inside)
+        windows = nest.windows_of(made)
+        if windows is not None:
+            return self._is_pooled(windows, root, inside)
         contractions = [n for n in made.reductions if n.loop.contraction]
         if contractions:
             return len(made.reductions) == 1 and self._is_epilogue(made, contractions[0], inside)
@@ -83,7 +86,7 @@ class Kernels:
             return None
         try:
             made, _ = graphs.nest_of(self.graph, root, {self.operations[m] for m in members})
-            return made, nest.domain(made) if nest.join_windows(made) is None else frozenset[int]()
+            return made, nest.domain(made) if nest.windows_of(made) is None else frozenset[int]()
         except NestError:
             return None
 
@@ -101,7 +104,13 @@ class Kernels:
 
     def _is_epilogue(self, made: Nest, need: nest.Need, members: set[ir.Operation]) -> bool:
         """The group's result has one point for each point of the contraction, and rows of a register stay together."""
-        if prod(made.bounds[: made.n_root]) != need.loop.points or not all(e.is_linear for e in need.point):
+        if prod(made.bounds[: made.n_root]) != need.loop.points:
+            return False
+        return self._has_registers(made, need, members)
+
+    def _has_registers(self, made: Nest, need: nest.Need, members: set[ir.Operation]) -> bool:
+        """Points of a contraction that fill a register are beside each other, and its operands are in memory."""
+        if not all(e.is_linear for e in need.point):
             return False
         if not self._reads_memory(need, members):
             return False
@@ -110,18 +119,38 @@ class Kernels:
             kept_whole |= {d for d, parallel in enumerate(need.loop.parallel) if parallel}
         return all(self._stays_together(made, need, d) for d in kept_whole)
 
-    def _is_pooled(self, made: Nest, root: ir.Operation, members: set[ir.Operation]) -> bool:
-        """The group's result has one point for each window of the contraction's result, and minimal filtering computes it."""
-        windows = nest.join_windows(made)
-        assert windows is not None
-        made = nest.refine(made, windows)
-        need = made.reductions[0]
-        parallel = [e for e, p in zip(need.point, need.loop.parallel, strict=True) if p and not e.is_constant]
-        if any(not e.is_linear or e != affine.dim(min(e.dims())) for e in parallel):
+    def _is_pooled(self, windows: nest.Windows, root: ir.Operation, members: set[ir.Operation]) -> bool:
+        """The group's result has one point for each window of what a convolution computes, whose tiles hold whole windows."""
+        made, axes = graphs.nest_of_windows(self.graph, windows, members)
+        if len(made.reductions) != 1 or len(root.results) > 1:
             return False
-        if {d for e in parallel for d in e.dims()} != set(range(made.n_root)) or len(root.results) > 1:
+        (need,) = made.reductions
+        dims = [structured.dim_of(e) for e in axes]
+        rows = structured.row_dims(need.loop.operand_maps, need.loop.parallel)
+        if any(d is None and n > 1 for d, n in zip(dims, windows.extents, strict=True)):
             return False
-        return self._reads_memory(need, members) and pools_in_tiles(self.graph, made, self.unit)
+        parallel = (e for e, p in zip(need.point, need.loop.parallel, strict=True) if p)
+        if frozenset[int]().union(*(e.dims() for e in parallel)) != set(range(made.n_root)):
+            return False
+        if all(need.point[d].is_constant for d in rows) or not self._is_constant(need.loop.operands[1]):
+            return False
+        if prod(structured.shape_of(root.results[0])) < self.unit.busy_elements:
+            return False
+        if max(windows.sizes) > MAX_WINDOW or not self._keeps_type(windows, need):
+            return False
+        sizes = {d: n for d, n in zip(dims, windows.sizes, strict=True) if d is not None and n > 1}
+        in_w = frozenset[int]().union(*(need.point[d].dims() for d in rows))
+        if in_w & set(sizes) or not self._has_registers(made, need, members):
+            return False
+        return pools_in_tiles(self.graph, made, sizes, self.unit)
+
+    def _is_constant(self, operand: int) -> bool:
+        return structured.weight_name(self.graph.values[self.graph.root_of(operand)]) is not None
+
+    def _keeps_type(self, windows: nest.Windows, need: nest.Need) -> bool:
+        """Whether what is reduced has the type of the accumulators."""
+        numbers = (need.loop.results[0], windows.value, windows.need.loop.results[0])
+        return len({structured.element_of(self.graph.values[n]) for n in numbers}) == 1
 
     def _reads_memory(self, need: nest.Need, members: set[ir.Operation]) -> bool:
         """Whether no operand of a contraction is computed in its group."""

@@ -35,8 +35,8 @@ class PlanFusionPass(Pass):
     Groups grow from seeds as the table of mapping types says (`passes.math.plan`). Whether there is code for a group is decided
     by its loop nest (`passes.math.nest`): element-wise operations join anything, reductions join when all reductions of the group
     run once for each point of the same dimensions (softmax, layer norm), a contraction joins element-wise operations only (its
-    epilogue), and a pool whose windows do not overlap where minimal filtering will compute it (`passes.kernel._windows`): its
-    tiles hold whole windows. Where the table says yellow, a join has to take fewer cycles than two kernels
+    epilogue), and a pool whose windows lie side by side where tiles will hold whole windows (`passes.kernel._windows`), and
+    where the kernel, which has fewer results to share out then, still keeps all of a GPU busy. Where the table says yellow, a join has to take fewer cycles than two kernels
     (`passes.math.traffic`). Views say nothing: whoever reads through them has a copy. Those that stay copies
     (`eliminate-layout-transforms`) end a kernel. Needs `classify-mapping`; `form-groups` makes functions of what is written.
 

@@ -79,6 +79,7 @@ def _shape(contraction: Contraction, masks: Sequence[np.ndarray]) -> Shape:
         outer=contraction.extent(outer),
         columns=contraction.extent(contraction.columns),
         together=together,
+        window=contraction.window(contraction.pixel),
         kept=dict(_kept(masks, {1, together})),
     )
 

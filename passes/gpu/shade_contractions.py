@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -12,8 +12,8 @@ from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.kernel import _builder as b
 from cocomp.passes.kernel._builder import Index
-from cocomp.passes.kernel._contraction import Contraction, encoding_of, read_contraction, schedule_of
-from cocomp.passes.kernel._stage import Stage
+from cocomp.passes.kernel._contraction import Contraction, Pool, encoding_of, read_contraction, schedule_of
+from cocomp.passes.kernel._epilogue import Dims, Epilogue
 from cocomp.passes.kernel._values import Point, Val
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.work import TileSchedule
@@ -47,7 +47,8 @@ class ShadeContractionsPass(Pass):
     Where four columns are neighbours in memory they are read together, as a texel; so are four rows of the weight. Zeros that are
     left out make a list of columns, which the row group has in memory: `offset(c)` then is read, else it is computed. The
     invocations of a workgroup have neighbouring tiles of pixels of one row group; where there are few pixels, of several. Tiles at
-    the end of a line overlap their neighbours. Needs the attributes that `schedule-shades` leaves and the arguments that
+    the end of a line overlap their neighbours. Where windows of the result are reduced, a tile has whole windows of a line of pixels
+    and takes their lines one after the other. Needs the attributes that `schedule-shades` leaves and the arguments that
     `pack-weights` passes.
     """
 
@@ -67,6 +68,7 @@ class _Lowering:
     shape: Contraction
     schedule: TileSchedule
     shader: _shader.Shader = field(init=False)
+    epilogue: Epilogue = field(init=False)
 
     def run(self) -> None:
         shape, schedule = self.shape, self.schedule
@@ -81,7 +83,10 @@ class _Lowering:
         self.shader = _shader.begin(shape.group, replaced, tables)
         outer = [(d, shape.nest.bounds[d]) for d in (*shape.batches, *shape.outer_rows)]
         self.groups = [*outer, (-1, schedule.groups)]
-        steps = dict.fromkeys(shape.outer_pixels, 1) | ({} if shape.pixel is None else {shape.pixel: schedule.pixels})
+        self.epilogue = Epilogue(shape, self.shader.evaluator, self.shader.outputs[0])
+        steps = {d: shape.window(d) for d in shape.outer_pixels}
+        if shape.pixel is not None:
+            steps[shape.pixel] = schedule.pixels
         order = sorted(steps, key=lambda d: -abs(shape.out_position.coefficient(d)))
         self.tiles = [(d, -(-shape.nest.bounds[d] // steps[d])) for d in order]
         groups, tiles = (prod(n for _, n in part) for part in (self.groups, self.tiles))
@@ -113,12 +118,17 @@ class _Lowering:
         for (dim, _), index in zip(self.groups[:-1], numbers, strict=False):
             dims[dim] = index
         _shader.decode_dims(tile, [d for d, _ in self.tiles], [n for _, n in self.tiles], dims)
+        for dim in shape.outer_pixels:
+            dims[dim] = b.mul(_known(dims[dim]), shape.window(dim))
         if shape.pixel is not None:
             last = max(0, shape.nest.bounds[shape.pixel] - self.schedule.pixels)
             dims[shape.pixel] = b.minimum(b.mul(_known(dims[shape.pixel]), self.schedule.pixels), last)
         if shape.row is not None:
             dims[shape.row] = b.mul(numbers[-1], self.rows)
-        self._write(dims, self._multiply(dims, self._list_number(numbers)))
+        if shape.pool is None:
+            self._write(dims, self._values(self._multiply(dims, self._list_number(numbers))))
+        else:
+            self._write(self.epilogue.places(dims), self._windows(shape.pool, dims, self._list_number(numbers)))
 
     def _list_number(self, numbers: Sequence[Index]) -> Index:
         """Number of a row group among those of the packed weight, which batches share."""
@@ -258,34 +268,96 @@ class _Lowering:
 
     # What follows -----------------------------------------------------------------------------------------------------
 
-    def _write(self, dims: list[Index | None], totals: Sequence[ir.Value]) -> None:
-        """The group's result at every point of the tile: four rows at a time where there are as many, else one at a time."""
-        pixels, row, bound = self.schedule.pixels, self.shape.row, self.shape.extent(self.shape.row)
-        lanes = TEXEL if row is not None and bound % TEXEL == 0 else 1
-        for number in range(0, self.rows if row is not None else 1, lanes):
-            at = self._at_row(dims, number)
-            vectors = totals[number // TEXEL * pixels :][:pixels]
-            own = vectors if lanes == TEXEL else [vector.extract(v, [], [number % TEXEL]) for v in vectors]
-            write = partial(self._write_rows, at, own, lanes)
+    @property
+    def _lanes(self) -> int:
+        """Rows that are written together: a vector of them where there are only whole ones."""
+        return TEXEL if self.shape.row is not None and self.shape.extent(self.shape.row) % TEXEL == 0 else 1
+
+    @property
+    def _starts(self) -> range:
+        """First rows of what is written together."""
+        return range(0, self.rows if self.shape.row is not None else 1, self._lanes)
+
+    def _values(self, totals: Sequence[ir.Value]) -> list[Val]:
+        """Accumulators [vector of rows][pixel] as what is written together, each with all pixels."""
+        pixels, found = self.schedule.pixels, list[Val]()
+        for number in self._starts:
+            for total in totals[number // TEXEL * pixels :][:pixels]:
+                own = total if self._lanes == TEXEL else vector.extract(total, [], [number % TEXEL])
+                found.append(Val(self.element, narrowed(own, self.element), self._lanes == TEXEL))
+        return found
+
+    def _windows(self, pool: Pool, dims: list[Index | None], number: Index) -> list[Val]:
+        """The tile's windows reduced: all points that they have beside those of the tile, one after the other."""
+        shape, epilogue, size = self.shape, self.epilogue, self.shape.window(self.shape.pixel)
+        ends = self._points(epilogue.places(dims), self.schedule.pixels // size, epilogue.place, epilogue.bounds)
+
+        def values(carried: Sequence[ir.Value]) -> list[Val]:
+            return [Val(self.element, v, self._lanes == TEXEL) for v in carried]
+
+        def visit(remaining: Sequence[int], at: list[Index | None], carried: Sequence[ir.Value]) -> list[ir.Value]:
+            if remaining:
+                dim, *rest = remaining
+
+                def body(index: Index, *current: ir.Value) -> list[ir.Value]:
+                    moved = [b.add(_known(v), index) if d == dim else v for d, v in enumerate(at)]
+                    return visit(rest, moved, current)
+
+                return b.loop(0, pool.sizes[dim], 1, body, carried)
+            inside = self._points(at, self.schedule.pixels, lambda dim: dim, tuple(shape.nest.bounds))
+            totals = zip(self._values(self._multiply(at, number)), inside, strict=True)
+            reduced = [epilogue.reduced(total, point) for total, point in totals]
+            of_windows = [reduced[i : i + size] for i in range(0, len(reduced), size)]
+            found = zip(values(carried), of_windows, ends, strict=True)
+            return [self._built(epilogue.combined(*window), window[-1]) for window in found]
+
+        start = [self._built(epilogue.start(point), point) for point in ends]
+        return values(visit([d for d in pool.sizes if d != shape.pixel], dims, start))
+
+    def _built(self, value: Val, point: Point) -> ir.Value:
+        evaluator = self.shader.evaluator
+        return (evaluator.spread if point.vector_dim is not None else evaluator.scalar)(value, point)
+
+    def _points(
+        self, dims: Dims, pixels: int, place: Callable[[int | None], int | None], bounds: tuple[int, ...]
+    ) -> list[Point]:
+        """Where the values of a tile are; rows past the last are the last ones again."""
+        row, pixel, found = place(self.shape.row), place(self.shape.pixel), list[Point]()
+        for number in self._starts:
+            at = list(dims)
+            if row is not None:
+                at[row] = b.add(_known(at[row]), number)
+                if self._is_padded:
+                    at[row] = b.minimum(_known(at[row]), bounds[row] - self._lanes)
+            for p in range(pixels):
+                moved = [b.add(_known(v), p) if d == pixel else v for d, v in enumerate(at)]
+                found.append(Point(tuple(moved), bounds, self._lanes, row if self._lanes > 1 else None))
+        return found
+
+    def _write(self, dims: list[Index | None], totals: Sequence[Val]) -> None:
+        """The group's result at every point of the tile. `dims` are those of what is stored."""
+        row, bound = self.epilogue.place(self.shape.row), self.shape.extent(self.shape.row)
+        pixels = len(totals) // len(self._starts)
+        for n, number in enumerate(self._starts):
+            at = list(dims)
+            if row is not None:
+                at[row] = b.add(_known(at[row]), number)
+            write = partial(self._write_rows, at, totals[n * pixels : (n + 1) * pixels])
             if row is None or not self._is_padded:
                 write()
             else:
                 b.when(arith.cmpi(arith.CmpIPredicate.ult, b.value(_known(at[row])), b.value(bound)), write)
 
-    def _write_rows(self, dims: list[Index | None], totals: Sequence[ir.Value], lanes: int) -> None:
-        shape, evaluator = self.shape, self.shader.evaluator
-        bounds = tuple(shape.nest.bounds)
-        stage = Stage(shape.group, evaluator, shape.need, bounds)
-        root = shape.group.graph.numbers[graphs.computed(shape.group.root)]
-        along = shape.row if lanes > 1 else None
-        points = [Point(tuple(self._at_pixel(dims, p)), bounds, lanes, along) for p in range(len(totals))]
-        found: list[Val] = []
-        for point, total in zip(points, totals, strict=True):  # all are loaded before any is stored
-            evaluator.fresh()
-            evaluator.computed = stage.named([Val(self.element, narrowed(total, self.element), lanes > 1)])
-            found.append(evaluator.value(root, shape.axes, point))
+    def _write_rows(self, dims: list[Index | None], totals: Sequence[Val]) -> None:
+        epilogue, lanes = self.epilogue, self._lanes
+        row, pixel = epilogue.place(self.shape.row), epilogue.place(self.shape.pixel)
+        points: list[Point] = []
+        for p in range(len(totals)):
+            at = tuple(b.add(_known(v), p) if d == pixel else v for d, v in enumerate(dims))
+            points.append(Point(at, epilogue.bounds, lanes, row if lanes > 1 else None))
+        found = [epilogue.result(*at) for at in zip(totals, points, strict=True)]  # all are loaded before any is stored
         for point, value in zip(points, found, strict=True):
-            evaluator.store(value, self.shader.outputs[0], graphs.shifted(shape.group, shape.axes), point)
+            epilogue.store(value, point)
 
 
 def _multiply_add(

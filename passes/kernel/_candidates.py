@@ -38,8 +38,6 @@ def rank(contraction: Contraction, works: Sequence[Work], state: State, filterin
     `works` are those to choose from, `filtering` tells whether minimal filtering is one more kind.
     """
     unit = VectorUnit.of(state.target, contraction.element_bytes)
-    if contraction.window is not None:  # tiles of pixels do not hold whole windows
-        works = ()
     orientations = (False, True) if contraction.fills_along_pixels else (False,)
     kinds = [
         [(cycles, _named("kernel.schedule", schedule_attribute(tiles))) for cycles, tiles in rank_tiles(work, unit, o)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -21,11 +23,23 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
+class Pool:
+    """A reduction over windows of what a group's contraction computes."""
+
+    windows: nest.Windows
+    sizes: Mapping[int, int]
+    """Dimension of the contraction's nest -> extent of a window along it, where that is more than one."""
+    places: Mapping[int, int]
+    """Dimension of the contraction's nest -> that of the group's nest which counts windows along it. Not where there is one."""
+
+
+@dataclass(frozen=True)
 class Contraction:
     """Roles of the nest's dimensions and the positions of the operands over them."""
 
     group: Group
     nest: nest.Nest
+    """The group's. Where windows of the result are reduced that of what they are windows of, as far as they reach."""
     need: nest.Need
     axes: nest.Index
     """Index of the computed value."""
@@ -45,17 +59,17 @@ class Contraction:
     x_position: Expr
     w_index: nest.Index
     out_position: Expr
+    """Of the result; where windows are reduced its coefficients are the steps from window to window."""
+    pool: Pool | None = None
 
     @property
     def depthwise(self) -> bool:
         """No row dimension and no row group: every channel has its own input."""
         return self.row is None and not self.outer_rows
 
-    @property
-    def window(self) -> nest.Need | None:
-        """The reduction over windows of the result that is part of the group: `nest` has the pixels, and the place in a window is
-        a remainder."""
-        return next((n for n in self.nest.reductions if not n.loop.contraction), None)
+    def window(self, dim: int | None) -> int:
+        """Extent along a dimension of the windows that are reduced, 1 where none are."""
+        return 1 if self.pool is None or dim is None else self.pool.sizes.get(dim, 1)
 
     @property
     def points(self) -> int:
@@ -99,8 +113,8 @@ class Contraction:
 
     @property
     def line_step(self) -> int:
-        """How far apart neighbouring lines of the input are."""
-        return 0 if self.line is None else self.x_position.coefficient(self.line)
+        """How far apart the lines of the input are that a tile has: neighbours, or the first ones of neighbouring windows."""
+        return 0 if self.line is None else self.x_position.coefficient(self.line) * self.window(self.line)
 
     def _pixel_taps(self) -> int:
         """Columns whose input lies in the same lines: kernel positions along contiguous pixels."""
@@ -160,9 +174,11 @@ class Contraction:
             contiguous_pixels=self.pixel is not None and self.out_position.coefficient(self.pixel) == 1,
             pixel_step=self.x_position.coefficient(self.pixel) if self.pixel is not None else 0,
             pixel_taps=self._pixel_taps(),
-            lines=self.extent(self.line),
+            lines=self.extent(self.line) // self.window(self.line),
             line_step=self.line_step,
-            line_taps=self._taps_along(self.line),
+            line_taps=self._taps_along(self.line) if self.window(self.line) == 1 else 1,
+            window=self.window(self.pixel),
+            window_lines=prod(self.window(d) for d in self.outer_pixels),
         )
 
 
@@ -173,14 +189,17 @@ def is_weight(group: Group, argument: int) -> bool:
 
 def read_contraction(group: Group) -> Contraction:
     """Find the roles of the dimensions in a group whose arguments and results have layouts."""
-    group = _joined(group)
-    made, need = group.nest, group.contraction
-    assert need is not None
-    x_number, x_index = _operand(group, need, 0)
-    w_number, w_index = _operand(group, need, 1)
+    made, axes, windows = group.nest, group.axes, nest.windows_of(group.nest)
+    if windows is not None:
+        made, axes = graphs.nest_of_windows(group.graph, windows, None)
+    need = next(n for n in made.reductions if n.loop.contraction)
+    x_number, x_index = _operand(group, made, need, 0)
+    w_number, w_index = _operand(group, made, need, 1)
     x_argument, w_argument = (ir.BlockArgument(group.graph.values[n]).arg_number for n in (x_number, w_number))
     x_position = _position(group, x_argument, x_index, made.bounds)
-    out = _result_position(group, made.bounds)
+    out = _result_position(group)
+    if windows is not None:
+        out = _from_window_to_window(out, windows, axes, group.nest.bounds)
     own = made.own_dims[made.reductions.index(need)]
     in_x, in_w = _dims(x_index), _dims(w_index)
     constant = is_weight(group, w_argument)
@@ -189,7 +208,7 @@ def read_contraction(group: Group) -> Contraction:
     batches = [d for d in roots if d in in_w and d in in_x and not constant]
     pixels = [d for d in roots if d not in in_w]
     depthwise = not any(d not in in_x for d in rows)
-    merged = _merge_pixels(group, pixels, x_position, out)
+    merged = _merge_pixels(group, made, pixels if windows is None else (), [x_position, out])
     made, need = nest.refine(made, merged), _apply(need, merged)
     x_position, out = merged.apply(x_position), merged.apply(out)
     moved = {d: next(iter(merged.values[d].dims())) for d in range(len(merged.values))}
@@ -205,7 +224,7 @@ def read_contraction(group: Group) -> Contraction:
         group=group,
         nest=made,
         need=need,
-        axes=tuple(merged.apply(e) for e in group.axes),
+        axes=tuple(merged.apply(e) for e in axes),
         batches=tuple(moved[d] for d in batches),
         outer_rows=() if depthwise else tuple(d for d in rows if d != row),
         row=row,
@@ -217,6 +236,7 @@ def read_contraction(group: Group) -> Contraction:
         x_position=x_position,
         w_index=tuple(merged.apply(e) for e in w_index),
         out_position=out,
+        pool=None if windows is None else _pool(windows, axes),
     )
 
 
@@ -255,11 +275,10 @@ def _unit_row(rows: list[int], out: Expr, bounds: list[int]) -> int:
     return max(rows, key=lambda d: (out.coefficient(d) == 1, bounds[d]))
 
 
-def _merge_pixels(group: Group, pixels: list[int], x_position: Expr, out: Expr) -> affine.Split:
-    """Join pixel dimensions that every operand walks as one."""
-    bounds = group.nest.bounds
-    positions = [x_position, out]
-    for leaf, index in group.nest.accesses:
+def _merge_pixels(group: Group, made: nest.Nest, pixels: Sequence[int], positions: list[Expr]) -> affine.Split:
+    """Join pixel dimensions that every operand walks as one; `positions` are those of the input and the result."""
+    bounds, (x_position, _) = made.bounds, positions
+    for leaf, index in made.accesses:
         number = ir.BlockArgument(group.graph.values[leaf]).arg_number
         if "layout.map" in group.function.attributes["arg_attrs"][number]:
             positions.append(_position(group, number, index, bounds))
@@ -269,12 +288,22 @@ def _merge_pixels(group: Group, pixels: list[int], x_position: Expr, out: Expr) 
     return nest.merge_dims(bounds, order, positions)
 
 
-def _joined(group: Group) -> Group:
-    """The group with the pixels of its contraction as dimensions, where windows of them are reduced."""
-    cut = nest.join_windows(group.nest)
-    if cut is None:
-        return group
-    return replace(group, nest=nest.refine(group.nest, cut), axes=tuple(cut.apply(e) for e in group.axes))
+def _pool(windows: nest.Windows, axes: nest.Index) -> Pool:
+    """Windows by the dimensions of what they are windows of, whose index is `axes`."""
+    dims = [structured.dim_of(e) for e in axes]
+    sizes = {d: n for d, n in zip(dims, windows.sizes, strict=True) if d is not None and n > 1}
+    places = {d: p for d, p in zip(dims, windows.places, strict=True) if d is not None and p is not None}
+    return Pool(windows, sizes, places)
+
+
+def _from_window_to_window(position: Expr, windows: nest.Windows, axes: nest.Index, bounds: list[int]) -> Expr:
+    """A position over the dimensions that count windows, over those of what they are windows of: its coefficients are steps from
+    window to window."""
+    values = [Expr()] * len(bounds)
+    for axis, place in zip(axes, windows.places, strict=True):
+        if place is not None:
+            values[place] = axis
+    return affine.substitute(position, values, bounds)
 
 
 def source_of(graph: Graph, bounds: list[int], need: nest.Need, position: int) -> tuple[int, nest.Index]:
@@ -287,8 +316,8 @@ def source_of(graph: Graph, bounds: list[int], need: nest.Need, position: int) -
     return number, index
 
 
-def _operand(group: Group, need: nest.Need, position: int) -> tuple[int, nest.Index]:
-    number, index = source_of(group.graph, group.nest.bounds, need, position)
+def _operand(group: Group, made: nest.Nest, need: nest.Need, position: int) -> tuple[int, nest.Index]:
+    number, index = source_of(group.graph, made.bounds, need, position)
     if not isinstance(group.graph.definitions[number], nest.Leaf):
         raise InternalError("a contraction reads a value that is not in memory")
     return number, index
@@ -300,11 +329,11 @@ def _position(group: Group, argument: int, index: nest.Index, bounds: list[int])
     return affine.substitute(layout.position_of(attribute, shape), index, bounds)
 
 
-def _result_position(group: Group, bounds: list[int]) -> Expr:
+def _result_position(group: Group) -> Expr:
     result = group.root.results[0]
     attribute = layout.of_result(group.function, 0)
     return affine.substitute(
-        layout.position_of(attribute, structured.shape_of(result)), graphs.stored_index(group), bounds
+        layout.position_of(attribute, structured.shape_of(result)), graphs.stored_index(group), group.nest.bounds
     )
 
 

@@ -40,7 +40,7 @@ class Statistics:
 
 @dataclass
 class Evaluator:
-    """Evaluates values of one group. `computed` holds reductions, `scratch` values kept from an earlier stage."""
+    """Evaluates values of one group. `computed` holds reductions, and what they are of where that is known."""
 
     graph: Graph
     memories: dict[int, Memory]
@@ -65,14 +65,14 @@ class Evaluator:
     def _value(self, number: int, index: nest.Index, point: Point) -> Val:
         if number in self.graph.constants:
             return self.constant(self.graph.constants[number])
+        if (number, index) in self.computed:
+            return self.computed[number, index]
         definition = self.graph.definitions[number]
         if isinstance(definition, nest.Leaf):
             return self.load(self.memories[number], index, point)
         if isinstance(definition, nest.View):
             source = tuple(affine.substitute(e, index, point.bounds) for e in definition.index)
             return self.value(definition.source, source, point)
-        if definition.reduction_dims or definition.contraction:
-            return self.computed[number, index]
         if number in self.kept and (found := self.kept[number].read(self, index, point)) is not None:
             return found
         at = nest.point_of(definition, definition.results.index(number), index)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cocomp.support.mlir import ir, vector
 
 from . import _builder as b
@@ -25,14 +27,21 @@ def load_strided(buffer: ir.Value, first: Index, lanes: int, count: int, step: i
         loaded = [vector.load(kind, buffer, [b.value(b.add(first, start))]) for start in starts]
     if step == 1:
         return loaded[0]
-    picks = [lane * step if lane * step < lanes and lane < count else 0 for lane in range(lanes)]
-    if len(loaded) == 1:
-        return vector.shuffle(loaded[0], loaded[0], picks)
-    found = loaded[0]
-    for register, start in zip(loaded[1:], starts[1:], strict=True):
-        for lane in range(count):
-            if start <= lane * step < start + lanes and (lane * step >= lanes):
-                picks[lane] = lanes + lane * step - start
+    return pick(loaded, starts, range(0, count * step, step), lanes)
+
+
+def pick(registers: Sequence[ir.Value], starts: Sequence[int], wanted: Sequence[int], lanes: int) -> ir.Value:
+    """A register of `lanes` elements of which the first are the `wanted` ones, where `registers` begin at elements `starts`, in
+    this order."""
+    places = [*wanted, *[starts[0]] * (lanes - len(wanted))]
+    picks = [p - starts[0] if p < starts[0] + lanes else 0 for p in places]
+    found, *others = registers
+    if not others:
+        return vector.shuffle(found, found, picks)
+    for register, start in zip(others, starts[1:], strict=True):
+        for lane, place in enumerate(places):
+            if start <= place < start + lanes and place >= starts[0] + lanes:
+                picks[lane] = lanes + place - start
         found = vector.shuffle(found, register, picks)
         picks = list(range(lanes))
     return found

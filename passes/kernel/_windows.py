@@ -1,12 +1,13 @@
-"""Pools in the kernel of a convolution: windows of a convolution's result, reduced inside a tile of minimal filtering."""
+"""Pools in the kernel of a convolution: windows of its result, reduced inside a tile."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 from cocomp.dialects import sparse, structured
-from cocomp.dialects.graph import Graph, Group
-from cocomp.passes.math import affine, nest
+from cocomp.dialects.graph import Graph
+from cocomp.passes.math import affine
 from cocomp.passes.math.encodings import Dense
 from cocomp.passes.math.nest import Nest
 from cocomp.passes.math.tiles import choose_tiles, estimate
@@ -14,51 +15,33 @@ from cocomp.passes.math.work import VectorUnit, Work
 from cocomp.support.mlir import ir
 
 from ._contraction import source_of
-from ._winograd import WORTH_IT, FilteringWork, Roles, roles_among, schedule_filtering
+from ._winograd import WORTH_IT, FilteringWork, Roles, has_windows, roles_among, schedule_filtering
 
 
-def taps_of(window: nest.Need) -> dict[int, int]:
-    """Pixel dimension -> extent of the window along it. A place in the window is the remainder of the pixel."""
-    return {d: window.loop.bounds[axis] for axis in window.loop.reduction_dims for d in window.point[axis].dims()}
+def pools_in_tiles(graph: Graph, made: Nest, sizes: Mapping[int, int], unit: VectorUnit) -> bool:
+    """Whether the tiles of a contraction hold whole windows, of extents `sizes` along pixel dimensions of its nest `made`.
 
-
-def pools_in_tiles(graph: Graph, made: Nest, unit: VectorUnit) -> bool:
-    """Whether minimal filtering surely serves the contraction of a nest with joined windows (`nest.join_windows`), is predicted to
-    be faster than a direct kernel, and has whole windows in its tiles.
-
-    Asked before layouts are known: `select-layout` then has to keep the channels of the input contiguous, and
-    `schedule-contractions` to choose minimal filtering.
+    Those of the gather-GEMM always do. Those of minimal filtering have four or three outputs down and across; where it is
+    predicted to be faster than a direct kernel and has no whole windows, they are better reduced on their own. Asked before
+    layouts are known: channels of the input are taken to be contiguous.
     """
+    roles = _filtered(graph, made, unit)
+    return roles is None or has_windows(roles, sizes)
+
+
+def _filtered(graph: Graph, made: Nest, unit: VectorUnit) -> Roles | None:
+    """The roles of the dimensions where minimal filtering is predicted to be faster than a direct kernel."""
     if not unit.filters:
-        return False
-    need, window = made.reductions
-    weight = graph.values[need.loop.operands[1]]
-    if structured.weight_name(graph.values[graph.root_of(graph.numbers[weight])]) is None:
-        return False
-    if not isinstance(sparse.encoding_of(weight.type.encoding), Dense) or len(window.loop.results) > 1:
-        return False
+        return None
+    need = made.reductions[0]
+    if not isinstance(sparse.encoding_of(graph.values[need.loop.operands[1]].type.encoding), Dense):
+        return None
     number, _ = source_of(graph, made.bounds, need, 0)
     found = _row_and_roles(graph, made)
     if found is None or not isinstance(structured.element_of(graph.values[number]), ir.F32Type):
-        return False
+        return None
     row, roles = found
-    taps = taps_of(window)
-    if not set(taps) <= {roles.rows[0], roles.columns[0]} or any(roles.filter.outputs % n for n in taps.values()):
-        return False
-    return _is_worth_it(graph, made, number, row, roles, unit)
-
-
-def channels_of_pooled(group: Group) -> tuple[int, int] | None:
-    """(argument, axis) of the input's channels, which have to be contiguous, in a group whose kernel pools."""
-    cut = nest.join_windows(group.nest)
-    if cut is None or group.contraction is None:
-        return None
-    made = nest.refine(group.nest, cut)
-    found = _row_and_roles(group.graph, made)
-    if found is None:
-        return None
-    number, x = source_of(group.graph, made.bounds, made.reductions[0], 0)
-    return ir.BlockArgument(group.graph.values[number]).arg_number, x.index(affine.dim(found[1].channel))
+    return roles if _is_worth_it(graph, made, number, row, roles, unit) else None
 
 
 def _row_and_roles(graph: Graph, made: Nest) -> tuple[int, Roles] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -70,7 +70,7 @@ class WinogradSchedule:
 
 def roles_of(contraction: Contraction, any_layout: bool = False) -> Roles | None:
     """The roles of the dimensions, None where the contraction is no convolution of stride one with as many taps down as across
-    and dense rows, or in half precision, which the transforms would exhaust."""
+    and dense rows, or in half precision, which the transforms would exhaust, or where windows of it do not fit the tiles."""
     pixels = [*contraction.outer_pixels, *(() if contraction.pixel is None else (contraction.pixel,))]
     if (
         contraction.element_bytes != 4
@@ -83,7 +83,13 @@ def roles_of(contraction: Contraction, any_layout: bool = False) -> Roles | None
     roles = roles_among(contraction.nest.bounds, contraction.columns, pixels, contraction.x_position)
     if roles is None or (contraction.x_position.coefficient(roles.channel) != 1 and not any_layout):
         return None
-    return roles
+    return roles if contraction.pool is None or has_windows(roles, contraction.pool.sizes) else None
+
+
+def has_windows(roles: Roles, sizes: Mapping[int, int]) -> bool:
+    """Whether tiles of outputs hold whole windows of these extents along pixel dimensions."""
+    inside = set(sizes) <= {roles.rows[0], roles.columns[0]}
+    return inside and not any(roles.filter.outputs % n for n in sizes.values())
 
 
 def roles_among(bounds: Sequence[int], columns: Sequence[int], pixels: Sequence[int], x: Expr) -> Roles | None:

@@ -9,11 +9,10 @@ from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
-from cocomp.passes.math import affine
 from cocomp.passes.math.chains import Digit, exact_digits
 from cocomp.passes.math.tiles import LINE_BYTES
 from cocomp.passes.math.work import Segment, TileSchedule
-from cocomp.support.mlir import arith, ir, math, memref, ops_in, scf, vector
+from cocomp.support.mlir import arith, ir, math, memref, ops_in, scf
 from cocomp.support.passes import Pass, State
 
 from . import _builder as b
@@ -22,10 +21,11 @@ from ._accumulators import Accumulators
 from ._ahead import MIN_BYTES, STREAM_AHEAD, prefetch_following
 from ._border import with_border
 from ._builder import Index
-from ._contraction import Contraction, encoding_of, read_contraction, schedule_of
+from ._contraction import Contraction, Pool, encoding_of, read_contraction, schedule_of
+from ._epilogue import Epilogue
+from ._registers import Registers, Totals, registers_of
 from ._strided import load_strided
-from ._transpose import transpose
-from ._values import Point, Val
+from ._write_tile import Rows, TileWriter
 
 Columns = tuple[Index, Index, Index] | tuple[Index, Index]
 """What a row group has to multiply: (first, last) entry of its column list and the start of its values, or of a band (first,
@@ -60,6 +60,14 @@ class LowerContractionsPass(Pass):
               total[r][v] += values[c][r] * x[base(v) + offsets[c]]
             acc[rows] = total
 
+    Where windows of the result are reduced, a tile has whole windows of a line of pixels and takes their lines one after the other:
+
+          pooled = start
+          for line in lines of the windows:
+            acc = ...
+            pooled = max(pooled, what follows(acc))
+          y[windows] = epilogue(pooled)
+
     Tiles at the end of a row of pixels overlap their neighbours instead of having a code of their own. With `prefetch`
     the next tile's input is asked for on the way. Needs `schedule-contractions` and the arguments that `pack-weights` passes.
     """
@@ -75,25 +83,12 @@ class LowerContractionsPass(Pass):
                 _Lowering(read_contraction(graphs.read_group(function)), schedule).run()
 
 
-@dataclass(frozen=True)
-class _Registers:
-    """A register tile."""
-
-    rows: int
-    parts: tuple[int | None, ...]
-    """For each register how many elements count, None for all."""
-    scalars: int
-    """Extent along the other dimension."""
-    along_pixels: bool
-    lines: int = 1
-    """Lines of pixels; `parts` has all registers of one after those of the line before."""
-
-
 @dataclass
 class _Lowering:
     shape: Contraction
     schedule: TileSchedule
     kernel: _function.Kernel = field(init=False)
+    writer: TileWriter = field(init=False)
 
     def run(self) -> None:
         shape = self.shape
@@ -107,13 +102,13 @@ class _Lowering:
             size = lists * max(self.schedule.padded_rows, self._table_entries())
             replaced = {shape.w_argument: _function.memory_type(element, size)}
         self.kernel = _function.begin(group, replaced, extra, self._scratch(element))
-        self.element = element
+        self.writer = TileWriter(Epilogue(shape, self.kernel.evaluator, self.kernel.outputs[0]), element)
         blocks, row_blocks = self._block_counts()
         tasks = shape.extent(shape.batches) * blocks * row_blocks
         task, at = _function.task_loop(self.kernel)
         with at:
             tasks = with_border(group, self.kernel, self.schedule.lanes, task, tasks, lambda: self._task(task))
-        _function.describe_walks(self.kernel, group, shape.nest, shape.axes, self._digits())
+        _function.describe_walks(self.kernel, group, *self.writer.epilogue.stored, self._digits())
         _function.finish(self.kernel, group, tasks, self._facts())
 
     def _table_entries(self) -> int:
@@ -162,9 +157,11 @@ class _Lowering:
     @property
     def _tile_steps(self) -> dict[int, int]:
         """Pixel dimensions in the order in which tiles follow each other, and what a tile takes of each."""
-        steps = {self.shape.line: self.schedule.lines, self.shape.pixel: self._tile_pixels}
-        dims = [*self.shape.outer_pixels, self.shape.pixel]
-        return {d: steps.get(d, 1) for d in dims if d is not None}
+        shape = self.shape
+        steps = {d: shape.window(d) for d in shape.outer_pixels}
+        if shape.line is not None:
+            steps[shape.line] *= self.schedule.lines
+        return steps if shape.pixel is None else {**steps, shape.pixel: self._tile_pixels}
 
     @property
     def _tile_extents(self) -> list[int]:
@@ -184,7 +181,7 @@ class _Lowering:
             taken = max(1, together // inner)
             if inner % together and (together % inner or count % taken):
                 break
-            loops.append((dim, bounds[dim], taken * step))
+            loops.append(self.writer.epilogue.digit(dim, bounds[dim], taken * step))
             if inner % together:
                 break
         return exact_digits([*((d, bounds[d], 1) for d in self.shape.batches), *loops])
@@ -236,7 +233,7 @@ class _Lowering:
             is_last = segment is self.schedule.segments[-1]
 
             def tile_body(tile: Index) -> None:
-                turn = _subtract(tile, tiles[0]) if self._asks_ahead else None
+                turn = b.mul(_subtract(tile, tiles[0]), self._visits) if self._asks_ahead else None
                 self._tile(segment, tuple(at), tile, columns, is_last, turn)
 
             b.loop(tiles[0], tiles[1], 1, tile_body)
@@ -263,6 +260,16 @@ class _Lowering:
         )
         return bytes_ >= MIN_BYTES
 
+    @property
+    def _visits(self) -> int:
+        """Passes over the columns that a tile takes."""
+        return prod(self.shape.window(d) for d in self.shape.outer_pixels)
+
+    @property
+    def _turns(self) -> int:
+        """Passes over the columns of a row group that a task takes."""
+        return self.schedule.pixel_block * self._visits
+
     def _pieces(self, number: Index) -> tuple[Index, Index]:
         """(first, last) piece of a band."""
         base = b.mul(number, 2)
@@ -286,16 +293,62 @@ class _Lowering:
         for (dim, step), number in zip(self._tile_steps.items(), b.decode(tile, self._tile_extents), strict=True):
             last = max(0, self.shape.nest.bounds[dim] - step)
             dims[dim] = number if step == 1 else b.minimum(b.mul(number, step), last)
-        registers = self._registers(segment, is_last)
-        if len(columns) == 2:
-            self._band(registers, dims, columns)
+        registers = registers_of(self.shape, self.schedule, segment, is_last)
+        if self.shape.pool is not None:
+            self._windows(self.shape.pool, registers, dims, columns, turn)
             return
-        kind = ir.VectorType.get([self.schedule.lanes], self.element)
+        rows, count = self._sums(registers, dims, columns, turn)
+        if isinstance(rows, Totals):
+            self.writer.write(registers, dims, rows.values)
+        else:
+            self.writer.write_rows(registers, dims, rows, count)
+
+    def _windows(
+        self, pool: Pool, registers: Registers, dims: list[Index | None], columns: Columns, turn: Index | None
+    ) -> None:
+        """A tile of windows: of the points of the contraction that they have beside those of the tile, one after the other."""
+        after, places = registers.windows(self.shape.window(self.shape.pixel)), self.writer.epilogue.places(dims)
+        height = self.schedule.band or after.scalars
+        begun = self.writer.start(after, places, height)
+
+        def visit(remaining: Sequence[int], at: list[Index | None], number: Index) -> None:
+            if not remaining:
+                rows, count = self._sums(registers, at, columns, None if turn is None else b.add(turn, number))
+                count = count if self.schedule.band else height
+                self.writer.reduce(registers, at, rows, count, (after, places, begun))
+                return
+            dim, *rest = remaining
+            size = pool.sizes[dim]
+
+            def point(index: Index) -> None:
+                moved = [b.add(_known(i), index) if d == dim else i for d, i in enumerate(at)]
+                visit(rest, moved, b.add(b.mul(number, size), index))
+
+            b.loop(0, size, 1, point)
+
+        visit([d for d in pool.sizes if d != self.shape.pixel], dims, 0)
+        if self.schedule.band:
+            self.writer.write_rows(after, places, begun, self._rows_of_band(dims))
+        else:
+            rows = [begun.load(s) for s in range(height)]
+            self.writer.write(after, places, [row[v] for v in range(len(after.parts)) for row in rows])
+
+    def _sums(
+        self, registers: Registers, dims: list[Index | None], columns: Columns, turn: Index | None
+    ) -> tuple[Rows, Index]:
+        """The contraction at a tile, and how many of its rows or pixels there are."""
+        if len(columns) == 2:
+            return self._band(registers, dims, columns), self._rows_of_band(dims)
+        kind = ir.VectorType.get([self.schedule.lanes], self.writer.element)
         zero = self.kernel.evaluator.once.get(("zero", str(kind)), lambda: b.zero(kind))
         start = [zero] * (len(registers.parts) * registers.scalars)
-        self._write(registers, dims, self._multiply(registers, dims, columns, start, turn))
+        return Totals(self._multiply(registers, dims, columns, start, turn), registers.scalars), registers.scalars
 
-    def _band(self, registers: _Registers, dims: list[Index | None], pieces: tuple[Index, Index]) -> None:
+    def _rows_of_band(self, dims: list[Index | None]) -> Index:
+        row = _known_dim(self.shape.row)
+        return b.minimum(b.add(self.shape.nest.bounds[row], b.mul(_known(dims[row]), -1)), self.schedule.band)
+
+    def _band(self, registers: Registers, dims: list[Index | None], pieces: tuple[Index, Index]) -> Accumulators:
         """A band of rows, piece by piece; its accumulators are in memory in between."""
         rows, band = registers.scalars, self.schedule.band
         assert self.kernel.scratch is not None
@@ -312,13 +365,11 @@ class _Lowering:
                 memory.store(place, totals[s::rows])
 
         b.loop(*pieces, 1, piece)
-        row = _known_dim(self.shape.row)
-        count = b.minimum(b.add(self.shape.nest.bounds[row], b.mul(_known(dims[row]), -1)), band)
-        self._write_rows(registers, dims, memory, count)
+        return memory
 
     def _multiply(
         self,
-        registers: _Registers,
+        registers: Registers,
         dims: list[Index | None],
         columns: tuple[Index, Index, Index],
         start: Sequence[ir.Value],
@@ -346,9 +397,9 @@ class _Lowering:
                 self._prefetch(place, step)
             if turn is not None:
                 done, count = _subtract(column, first), _subtract(last, first)
-                ahead = count if self.schedule.pixel_block > 1 else STREAM_AHEAD
+                ahead = count if self._turns > 1 else STREAM_AHEAD
                 end = b.add(values, b.mul(ahead, registers.rows))
-                prefetch_following(w, end, count, registers.rows, turn, self.schedule.pixel_block, done)
+                prefetch_following(w, end, count, registers.rows, turn, self._turns, done)
             after = list(totals)
             for s in range(registers.scalars):
                 spread = b.splat(memref.load(scalars, [b.value(b.add(scalar_at, s * scalar_step))]), lanes)
@@ -376,7 +427,7 @@ class _Lowering:
         count = part if part is not None and not self.shape.constant_weight else self.schedule.lanes
         return load_strided(self._w, at, self.schedule.lanes, count, 1, self.kernel.evaluator.once)
 
-    def _load_pixels(self, tile: _Registers, place: Index, step: int) -> list[ir.Value]:
+    def _load_pixels(self, tile: Registers, place: Index, step: int) -> list[ir.Value]:
         """The pixels of a column, all registers of the tile."""
         lanes, once = self.schedule.lanes, self.kernel.evaluator.once
         of_line = len(tile.parts) // tile.lines
@@ -413,92 +464,6 @@ class _Lowering:
     @property
     def _w(self) -> ir.Value:
         return list(self.kernel.body.arguments)[self.shape.w_argument]
-
-    # What follows -----------------------------------------------------------------------------------------------------
-
-    def _registers(self, segment: Segment, is_last: bool) -> _Registers:
-        """The register tile of a segment. Registers hold fewer elements at the end of the rows (the last group, alone in its
-        segment), and where all pixels together do not fill one."""
-        lanes = self.schedule.lanes
-        rows = segment.vectors * self.schedule.row_unit
-        if self.schedule.along_pixels:
-            pixels = self.shape.extent(self.shape.pixel)
-            lines = self.schedule.lines
-            parts = (pixels,) * lines if pixels < lanes else (None,) * (self.schedule.pixels * lines)
-            return _Registers(rows, parts, segment.vectors, along_pixels=True, lines=lines)
-        missing = self.schedule.padded_rows - self.shape.extent(self.shape.row)
-        last = lanes - missing if is_last and missing else None
-        return _Registers(rows, (*(None,) * (segment.vectors - 1), last), self.schedule.pixels, along_pixels=False)
-
-    def _write(self, registers: _Registers, dims: list[Index | None], totals: Sequence[ir.Value]) -> None:
-        """Evaluate the group's result on the accumulators and store it.
-
-        A dear epilogue runs as a loop over scalars, the accumulators in memory: unrolled, its values would not fit the
-        registers beside them.
-        """
-        if not registers.along_pixels and self.shape.writes_along_pixels:
-            registers, totals = self._turned(registers, totals)
-        scalars, count = registers.scalars, len(registers.parts)
-        if scalars == 1 or not any(structured.is_expensive(op) for op in self.shape.group.graph.operations.values()):
-            for s in range(scalars):
-                self._write_registers(registers, dims, s, totals[s::scalars])
-            return
-        kind = ir.MemRefType.get([scalars * count * self.schedule.lanes], self.element)
-        spilled = self.kernel.evaluator.once.get(("spilled", str(kind)), lambda: memref.alloca(kind, [], []))
-        memory = Accumulators(spilled, count, self.schedule.lanes)
-        for s in range(scalars):
-            memory.store(s, totals[s::scalars])
-        self._write_rows(registers, dims, memory, scalars)
-
-    def _write_rows(
-        self, registers: _Registers, dims: list[Index | None], memory: Accumulators, scalars: Index
-    ) -> None:
-        """The same in a loop over `scalars` rows or pixels, on accumulators in memory."""
-        b.loop(0, scalars, 1, lambda s: self._write_registers(registers, dims, s, memory.load(s)))
-
-    def _turned(self, tile: _Registers, totals: Sequence[ir.Value]) -> tuple[_Registers, list[ir.Value]]:
-        """A tile along rows as one along pixels, for a result whose pixels are contiguous."""
-        lanes, element_bytes = self.schedule.lanes, self.shape.element_bytes
-        nothing = b.zero(ir.VectorType.get([lanes], self.element))
-        starts = range(0, tile.scalars, lanes)
-        turned: list[ir.Value] = []
-        for start in starts:
-            for v, part in enumerate(tile.parts):
-                square = list(totals[v * tile.scalars : (v + 1) * tile.scalars])[start : start + lanes]
-                square += [nothing] * (lanes - len(square))
-                turned += transpose(square, element_bytes)[:part]
-        parts = (*(None for _ in starts[1:]), tile.scalars % lanes or None)
-        return _Registers(tile.rows, parts, len(turned) // len(starts), along_pixels=True), turned
-
-    def _write_registers(
-        self, tile: _Registers, dims: list[Index | None], s: Index, registers: Sequence[ir.Value]
-    ) -> None:
-        """The result at row or pixel `s` of the tile, for each register along the other dimension."""
-        shape, evaluator = self.shape, self.kernel.evaluator
-        along, across = (shape.pixel, shape.row) if tile.along_pixels else (shape.row, shape.pixel)
-        computed = shape.need.loop.results[0]
-        index = tuple(affine.substitute(e, shape.need.point, shape.nest.bounds) for e in shape.need.loop.result_maps[0])
-        root = shape.group.graph.numbers[graphs.computed(shape.group.root)]
-        of_line = len(tile.parts) // tile.lines
-        for number, (register, part) in enumerate(zip(registers, tile.parts, strict=True)):
-            line, v = divmod(number, of_line)
-            at = list(dims)
-            if line:
-                at[_known_dim(shape.line)] = b.add(_known(dims[_known_dim(shape.line)]), line)
-            if across is not None:
-                at[across] = b.add(_known(dims[across]), s)
-            if along is not None:
-                at[along] = b.add(_known(dims[along]), v * self.schedule.lanes)
-            point = Point(tuple(at), tuple(shape.nest.bounds), self.schedule.lanes, along, part)
-            evaluator.fresh()
-            evaluator.computed = {(computed, index): self._total(register, point)}
-            stored = graphs.shifted(shape.group, shape.axes)
-            evaluator.store(evaluator.value(root, shape.axes, point), self.kernel.outputs[0], stored, point)
-
-    def _total(self, register: ir.Value, point: Point) -> Val:
-        if point.vector_dim is None:
-            return Val(self.element, vector.extract(register, [], [0]))
-        return Val(self.element, register, True)
 
 
 def _known(index: Index | None) -> Index:

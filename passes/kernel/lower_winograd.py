@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
-from cocomp.passes.math import affine, nest
 from cocomp.passes.math.work import Segment
 from cocomp.support.mlir import ir, math, memref, ops_in, scf, vector
 from cocomp.support.passes import Pass, State
@@ -18,9 +17,9 @@ from ._ahead import MIN_BYTES, prefetch_following
 from ._border import with_border
 from ._builder import Index
 from ._contraction import Contraction, read_contraction
+from ._epilogue import Epilogue
 from ._transform import transform
 from ._values import Point, Val
-from ._windows import taps_of
 from ._winograd import POINTS, SIZE, Roles, WinogradSchedule, roles_of, tile_counts, winograd_of
 
 
@@ -265,18 +264,17 @@ class _Lowering:
         bottom = b.minimum(m, b.add(bounds[self.roles.rows[0]], b.mul(top, -1)))
         right = b.minimum(m, b.add(bounds[self.roles.columns[0]], b.mul(left, -1)))
         parts = self._parts(segment, is_last)
-        taps = {} if self.shape.window is None else taps_of(self.shape.window)
-        high, wide = taps.get(self.roles.rows[0], 1), taps.get(self.roles.columns[0], 1)
+        high, wide = (self.shape.window(d) for d in (self.roles.rows[0], self.roles.columns[0]))
 
         def window(i: Index, j: Index) -> None:
             places = [(b.add(i, y), b.add(j, x)) for y in range(high) for x in range(wide)]
             for v, part in enumerate(parts):
-                found: list[tuple[ir.Value, Point]] = []
+                found: list[tuple[Val, Point]] = []
                 for y, x in places:
                     at = b.add(b.mul(b.add(b.mul(y, m), x), self.width), self.results_at + v * lanes)
                     dims[self.roles.rows[0]], dims[self.roles.columns[0]] = b.add(top, y), b.add(left, x)
                     register = vector.load(self.kind, scratch, [b.value(at)])
-                    found.append((register, self._point(dims, b.add(row, v * lanes), part)))
+                    found.append((Val(self.element, register, True), self._point(dims, b.add(row, v * lanes), part)))
                 self._write(found)
 
         b.loop(0, bottom, high, lambda i: _nothing(b.loop(0, right, wide, lambda j: window(i, j))))
@@ -296,36 +294,16 @@ class _Lowering:
         at[shape.row] = row
         return Point(tuple(at), tuple(shape.nest.bounds), self.schedule.lanes, shape.row, part)
 
-    def _write(self, found: list[tuple[ir.Value, Point]]) -> None:
+    def _write(self, found: list[tuple[Val, Point]]) -> None:
         """Store what follows from one output, or from those of a window."""
-        shape, evaluator = self.shape, self.kernel.evaluator
-        (register, point), *_ = found
-        computed = self._named(shape.need, Val(self.element, register, True))
-        if shape.window is not None:
-            computed = self._named(shape.window, self._reduced(shape.window, found))
-        evaluator.fresh()
-        evaluator.computed = computed
-        root = shape.group.graph.numbers[graphs.computed(shape.group.root)]
-        stored = graphs.shifted(shape.group, shape.axes)
-        evaluator.store(evaluator.value(root, shape.axes, point), self.kernel.outputs[0], stored, point)
-
-    def _reduced(self, window: nest.Need, found: list[tuple[ir.Value, Point]]) -> Val:
-        """The reduction over one window, its outputs one after the other."""
-        shape, evaluator, graph = self.shape, self.kernel.evaluator, self.shape.group.graph
-        start = graph.numbers[graph.operations[window.loop.results[0]].operands[-1]]
-        evaluator.fresh()
-        total = evaluator.value(start, self._index(window), found[0][1])
-        for register, point in found:
-            evaluator.fresh()
-            evaluator.computed = self._named(shape.need, Val(self.element, register, True))
-            (total,) = evaluator.body(window.loop, window.point, point, [total])
-        return total
-
-    def _named(self, need: nest.Need, val: Val) -> dict[tuple[int, nest.Index], Val]:
-        return {(need.loop.results[0], self._index(need)): val}
-
-    def _index(self, need: nest.Need) -> nest.Index:
-        return tuple(affine.substitute(e, need.point, self.shape.nest.bounds) for e in need.loop.result_maps[0])
+        epilogue = Epilogue(self.shape, self.kernel.evaluator, self.kernel.outputs[0])
+        total, point = found[0]
+        if self.shape.pool is not None:
+            place = epilogue.place(point.vector_dim)
+            point = replace(point, dims=tuple(epilogue.places(point.dims)), bounds=epilogue.bounds, vector_dim=place)
+            values = [epilogue.reduced(value, at) for value, at in found]
+            total = epilogue.combined(epilogue.start(point), values, point)
+        epilogue.store(epilogue.result(total, point), point)
 
 
 def _nothing(_: object) -> None:

@@ -14,7 +14,6 @@ from cocomp.dialects import sparse
 from cocomp.passes.math.outlook import Costs, Layer, advice, reasons
 from cocomp.passes.math.tiles import choose_pixel_tiles, choose_tiles, estimate, multiplied
 from cocomp.passes.math.work import TileSchedule, VectorUnit, Work
-from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
@@ -37,7 +36,7 @@ class ScheduleContractionsPass(Pass):
     Counts instructions (`passes.math.tiles`) of several ways and takes the cheapest: registers along rows, or along pixels
     where they are contiguous; all columns, or for a weight with zeros only those that a row group keeps, or a piece of a band of
     rows (`passes.math.pieces`); minimal filtering, which a 3x3 convolution gets as `kernel.winograd` instead. With `force` zeros are left out wherever there are any.
-    A group that pools gets minimal filtering, whose tiles hold whole windows. Depth-wise contractions get neither: they run as loops over channels. Needs `select-layout` and weights that have an
+    Tiles hold whole windows of a result that is pooled. Depth-wise contractions get neither: they run as loops over channels. Needs `select-layout` and weights that have an
     encoding. `tune-contractions` may overwrite the attributes.
     """
 
@@ -58,9 +57,6 @@ class ScheduleContractionsPass(Pass):
                 continue
             unit = VectorUnit.of(state.target, contraction.element_bytes)
             names = weights.get((function.attributes["sym_name"].value, contraction.w_argument), [])
-            if contraction.window is not None:
-                _must_filter(contraction, unit, state)
-                continue
             whole, *thinned = works_of(contraction, names, state)
             forced = self.force and bool(thinned)
             tiles, cycles = _cheapest(contraction, thinned if forced else [whole, *thinned], unit)
@@ -74,18 +70,6 @@ class ScheduleContractionsPass(Pass):
             if thinned:
                 found = _outlook(contraction, (whole, thinned[0]), (tiles, cycles), names, state)
                 state.facts.setdefault(self.name, {}).update(dict.fromkeys(names, found))
-
-
-def _must_filter(contraction: Contraction, unit: VectorUnit, state: State) -> None:
-    """Schedule a group that pools: `plan-fusion` has seen to it that minimal filtering can compute it, and nothing else can."""
-    function = contraction.group.function
-    filtered = choose_winograd(contraction, unit, state.target.l1_bytes)
-    if filtered is None:
-        raise InternalError(
-            "a contraction with windows of its result in its group that minimal filtering cannot compute"
-        )
-    function.attributes["kernel.winograd"] = winograd_attribute(filtered[0])
-    state.facts.setdefault("predicted-cycles", {})[function.attributes["sym_name"].value] = filtered[1]
 
 
 def _cheapest(contraction: Contraction, works: Sequence[Work], unit: VectorUnit) -> tuple[TileSchedule, float]:

@@ -14,7 +14,6 @@ from cocomp.dialects.graph import Group
 from cocomp.dialects.layout import MapAttr
 from cocomp.passes.kernel._contraction import source_of
 from cocomp.passes.kernel._orientation import wants_planes
-from cocomp.passes.kernel._windows import channels_of_pooled
 from cocomp.passes.math import addressing, affine, nest
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.work import VectorUnit
@@ -26,7 +25,6 @@ CRITICAL_BYTES = 1024
 vector."""
 
 ROWS = "rows of an activation in the place of a weight have to be contiguous"
-CHANNELS = "a kernel that pools by minimal filtering reads channels that are contiguous"
 TEXEL = 4
 """Elements."""
 
@@ -46,9 +44,9 @@ class SelectLayoutPass(Pass):
     Operands of a `tensor.concat` are written where the concatenation has them. A pitch that would put neighbouring pixels on the
     same cache sets is padded. Needs `form-groups`.
 
-    Some kernels need a dimension of an operand contiguous: the rows of an activation in the place of a weight, the channels of
-    what minimal filtering pools. The tensor is written as they need it as far as its memory has dimensions for that
-    (`passes.math.addressing`), readers that take it as it comes going first; the others read a copy that says why it is there.
+    Some kernels need a dimension of an operand contiguous: the rows of an activation in the place of a weight. The tensor is
+    written as they need it as far as its memory has dimensions for that (`passes.math.addressing`), readers that take it as it
+    comes going first; the others read a copy that says why it is there.
 
     With `choose=false` every tensor is row-major; copies stand where a contraction needs rows contiguous. That is what layouts
     are compared with.
@@ -141,7 +139,7 @@ class _Selector:
                 self.parents[source] = (op.results[0], structured.slice_map(op, structured.shape_of(source)))
             elif op.name == "func.call":
                 group = graphs.read_group(self.functions[op.attributes["callee"].value])
-                wanted = [(number, axis) for number, axis, _ in _wanted(group)]
+                wanted = [found] if (found := _weight_rows(group)) is not None else []
                 for number, axis in [*wanted, *_texels_of(group)] if self.gather else wanted:
                     self.needs.setdefault(op.operands[number], []).append((graphs.flops(group), axis))
             elif op.name == "func.return":
@@ -168,12 +166,11 @@ class _Selector:
         function.attributes["res_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(a) for a in results])
 
     def _copy_where_needed(self, call: ir.Operation, function: ir.Operation) -> None:
-        """A contraction's second operand, where it is an activation, needs its rows contiguous, and the input of a kernel that pools
-        its channels: copy it if they are not."""
-        for number, axis, reason in _wanted(graphs.read_group(function)):
-            self._copy_unless_contiguous(call, number, axis, reason)
-
-    def _copy_unless_contiguous(self, call: ir.Operation, number: int, axis: int, reason: str) -> None:
+        """A contraction's second operand, where it is an activation, needs its rows contiguous: copy it if they are not."""
+        wanted = _weight_rows(graphs.read_group(function))
+        if wanted is None:
+            return
+        number, axis = wanted
         value = call.operands[number]
         shape = structured.shape_of(value)
         if (
@@ -183,7 +180,7 @@ class _Selector:
             return
         if (value, axis) not in self.copies:
             copied = _insert_copy(call, value, f"relayout_{len(self.functions)}", self.functions)
-            layout.set_copy_reason(copied.owner.operation, reason)
+            layout.set_copy_reason(copied.owner.operation, ROWS)
             self.layouts[copied] = self._pitched(shape, _with_inner(range(len(shape)), (axis,)), _element_bytes(value))
             self.copies[value, axis] = copied
             self.assign(copied.owner.operation)
@@ -292,12 +289,6 @@ def _argument(group: Group, number: int) -> int | None:
         number = definition.source
     value = group.graph.values[number]
     return value.arg_number if isinstance(value, ir.BlockArgument) else None
-
-
-def _wanted(group: Group) -> list[tuple[int, int, str]]:
-    """(argument, axis, why) of what has to be contiguous."""
-    found = ((_weight_rows(group), ROWS), (channels_of_pooled(group), CHANNELS))
-    return [(*wanted, reason) for wanted, reason in found if wanted is not None]
 
 
 def _texels_of(group: Group) -> list[tuple[int, int]]:

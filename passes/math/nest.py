@@ -225,24 +225,54 @@ def _walks_as_one(position: Expr, outer: int, inner: int, bounds: Sequence[int])
     return not hidden and position.coefficient(outer) == position.coefficient(inner) * bounds[inner]
 
 
-def join_windows(nest: Nest) -> affine.Split | None:
-    """Join each window with the dimension of the result that places it, where a reduction over windows follows a contraction.
+@dataclass(frozen=True)
+class Windows:
+    """A reduction over windows that lie side by side in a value which a contraction computes."""
 
-    Windows that lie side by side walk the contraction's points as plain dimensions do; the result is at their quotients, the
-    place in a window is the remainder. None where there is no such reduction, or where windows overlap or leave gaps.
+    need: Need
+    value: int
+    """What is reduced."""
+    index: Index
+    """Where it is needed, over the nest's dimensions."""
+    places: tuple[int | None, ...]
+    """For each axis of the value the dimension of the result that counts windows along it, None where there is one."""
+    sizes: tuple[int, ...]
+    """Extent of a window along each axis."""
+    extents: tuple[int, ...]
+    """Extent of all windows together along each axis."""
+
+
+def windows_of(nest: Nest) -> Windows | None:
+    """The windows of a nest that is a contraction and then a reduction over windows of what it computes.
+
+    None where there is no such reduction, or where windows overlap, leave gaps or do not begin with the first point.
     """
     if [need.loop.contraction for need in nest.reductions] != [True, False]:
         return None
-    positions = nest.reductions[0].point
-    order: list[int] = []
-    for inner in nest.own_dims[1]:
-        walked = next((e for e in positions if e.coefficient(inner) == 1), Expr())
-        outer = next((d for d in range(nest.n_root) if walked.coefficient(d) == nest.bounds[inner]), None)
-        if outer is None or outer in order:
+    need, own = nest.reductions[1], nest.own_dims[1]
+    indices = [_compose(m, need.point, nest.bounds) for m in need.loop.operand_maps]
+    read = [n for n, index in enumerate(indices) if any(e.dims() & set(own) for e in index)]
+    if len(read) != 1 or len(need.loop.results) != 1:
+        return None
+    index = indices[read[0]]
+    places: list[int | None] = []
+    sizes: list[int] = []
+    inner: list[int] = []
+    for expr in index:
+        place = next((d for d in sorted(expr.dims()) if d < nest.n_root), None)
+        inside = [d for d in expr.dims() if d in own]
+        size = nest.bounds[inside[0]] if inside else 1
+        plain = affine.dim(place) * size if place is not None else Expr()
+        if expr != (plain + affine.dim(inside[0]) if inside else plain):
             return None
-        order += [outer, inner]
-    cut = merge_dims(nest.bounds, order, positions)
-    return cut if order and len(cut.bounds) == len(nest.bounds) - len(order) // 2 else None
+        places.append(place)
+        sizes.append(size)
+        inner += inside
+    outer = [p for p in places if p is not None]
+    if sorted(inner) != sorted(own) or sorted(outer) != list(range(nest.n_root)):
+        return None
+    extents = (s if p is None else s * nest.bounds[p] for s, p in zip(sizes, places, strict=True))
+    return Windows(need, need.loop.operands[read[0]], index, tuple(places), tuple(sizes), tuple(extents))
 
 
 def domain(nest: Nest) -> frozenset[int]:

@@ -50,6 +50,8 @@ class Shape:
     columns: int
     together: int
     """Neighbouring columns of the input that are read as a texel; 1 where each is read alone."""
+    window: int = 1
+    """Pixels that a pool makes one of: a tile has whole windows of them."""
     kept: Mapping[tuple[int, int], float] = field(default_factory=dict[tuple[int, int], float])
     """(rows, unit) -> mean length of a row group's list; empty where no zeros can be left out."""
 
@@ -61,7 +63,8 @@ def tiles(shape: Shape, prices: Prices) -> Iterator[Tile]:
         if rows - TEXEL >= shape.rows:
             continue
         for pixels in range(min(MOST_PIXELS, shape.pixels, max(1, prices.accumulators // rows)), 0, -1):
-            yield from (Tile(rows, pixels, unit) for unit in units)
+            if pixels % shape.window == 0:
+                yield from (Tile(rows, pixels, unit) for unit in units)
 
 
 def cycles(shape: Shape, tile: Tile, prices: Prices) -> float:

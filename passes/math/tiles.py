@@ -103,7 +103,7 @@ def _row_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
     """Every tile with registers along rows that fits the registers."""
     for lanes in unit.widths(work.rows, bool(work.kept)):
         for vectors in range(1, min(MAX_VECTORS, -(-work.rows // lanes)) + 1):
-            for pixels in range(1, min(MAX_PIXELS, work.pixels) + 1):
+            for pixels in range(work.window, min(MAX_PIXELS, work.pixels) + 1, work.window):
                 spare = 0 if vectors == 1 and unit.broadcast_operand else SPARE.get(unit.lanes, 1)
                 if vectors * pixels + vectors + spare > unit.registers:
                     break
@@ -118,6 +118,8 @@ def _pixel_tiles(work: Work, unit: VectorUnit) -> Iterator[Tile]:
         for rows in range(1, min(MAX_ROWS, work.rows) + 1):
             bands = [band for band, height in work.pieces if height == rows]
             for vectors in range(1, max(1, work.pixels // lanes) + 1):
+                if min(vectors * lanes, work.pixels) % work.window:
+                    continue
                 for lines in range(1, work.lines + 1):
                     if (rows + 1) * vectors * lines + 1 > unit.registers:
                         break
@@ -223,8 +225,9 @@ def _cycles(work: Work, vectors: int, pixels: int, lanes: int, unit: VectorUnit)
         instructions = products + segment.vectors + (0 if embedded else pixels)
         column = max(arithmetic, (segment.vectors + pixels) / LOADS_PER_CYCLE, FMA_LATENCY, memory, lines)
         column += PER_INSTRUCTION * instructions + MISSED * lines
-        stores = segment.vectors * _stores(work, pixels, lanes)
-        total += segment.groups * tiles * (columns * (column + 0.1 * memory) + TILE_OVERHEAD + stores)
+        stores = segment.vectors * _stores(work, pixels // work.window, lanes)
+        multiplied = work.window_lines * (columns * (column + 0.1 * memory) + TILE_OVERHEAD)
+        total += segment.groups * tiles * (multiplied + stores)
     return total
 
 
@@ -280,8 +283,8 @@ def _pixel_cycles(work: Work, rows: int, vectors: int, lines: int, lanes: int, u
     total = 0.0
     for segment in split_rows(work.rows, rows, 1):
         column = _column_cycles(work, segment.vectors, vectors * lines, lanes, brought, unit)
-        stores = segment.vectors * vectors * lines * (1 if work.contiguous_pixels else lanes)
-        total += segment.groups * (columns * column + TILE_OVERHEAD + stores)
+        stores = segment.vectors * vectors * lines * (1 if work.contiguous_pixels else lanes) / work.window
+        total += segment.groups * (work.window_lines * (columns * column + TILE_OVERHEAD) + stores)
     return total * work.tiles(vectors * lanes, lines)
 
 
@@ -299,8 +302,9 @@ def _band_cycles(work: Work, band: int, rows: int, vectors: int, lines: int, lan
     moved = 1 + 1 / LOADS_PER_CYCLE
     pieces = found.columns * column + found.pieces * (PIECE_OVERHEAD + rows * registers * moved)
     burst = max(0, band * registers - STORES_BUFFERED) * 2 * lanes * unit.element_bytes / L2_BYTES_PER_CYCLE
-    stores = work.rows * registers * ((1 if work.contiguous_pixels else lanes) + moved)
-    return (-(-work.rows // band) * (pieces + TILE_OVERHEAD + burst) + stores) * work.tiles(vectors * lanes, lines)
+    stores = work.rows * registers * ((1 if work.contiguous_pixels else lanes) + moved) / work.window
+    multiplied = -(-work.rows // band) * (pieces + TILE_OVERHEAD + burst)
+    return (work.window_lines * multiplied + stores) * work.tiles(vectors * lanes, lines)
 
 
 def _column_cycles(work: Work, rows: int, registers: int, lanes: int, brought: float, unit: VectorUnit) -> float:

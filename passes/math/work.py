@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from .pieces import Pieces
 
@@ -120,14 +120,20 @@ class Work:
     """That distance in the input, in elements."""
     line_taps: int = 1
     """Columns that read each other's lines: kernel positions along them."""
+    window: int = 1
+    """Pixels that a pool makes one of: a tile has whole windows of them."""
+    window_lines: int = 1
+    """Lines of pixels of a window, those of other planes included. A tile takes one after the other; `lines` counts their first
+    ones."""
 
     def columns_of(self, rows: int) -> float:
         """Columns that row groups of `rows` rows keep on average."""
         return max(1.0, self.kept[rows]) if self.kept else self.columns
 
     def tiles(self, pixels: int, lines: int = 1) -> int:
-        """Register tiles of `lines` times `pixels` pixels."""
-        return self.outer_pixels // self.lines * -(-self.lines // lines) * -(-self.pixels // pixels)
+        """Register tiles of `lines` times `pixels` pixels of each line of a window."""
+        windows = self.outer_pixels // self.window_lines
+        return windows // self.lines * -(-self.lines // lines) * -(-self.pixels // pixels)
 
 
 class Description(Protocol):
@@ -148,6 +154,8 @@ class Description(Protocol):
     @property
     def filters(self) -> bool: ...
 
+    busy_elements: ClassVar[int]
+
 
 @dataclass(frozen=True)
 class VectorUnit:
@@ -163,6 +171,8 @@ class VectorUnit:
     l1_bytes: int = 32 << 10
     filters: bool = True
     """Whether there are kernels of minimal filtering."""
+    busy_elements: int = 0
+    """Elements of a result from which on a kernel that computes several for each keeps all of the processor busy."""
 
     @classmethod
     def of(cls, target: Description, element_bytes: int = 4) -> VectorUnit:
@@ -177,6 +187,7 @@ class VectorUnit:
             element_bytes,
             target.l1_bytes,
             target.filters,
+            target.busy_elements,
         )
 
     def fma_per_cycle(self, lanes: int) -> float:

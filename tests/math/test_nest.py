@@ -258,25 +258,36 @@ def pooled(extent: int, window: int, stride: int) -> nest.Nest:
     return made
 
 
-@pytest.mark.parametrize(("extent", "window"), [(8, 2), (9, 2), (11, 4), (6, 3)])
-def test_windows_side_by_side_are_one_dimension(extent: int, window: int) -> None:
-    """The contraction is walked by a plain dimension, as far as whole windows reach."""
+@pytest.mark.parametrize(("extent", "window"), [(8, 2), (9, 2), (11, 4), (6, 3), (9, 9)])
+def test_windows_side_by_side(extent: int, window: int) -> None:
+    """Of what the contraction computes, as far as whole windows reach; the last case has a single one."""
     made = pooled(extent, window, window)
-    cut = nest.join_windows(made)
-    assert cut is not None
-    joined = nest.refine(made, cut)
-    contraction, pool = joined.reductions
-    assert joined.n_root == 1
-    assert joined.bounds == [extent // window * window, 3]
-    assert contraction.point == dims(2)
-    pixel = affine.dim(0)
-    place = (affine.floordiv(pixel, window, joined.bounds), affine.mod(pixel, window, joined.bounds))
-    assert pool.point[1:] == place
+    found = nest.windows_of(made)
+    assert found is not None
+    assert found.value == 2
+    assert found.sizes == (window,)
+    assert found.extents == (extent // window * window,)
+    assert found.places == (0 if extent >= 2 * window else None,)
+    assert found.need == made.reductions[1]
 
 
-@pytest.mark.parametrize(("window", "stride"), [(3, 2), (2, 3), (9, 9)])
-def test_windows_that_overlap_or_leave_gaps_or_stand_alone_are_not_joined(window: int, stride: int) -> None:
-    assert nest.join_windows(pooled(9, window, stride)) is None
+@pytest.mark.parametrize(("window", "stride"), [(3, 2), (2, 3), (1, 1), (1, 2)])
+def test_windows_that_overlap_or_leave_gaps_and_single_points_are_none(window: int, stride: int) -> None:
+    assert nest.windows_of(pooled(9, window, stride)) is None
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_windows_begin_with_the_first_point(shift: int) -> None:
+    i, (c, k) = affine.dim(0), dims(2)
+    taps = Loop((9, 3), (True, False), (0, 1), ((i + affine.dim(1),), (affine.dim(1),)), (2,), ((i,),), True)
+    pool = Loop((4, 2), (True, False), (3,), ((c * 2 + k,),), (4,), ((c,),))
+    part = nest.View((8,), 2, (i + shift,))
+    values: dict[int, Definition] = {0: Leaf((11,)), 1: Leaf((3,)), 2: taps, 3: part, 4: pool}
+    made, _ = nest.split(nest.demand(4, dims(1), (4,), values))
+    found = nest.windows_of(made)
+    assert found is not None
+    assert (found.value, found.extents) == (3, (8,))  # of the part: where it begins is how the contraction is needed
+    assert made.reductions[0].point[0].constant == shift
 
 
 def test_a_softmax_is_one_nest() -> None:

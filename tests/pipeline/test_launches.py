@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import cocomp
+from benchmarks.networks import C3D
 from cocomp.runtime.manifest import launches
 
 
@@ -95,3 +96,10 @@ def test_small_kernels_share_a_launch() -> None:
     (kernels,) = compiled(nn.Sequential(nn.Linear(8, 8), nn.Softmax(-1), nn.Linear(8, 8)), torch.randn(2, 8))
     assert len(kernels) == 3
     assert {k["tasks"] for k in kernels} == {1}
+
+
+def test_pools_of_volumes_are_part_of_the_convolutions_before_them() -> None:
+    """C3D: eight convolutions, three linear layers, the padding of its input, and a pool whose windows are padded."""
+    network = C3D().eval()
+    clip = torch.randn(1, 3, 16, 112, 112)
+    assert len(launches(cocomp.compile(network, (clip,)).manifest)) == 13

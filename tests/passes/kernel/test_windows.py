@@ -87,7 +87,7 @@ def scheduled(text: str, target: tuple[str, str]) -> str:
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_what_is_pooled_is_filtered(data: st.DataObject) -> None:
+def test_what_is_pooled_has_whole_windows_in_its_tiles(data: st.DataObject) -> None:
     def one_of(*choices: int) -> int:
         return data.draw(st.sampled_from(choices))
 
@@ -98,15 +98,26 @@ def test_what_is_pooled_is_filtered(data: st.DataObject) -> None:
     text = pooled(batch, channels, rows, size, one_of(1, 3, 3, 3, 3, 4), window, one_of(1, 1, 1, 2), turned)
     for function in re.split(r"(?=func\.func private)", scheduled(text, target)):
         if "sparse.contract" in function and "reduction" in function:
-            assert "kernel.winograd" in function
+            assert ("kernel.winograd" in function) != ("kernel.schedule" in function)
+            if "kernel.schedule" in function:
+                tile = re.search(r"{along_pixels = (\w+),.* lanes = (\d+) .* pixels = (\d+) ", function)
+                assert tile is not None
+                along, lanes, pixels = tile.group(1) == "true", int(tile.group(2)), int(tile.group(3))
+                extents = [n // w * w for n, w in zip(size, window, strict=True)]
+                wide = pixels * lanes if along else pixels
+                assert any(min(wide, n) % w == 0 for n, w in zip(extents, window, strict=True))
 
 
-@pytest.mark.parametrize(("taps", "window", "step", "groups"), [
-    (3, 2, 1, 1), (3, 4, 1, 1), (3, 3, 1, 2), (3, 2, 2, 2),
-    (4, 3, 1, 1), (4, 2, 1, 2), (4, 3, 2, 2), (5, 2, 1, 2),
+FILTERED, DIRECT = "kernel.winograd", "kernel.schedule"
+
+
+@pytest.mark.parametrize(("taps", "window", "step", "kind"), [
+    (3, 2, 1, FILTERED), (3, 4, 1, FILTERED), (4, 3, 1, FILTERED), (5, 2, 1, DIRECT), (1, 2, 1, DIRECT),
+    (5, 4, 1, DIRECT), (3, 3, 1, None), (4, 2, 1, None), (3, 2, 2, None), (4, 3, 2, None), (5, 7, 1, None),
 ])  # fmt: skip
-def test_whole_windows_of_a_tile_are_pooled(taps: int, window: int, step: int, groups: int) -> None:
+def test_whole_windows_of_a_tile_are_pooled(taps: int, window: int, step: int, kind: str | None) -> None:
     """Tiles of 3x3 kernels have 4x4 outputs, those of 4x4 kernels 3x3; windows a step of more than one apart leave gaps."""
     for target in TARGETS:
-        found = scheduled(pooled(1, 64, 64, (28, 29), taps, (window, window), step, False), target)
-        assert found.count("func.func private @group_") == groups, target
+        found = scheduled(pooled(1, 64, 64, (28, 29), taps, (window, window), step, True), target)
+        assert found.count("func.func private @group_") == (2 if kind is None else 1), target
+        assert kind is None or found.count(kind) == 1
