@@ -1,6 +1,7 @@
 """lit runs the tests of single passes: `lit tests`."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,3 +19,5 @@ config.test_exec_root = str(here.parent / "build" / "lit")
 config.environment["PATH"] = f"{binaries}:{config.environment['PATH']}"
 config.environment.update({k: os.environ[k] for k in ("PYTHONPATH",) if k in os.environ})
 config.substitutions.append(("FileCheck", "filecheck"))
+if shutil.which("spirv-dis"):
+    config.available_features.add("spirv-dis")

@@ -57,23 +57,24 @@ class Texels:
         memory, which has texels (`has_texels`)."""
         view = self._view(buffer, View.QUADS if count == TEXEL else View.SINGLES)
         kind = ir.VectorType.get([TEXEL], ir.F32Type.get())
-        place = _as_i32(b.floordiv(at, count))
+        place = _as_i32(at if count == 1 else _in_texels(at))
         fetched = ir.Operation.create("spirv.ImageFetch", results=[kind], operands=[view, place]).results[0]
         return fetched if count == TEXEL else vector.extract(fetched, [], [0])
 
-    def number(self, buffer: ir.Value, at: Index) -> ir.Value:
-        """An entry of a table of integers as an index."""
+    def number(self, buffer: ir.Value, at: Index, multiple: int = 1) -> Index:
+        """An entry of a table of integers as an index, of which it is known that it is a multiple of something."""
         kind = ir.VectorType.get([TEXEL], buffer.type.element_type)
         view = self._view(buffer, View.SINGLES)
         fetched = ir.Operation.create("spirv.ImageFetch", results=[kind], operands=[view, _as_i32(at)]).results[0]
-        return arith.index_cast(b.index_type(), vector.extract(fetched, [], [0]))
+        found = arith.index_cast(b.index_type(), vector.extract(fetched, [], [0]))
+        return b.mul(b.floordiv(found, multiple), multiple)
 
     def write(self, buffer: ir.Value, at: Index, values: ir.Value) -> None:
         """The reverse."""
         view = self._view(buffer, View.WRITTEN)
         single = ir.VectorType.get([TEXEL], ir.F32Type.get())
         wide = values if values.type == single else arith.extf(single, values)
-        place = _as_i32(b.floordiv(at, TEXEL))
+        place = _as_i32(_in_texels(at))
         ir.Operation.create("spirv.ImageWrite", results=[], operands=[view, place, wide])
 
     def _view(self, buffer: ir.Value, how: View) -> ir.Value:
@@ -94,6 +95,41 @@ class Texels:
 def has_texels(buffer: ir.Value) -> bool:
     """Whether the elements of a buffer come in texels."""
     return str(buffer.type.element_type) in FORMATS
+
+
+def _in_texels(at: Index) -> Index:
+    """A position that is a multiple of four, in texels. Sums and products of such are divided term by term: a driver cannot, not knowing
+    that nothing overflows."""
+    if isinstance(at, int) or isinstance(at.owner, ir.Block) or not _is_multiple(at):
+        return b.floordiv(at, TEXEL)
+    op = at.owner.operation
+    if op.name == "arith.addi":
+        return b.add(*(_in_texels(_index(v)) for v in op.operands))
+    if op.name == "arith.muli":
+        divided, other = sorted((_index(v) for v in op.operands), key=_is_multiple, reverse=True)
+        return b.mul(_in_texels(divided), other)
+    return b.floordiv(at, TEXEL)
+
+
+def _is_multiple(at: Index) -> bool:
+    """Whether a position is seen to be a multiple of four."""
+    if isinstance(at, int):
+        return at % TEXEL == 0
+    if isinstance(at.owner, ir.Block):
+        loop = at.owner.owner.operation
+        return loop.name == "scf.for" and all(_is_multiple(_index(loop.operands[i])) for i in (0, 2))
+    op = at.owner.operation
+    if op.name == "arith.addi":
+        return all(_is_multiple(_index(v)) for v in op.operands)
+    if op.name == "arith.muli":
+        return any(_is_multiple(_index(v)) for v in op.operands)
+    return False
+
+
+def _index(value: ir.Value) -> Index:
+    """A value, or the number that it is known to be."""
+    is_constant = not isinstance(value.owner, ir.Block) and value.owner.operation.name == "arith.constant"
+    return value.owner.operation.attributes["value"].value if is_constant else value
 
 
 def _as_i32(index: Index) -> ir.Value:

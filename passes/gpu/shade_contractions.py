@@ -230,10 +230,12 @@ class _Lowering:
         texels, unit = self.shader.evaluator.texels, self.schedule.unit
         offsets, spans = self.shader.extra
         bases = [b.evaluate(self.shape.x_position, self._at_pixel(at, p)) for p in range(self.schedule.pixels)]
-        first, last, values = (texels.number(spans, b.add(b.mul(number, 3), i)) for i in range(3))
+        place = b.mul(number, 3)
+        first, last = (texels.number(spans, b.add(place, i)) for i in range(2))
+        values = texels.number(spans, b.add(place, 2), TEXEL)
 
         def body(entry: Index, *current: ir.Value) -> list[ir.Value]:
-            offset = texels.number(offsets, entry)
+            offset = texels.number(offsets, entry, TEXEL if unit > 1 else 1)
             column = b.mul(arith.subi(b.value(entry), b.value(first)), unit)
             totals = list(current)
             for c, pixels in enumerate(self._pixels([b.add(base, offset) for base in bases], unit)):
