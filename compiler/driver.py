@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -12,23 +14,24 @@ from typing import Any
 import numpy as np
 
 from cocomp import dialects
+from cocomp.passes.gpu.tune_shades import TuneShadesPass
 from cocomp.passes.kernel.tune_contractions import TuneContractionsPass
 from cocomp.support.diagnostics import CompileError, InternalError, UsageError
 from cocomp.support.machine import GpuTarget, Target
-from cocomp.support.mlir import ir
+from cocomp.support.mlir import context, ir
 from cocomp.support.passes import Instrument, State, VerifyAfter, run_passes
 from cocomp.support.weights import WeightStore
 
 from .artifact import Artifact, write_whole
 from .options import Options
 from .phases import verify_phase
-from .pipeline import FROM_SCHEDULES, PLACING, TO_SCHEDULES, Road, cpu_steps, gpu_steps
+from .pipeline import FROM_SCHEDULES, FROM_SHADES, PLACING, TO_SCHEDULES, Road, cpu_steps, gpu_steps
 from .record import RecordGraph
 from .reproduce import Snapshot
 from .targets import cpu, gpu
 from .targets.cpus import cpu_target, runs_here
 from .targets.describe import copies_of, manifest_of, weights_of
-from .targets.gpus import target_called
+from .targets.gpus import is_here, target_called
 
 Progress = Callable[[str, float], None]
 """Called with the name of a phase and the seconds it took."""
@@ -118,7 +121,7 @@ class Compilation:
 
 def _road(chosen: Options, target: Target, fold: bool) -> Road:
     if isinstance(target, GpuTarget):
-        return gpu_steps(chosen.precision, chosen.sparsity, chosen.fast_math, chosen.without)
+        return gpu_steps(chosen.precision, chosen.sparsity, _gpu_tuner(chosen), chosen.fast_math, chosen.without)
     return cpu_steps(fold, chosen.precision, chosen.sparsity, _tuner(chosen), chosen.fast_math, chosen.without)
 
 
@@ -127,8 +130,10 @@ def target_of(options: Options) -> Target:
     that this machine cannot run."""
     target = target_called(options.target, options.cpu, options.precision)
     if isinstance(target, GpuTarget):
-        if options.tune is not None:
-            raise UsageError(f"expected no --tune with -target={options.target}: schedules for GPUs are not tuned")
+        if options.tune is not None and not is_here(target):
+            raise UsageError(
+                f"expected no --tune={options.tune:g} with -target={options.target}: its GPUs cannot be asked from this machine"
+            )
     elif options.tune and not runs_here(target):
         raise UsageError(
             f"expected no --tune={options.tune:g} with -target={options.target}: code for {target.processor} cannot be "
@@ -142,6 +147,37 @@ def _tuner(options: Options) -> TuneContractionsPass | None:
         return None
     file = str(options.tune_database or "")
     return TuneContractionsPass(options.tune, file, options.threads, options.sparsity.startswith("force"))
+
+
+def _gpu_tuner(options: Options) -> TuneShadesPass | None:
+    if options.tune is None:
+        return None
+    file, forced = str(options.tune_database or ""), options.sparsity.startswith("force")
+    return TuneShadesPass(options.tune, file, options.threads, forced, device_here())
+
+
+@functools.cache
+def device_here() -> str:
+    """The GPU that a model compiled with `-target=vulkan` runs on here, as one word. Raises UsageError where there is none."""
+    from cocomp.runtime.loader import Model
+    from cocomp.runtime.manifest import ArtifactError
+
+    target = target_called("vulkan")
+    with context() as made, ir.Location.unknown():
+        dialects.register(made)
+        module = ir.Module.parse("func.func @main() { return }")
+        steps = (step for _, part in gpu_steps() for step in part)
+        run_passes([step.what for step in steps], module, State(target, WeightStore(), evaluate=evaluate_on_host))
+        artifact = Compilation(module, WeightStore(), Options(target="vulkan")).finish(target)
+    with tempfile.TemporaryDirectory(prefix="cocomp-") as name:
+        path = Path(name) / "nothing.so"
+        path.write_bytes(artifact.data)
+        try:
+            with Model(path, check=False) as model:
+                return re.sub(r"[^\w.]+", "-", model.device).strip("-")
+        except ArtifactError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            raise UsageError(f"expected a GPU to tune for: {reason}") from None
 
 
 def evaluate_on_host(module: ir.Module, weights: WeightStore) -> list[np.ndarray]:
@@ -170,7 +206,8 @@ def measure_here(module: ir.Module, weights: WeightStore, target: Target, thread
     from cocomp.runtime.rounds import kernel_times
 
     inner = Compilation(module, weights, Options())
-    run_passes([step.what for step in (*FROM_SCHEDULES, PLACING)], module, State(target, weights))
+    steps = FROM_SHADES if isinstance(target, GpuTarget) else [*FROM_SCHEDULES, PLACING]
+    run_passes([step.what for step in steps], module, State(target, weights))
     artifact = inner.finish(target)
     with tempfile.TemporaryDirectory(prefix="cocomp-") as name:
         path = Path(name) / "trial.so"

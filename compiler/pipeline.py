@@ -11,6 +11,7 @@ from cocomp.passes.fusion.plan_fusion import PlanFusionPass
 from cocomp.passes.gpu.schedule_shades import ScheduleShadesPass
 from cocomp.passes.gpu.shade_contractions import ShadeContractionsPass
 from cocomp.passes.gpu.shade_loops import ShadeLoopsPass
+from cocomp.passes.gpu.tune_shades import TuneShadesPass
 from cocomp.passes.kernel.lower_contractions import LowerContractionsPass
 from cocomp.passes.kernel.lower_loops import LowerLoopsPass
 from cocomp.passes.kernel.lower_sequential import LowerSequentialPass
@@ -125,8 +126,22 @@ def cpu_steps(
     ]
 
 
+FROM_SHADES = [
+    Step(BuildPlanPass(), "tensors become memory"),
+    Step(PackWeightsPass(), "weights in the order of the tiles"),
+    Step(ShadeContractionsPass(), "gather-GEMM with its epilogue"),
+    Step(ShadeLoopsPass(), "everything else that is a loop"),
+    Step(AssignArenaPass(alignment=256), "all buffers are known, and when they live"),
+]
+"""The same for GPUs, from tiles to kernels."""
+
+
 def gpu_steps(
-    precision: str = "f32", sparsity: str = "auto", fast_math: bool = False, without: Collection[str] = ()
+    precision: str = "f32",
+    sparsity: str = "auto",
+    tuner: TuneShadesPass | None = None,
+    fast_math: bool = False,
+    without: Collection[str] = (),
 ) -> Road:
     """The road to kernels for GPUs: the same graph, other layouts and loops."""
     doubles = [Step(NarrowDoublesPass(), "no phone's GPU computes in double precision, and constants are computed")]
@@ -148,11 +163,8 @@ def gpu_steps(
                     ScheduleShadesPass(force=sparsity.startswith("force")),
                     "tiles depend on layouts, packing depends on tiles",
                 ),
-                Step(BuildPlanPass(), "tensors become memory"),
-                Step(PackWeightsPass(), "weights in the order of the tiles"),
-                Step(ShadeContractionsPass(), "gather-GEMM with its epilogue"),
-                Step(ShadeLoopsPass(), "everything else that is a loop"),
-                Step(AssignArenaPass(alignment=256), "all buffers are known, and when they live"),
+                *([Step(tuner, "measuring knows what counting cannot")] if tuner else []),
+                *FROM_SHADES,
             ],
         ),
     ]

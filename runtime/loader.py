@@ -58,6 +58,11 @@ class Model:
         results = self.run(inputs)
         return results[0] if len(results) == 1 else tuple(results)
 
+    @property
+    def device(self) -> str:
+        """The GPU that the model runs on, as its driver calls it; empty on a CPU."""
+        return (self._library.cocomp_device(self._handle) or b"").decode(errors="replace")
+
     def run(self, inputs: Sequence[Any], out: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
         """Run once; `out` gives memory for the outputs (C-contiguous, of the right type and shape)."""
         arrays = self._checked(inputs)
@@ -144,6 +149,7 @@ def _open(path: Path) -> ctypes.CDLL:
         library = ctypes.CDLL(str(path.resolve()))
         library.cocomp_arena.restype = ctypes.c_void_p
         library.cocomp_message.restype = ctypes.c_char_p
+        library.cocomp_device.restype = ctypes.c_char_p
         library.cocomp_run_some.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
         library.cocomp_profile.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64), ctypes.c_int64]
         for name in ("cocomp_create", "cocomp_run", "cocomp_destroy", "cocomp_set_profiling"):

@@ -26,3 +26,8 @@ def target_called(name: str, cpu: str = "", precision: str = "f32") -> Target:
     host = cpus.cpu_target(GPU_TARGETS[name])
     made = GpuTarget(name, host.triple, page_bytes=host.page_bytes)
     return replace(made, precision=precision)
+
+
+def is_here(target: GpuTarget) -> bool:
+    """Whether the GPU is that of this machine."""
+    return GPU_TARGETS[target.name] == "host"

@@ -2,172 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
+from cocomp.support.passes import State
 
-from cocomp.dialects import graph as graphs
-from cocomp.dialects import structured
-from cocomp.passes.math.gain import fastest
-from cocomp.support.interrupts import deferred_interrupt
-from cocomp.support.mlir import ir, ops_in, origins
-from cocomp.support.passes import Pass, State
-from cocomp.support.tuning import Tuned, TuningDatabase
-
-from ._candidates import SCHEDULES, rank, works_of
-from ._contraction import Contraction, encoding_of, matrix_of, read_contraction
-from ._trial import set_schedule, trial, without_schedule
-
-TOGETHER = 6
-"""Schedules measured in turns, the predicted one among them."""
-MOST = 4 * (TOGETHER - 1)
-"""Schedules that are measured beside the predicted one, at most."""
-SECONDS_OF_A_TRIAL = 0.4
-"""Time that the versions of a kernel run for; compiling them takes longer."""
-TRIAL_BYTES = 1 << 30
-"""Of weights in one trial: each version has its own."""
+from ._candidates import Candidate, rank, works_of
+from ._contraction import Contraction
+from ._tuning import Tuning
 
 
 @dataclass(frozen=True)
-class TuneContractionsPass(Pass):
+class TuneContractionsPass(Tuning):
     """Replace the predicted schedule of a contraction by the fastest one on this machine.
 
         func @group_3(..) attributes {kernel.schedule = {lanes = 16, pixels = 14, ..}}
       -->
         func @group_3(..) attributes {kernel.schedule = {lanes = 16, pixels = 7, ..}}
 
-    Kernels share `seconds` in proportion to their predicted cycles, the costliest first; what the `database` (a file; empty:
-    the user's) knows already is taken from there; with `seconds=0` nothing is measured, else at least one kernel. The predicted schedule stays
-    unless another one is faster by more than noise, in two trials. `threads` is how many the kernels are timed with (0: all processors), `force`
-    as in `schedule-contractions`, which has to run before. Every result is on the disk before the next kernel's turn.
+    `force` as in `schedule-contractions`, which has to run before; the rest is explained at `_tuning.Tuning`.
     """
 
     name: ClassVar[str] = "tune-contractions"
-    seconds: float = 0.0
-    database: str = ""
-    threads: int = 0
-    force: bool = False
 
-    def run(self, module: ir.Module, state: State) -> None:
-        threads = self.threads or len(os.sched_getaffinity(0))
-        kernels = sorted(_kernels(module, state, threads, self.force), key=lambda k: -k.cost)
-        with TuningDatabase(Path(self.database) if self.database else None, create=self.seconds > 0) as database:
-            missing: list[_Kernel] = []
-            for kernel in kernels:
-                known = database.get(kernel.key)
-                if known is None or known.schedule not in kernel.schedules:
-                    missing.append(kernel)
-                else:
-                    _apply(kernel, known, state)
-            end = time.monotonic() + self.seconds - state.measured
-            for number, kernel in enumerate(missing if self.seconds else ()):
-                left = max(0.0, end - time.monotonic())
-                if number and not left:
-                    return
-                state.tell(f"tuning kernel {number + 1} of {len(missing)}, {left:.0f} s left: {kernel.layer}")
-                share = left * kernel.cost / sum(k.cost for k in missing[number:])
-                tuned = _search(kernel, share, threads, state)
-                database.put(kernel.key, tuned)
-                _apply(kernel, tuned, state)
-
-
-@dataclass(frozen=True)
-class _Kernel:
-    """A function with a contraction. Handles are valid during the pass, which changes attributes only."""
-
-    function: ir.Operation
-    names: Sequence[str | None]
-    """The weight that each argument is in the first call."""
-    layer: str
-    key: str
-    schedules: Mapping[str, ir.DictAttr]
-    """What it may get, by its text: the predicted schedule, then those to measure beside it, the most promising first."""
-    cost: float
-    """Predicted cycles, of all calls."""
-
-
-def _kernels(module: ir.Module, state: State, threads: int, force: bool) -> Iterator[_Kernel]:
-    """Every kernel whose contraction can be scheduled in more than one way, that of equal layers once."""
-    functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
-    calls: dict[str, list[ir.Operation]] = {}
-    for op in ops_in(functions["main"].regions[0].blocks[0]):
-        if op.name == "func.call":
-            calls.setdefault(op.attributes["callee"].value, []).append(op)
-    of_arguments = graphs.weights_of_calls(list(functions.values()))
-    for name, found in calls.items():
-        function = functions[name]
-        schedule = ir.DictAttr.get({s: function.attributes[s] for s in SCHEDULES if s in function.attributes})
-        if not len(schedule):
-            continue
-        contraction = read_contraction(graphs.read_group(function))
-        weights = of_arguments.get((name, contraction.w_argument), [])
+    def ways(self, contraction: Contraction, weights: Sequence[str], state: State) -> list[Candidate]:
         works = works_of(contraction, weights, state)
-        forced = force and len(works) > 1
-        ranked = rank(contraction, works[1:] if forced else works, state, filtering=not forced)
-        others = [other for _, other in ranked if other != schedule][:MOST]
-        if not others:
-            continue
-        yield _Kernel(
-            function=function,
-            names=[structured.weight_name(value) for value in found[0].operands],
-            layer=next((path for _, path in origins(found[0].location) if path), name),
-            key=_key(contraction, weights, state, threads, forced),
-            schedules={str(s): s for s in (schedule, *others)},
-            cost=len(found) * ranked[0][0],
-        )
+        forced = self.force and len(works) > 1
+        return rank(contraction, works[1:] if forced else works, state, filtering=not forced)
 
-
-def _key(contraction: Contraction, weights: Sequence[str], state: State, threads: int, forced: bool) -> str:
-    """Digest of all that the best schedule hangs on: what is computed, on tensors that lie how, on which processor, with how
-    many threads, where the weights have zeros, and whether these must be left out."""
-    from cocomp import __version__
-
-    parts = [__version__, repr(state.target), f"{threads} {forced}", without_schedule(contraction.group.function)]
-    digest = hashlib.sha256("\n".join(parts).encode())
-    if encoding_of(contraction) != "dense":
-        for name in weights:
-            digest.update(np.packbits(matrix_of(name, state.weights[name], contraction) != 0).tobytes())
-    return digest.hexdigest()
-
-
-def _search(kernel: _Kernel, share: float, threads: int, state: State) -> Tuned:
-    """Measure schedules for `share` seconds, and a few of them however little that is."""
-    predicted, *others = kernel.schedules.values()
-    best, gain, measured = predicted, 1.0, 0
-    weight_bytes = sum(state.weights[name].nbytes for name in kernel.names if name is not None)
-    together = max(1, min(TOGETHER, TRIAL_BYTES // max(1, weight_bytes)) - 1)
-    start = time.monotonic()
-    while measured < len(others):
-        schedules = [predicted, *others[measured : measured + together]]
-        number, faster = fastest(_times(kernel, schedules, threads, state))
-        if faster > gain:
-            best, gain = schedules[number], faster
-        measured += len(schedules) - 1
-        if (time.monotonic() - start) * (measured + together) > share * measured:
-            break
-    if best != predicted:  # who comes first, and where in memory, must not make the difference
-        confirmed, again = fastest(_times(kernel, [best, predicted], threads, state)[:, ::-1])
-        best, gain = (best, min(gain, again)) if confirmed else (predicted, 1.0)
-    return Tuned(kernel.layer, str(best), gain, measured)
-
-
-def _times(kernel: _Kernel, schedules: Sequence[ir.DictAttr], threads: int, state: State) -> np.ndarray:
-    """Nanoseconds[rounds, schedules] that a kernel takes here."""
-    assert state.measure is not None
-    with deferred_interrupt():
-        module, weights = trial(kernel.function, kernel.names, state.weights, schedules)
-        return state.measure(module, weights, state.target, threads, SECONDS_OF_A_TRIAL)
-
-
-def _apply(kernel: _Kernel, tuned: Tuned, state: State) -> None:
-    """Put a schedule on the kernel's function, and what is known of it into the report."""
-    set_schedule(kernel.function, kernel.schedules[tuned.schedule])
-    how = "predicted" if tuned.schedule == next(iter(kernel.schedules)) else "tuned"
-    name = kernel.function.attributes["sym_name"].value
-    state.facts.setdefault(TuneContractionsPass.name, {})[name] = {"schedule": how, "gain": tuned.gain}
+    def machine(self) -> str:
+        return f"{self.threads or len(os.sched_getaffinity(0))} threads"

@@ -55,6 +55,9 @@ const char *cocomp_manifest(void);
  * a GPU takes the best device that has what it needs, and no threads. */
 int cocomp_create(int threads, cocomp_model **model);
 
+/* The name of the GPU that the model runs on, valid until the model is destroyed; null where it runs on the CPU. */
+const char *cocomp_device(const cocomp_model *model);
+
 /* Run once. `inputs` and `outputs` point to the tensors in the order of the manifest. */
 int cocomp_run(cocomp_model *model, const void *const *inputs, void *const *outputs);
 

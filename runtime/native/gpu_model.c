@@ -123,6 +123,8 @@ EXPORT int cocomp_run(cocomp_model *model, const void *const *inputs, void *cons
   return run_model(model, inputs, outputs, plan->dispatch_count, 0);
 }
 
+EXPORT const char *cocomp_device(const cocomp_model *model) { return model ? model->gpu.properties.deviceName : NULL; }
+
 EXPORT const void *cocomp_arena(const cocomp_model *model) {
   return !model ? NULL : model->arena.mapped ? model->arena.mapped : model->shadow;
 }

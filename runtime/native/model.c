@@ -24,6 +24,11 @@ struct cocomp_model {
 
 EXPORT const char *cocomp_manifest(void) { return cocomp_the_plan.manifest; }
 
+EXPORT const char *cocomp_device(const cocomp_model *model) {
+  (void)model;
+  return NULL;
+}
+
 static int fits_processor(void) {
   if (cocomp_the_plan.x86_level > cocomp_x86_level()) return 0;
   return !cocomp_the_plan.arm_fp16 || cocomp_arm_fp16();

@@ -12,6 +12,8 @@ from torch import nn
 
 import cocomp
 from cocomp import driver
+from cocomp.support.diagnostics import UsageError
+from tests.vulkan import needs_device
 
 Example = tuple[nn.Module, torch.Tensor]
 
@@ -41,6 +43,7 @@ def check(example: Example, options: cocomp.Options) -> set[str]:
     """Compile and compare; who chose the schedules."""
     module, x = example
     artifact = cocomp.compile(module, (x,), options=options)
+    assert artifact.facts["tune-contractions"], "no kernel was tuned"
     expected = module(x).detach().numpy()
     assert np.abs(artifact.load(threads=2)(x) - expected).max() <= 1e-4 * np.abs(expected).max()
     return {fact["schedule"] for fact in artifact.facts["tune-contractions"].values()}
@@ -50,11 +53,38 @@ def test_a_tuned_model(example: Example, tmp_path: Path) -> None:
     check(example, cocomp.Options(tune=4, tune_database=tmp_path / "t.sqlite", threads=1))
 
 
-@pytest.mark.parametrize(
-    ("wanted", "sparsity"), [(1, "auto"), (3, "auto"), (8, "auto"), (20, "auto"), (12, "off"), (6, "force:csr")]
-)
+@needs_device
+def test_a_model_tuned_for_a_gpu(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured once is taken from the database the next time."""
+    first = cocomp.Options(target="vulkan", tune=3, tune_database=tmp_path / "t.sqlite")
+    check(example, first)
+
+    def never(*_: object) -> np.ndarray:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(driver, "measure_here", never)
+    check(example, cocomp.Options(target="vulkan", tune=0, tune_database=tmp_path / "t.sqlite"))
+    monkeypatch.setattr(driver, "device_here", lambda: "another")
+    artifact = cocomp.compile(
+        example[0], (example[1],), options=cocomp.Options(target="vulkan", tune=0, tune_database=tmp_path / "t.sqlite")
+    )
+    assert not artifact.facts.get("tune-contractions"), "what one GPU did is taken for what another does"
+
+
+def test_tuning_for_a_gpu_needs_one(monkeypatch: pytest.MonkeyPatch, example: Example) -> None:
+    monkeypatch.setenv("COCOMP_VULKAN_LOADER", "/nonexistent/libvulkan.so")
+    driver.device_here.cache_clear()
+    with pytest.raises(UsageError, match="expected a GPU to tune for: .*Vulkan"):
+        cocomp.compile(example[0], (example[1],), options=cocomp.Options(target="vulkan", tune=1))
+
+
+RANKS = [(1, "auto"), (3, "auto"), (8, "auto"), (20, "auto"), (12, "off"), (6, "force:csr")]
+
+
+@pytest.mark.parametrize(("wanted", "sparsity"), RANKS)
+@pytest.mark.parametrize("target", ["host", pytest.param("vulkan", marks=needs_device)])
 def test_every_schedule_is_right(
-    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: int, sparsity: str
+    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, wanted: int, sparsity: str
 ) -> None:
     """The schedule that the cost model ranks so, or the last, is made to seem the fastest."""
     seen: dict[str, list[str]] = {}
@@ -68,5 +98,5 @@ def test_every_schedule_is_right(
         return np.array([[1000 if rank > wanted else 1000 - 40 * rank for rank in ranks]] * 8)
 
     monkeypatch.setattr(driver, "measure_here", measure)
-    options = cocomp.Options(tune=1e6, tune_database=tmp_path / "t.sqlite", sparsity=sparsity)
+    options = cocomp.Options(target=target, tune=1e6, tune_database=tmp_path / "t.sqlite", sparsity=sparsity)
     assert check(example, options) == {"tuned"}

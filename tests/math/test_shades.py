@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cocomp.passes.gpu.schedule_shades import entries
+from cocomp.passes.gpu._tiles import entries
 from cocomp.passes.math.shades import TEXEL, Prices, Shape, choose, cycles, tiles
 from cocomp.passes.math.work import Segment, TileSchedule
 from cocomp.passes.sparsity._pack import pack

@@ -64,6 +64,7 @@ static int use(cocomp_model *model) {
   if (!status) status = cocomp_set_profiling(model, 0);
   if (!status) status = cocomp_run_some(model, (const void *const *)inputs, outputs, dispatches / 2);
   if (!status) require(cocomp_arena(model) != NULL, "an arena");
+  require(cocomp_device(model) && *cocomp_device(model), "the name of a device");
   return status;
 }
 

@@ -1,0 +1,82 @@
+"""The tiles that a contraction may have on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+
+from cocomp.passes.kernel._contraction import Contraction, encoding_of, matrix_of, schedule_attribute
+from cocomp.passes.math import shades
+from cocomp.passes.math.shades import Prices, Shape, Tile
+from cocomp.passes.math.work import Segment, TileSchedule
+from cocomp.support.machine import GpuTarget
+from cocomp.support.mlir import ir
+from cocomp.support.passes import State
+
+from ._columns import texel_columns
+from ._texels import TEXEL
+
+
+def rank(contraction: Contraction, names: Sequence[str], state: State, force: bool) -> list[tuple[float, ir.DictAttr]]:
+    """(predicted cycles, schedule) of every tile, the best first."""
+    assert isinstance(state.target, GpuTarget)
+    prices = _prices(state.target)
+    masks = [matrix_of(name, state.weights[name], contraction) != 0 for name in dict.fromkeys(names)]
+    shape = _shape(contraction, masks if encoding_of(contraction) != "dense" else [])
+    found = [t for t in shades.tiles(shape, prices) if t.unit or not (force and shape.kept)]
+    ranked = sorted((shades.cycles(shape, t, prices), n) for n, t in enumerate(found))
+    return [(cycles, schedule_attribute(_schedule(shape.rows, found[n]))) for cycles, n in ranked]
+
+
+def _prices(target: GpuTarget) -> Prices:
+    return Prices(
+        texel=target.texel_cycles,
+        element=target.element_cycles,
+        weight=target.weight_cycles,
+        product=target.product_cycles,
+        accumulators=target.accumulators,
+    )
+
+
+def _shape(contraction: Contraction, masks: Sequence[np.ndarray]) -> Shape:
+    together = texel_columns(contraction, contraction.x_argument, contraction.x_position)
+    outer = (*contraction.batches, *contraction.outer_rows, *contraction.outer_pixels)
+    return Shape(
+        rows=contraction.extent(contraction.row),
+        pixels=contraction.extent(contraction.pixel),
+        outer=contraction.extent(outer),
+        columns=contraction.extent(contraction.columns),
+        together=together,
+        window=contraction.window(contraction.pixel),
+        kept=dict(_kept(masks, {1, together})),
+    )
+
+
+def _schedule(rows: int, tile: Tile) -> TileSchedule:
+    return TileSchedule(
+        lanes=TEXEL,
+        segments=(Segment(tile.rows // TEXEL, -(-rows // tile.rows)),),
+        pixels=tile.pixels,
+        pixel_block=1,
+        row_block=1,
+        keep_zeros=not tile.unit,
+        unit=max(1, tile.unit),
+    )
+
+
+def _kept(masks: Sequence[np.ndarray], units: Collection[int]) -> Iterator[tuple[tuple[int, int], float]]:
+    """Mean length of the lists of row groups of so many rows, with entries of so many columns."""
+    for unit in units if masks else ():
+        for rows in range(TEXEL, shades.MOST_ROWS + 1, TEXEL):
+            lengths = [np.mean(entries(mask, rows, unit)) for mask in masks]
+            yield (rows, unit), float(np.mean(lengths))
+
+
+def entries(mask: np.ndarray, rows: int, unit: int) -> np.ndarray:
+    """Length of each row group's list: bool[outer rows, rows, columns] -> int[outer rows, row groups]."""
+    outer, height, columns = mask.shape
+    padded = np.zeros((outer, -(-height // rows) * rows, columns), bool)
+    padded[:, :height] = mask
+    blocks = padded.reshape(outer, -1, rows, columns // unit, unit)
+    return blocks.any(axis=(2, 4)).sum(axis=-1)
