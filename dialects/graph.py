@@ -23,6 +23,8 @@ class Graph:
     """Value number -> the loop operation or view that makes it."""
     constants: dict[int, ir.Attribute] = field(default_factory=dict[int, ir.Attribute])
     """Value number -> the scalar that fills it, for constants and tensors filled with one."""
+    pads: dict[int, ir.Operation] = field(default_factory=dict[int, ir.Operation])
+    """Value number -> the `tensor.pad` that makes it."""
     gathered: set[int] = field(default_factory=set[int])
     """Values that some body reads at computed positions (`tensor.extract`)."""
 
@@ -58,6 +60,10 @@ def _define(op: ir.Operation, graph: Graph) -> None:
         splat = _splat(op.attributes["value"])
         if splat is not None:
             graph.constants[graph.numbers[op.results[0]]] = splat
+        return
+    if op.name == "tensor.pad":
+        graph.pads[graph.numbers[op.results[0]]] = op
+        graph.number(op.operands[0])
         return
     view = structured.view_of(op)
     if view is not None:
@@ -162,6 +168,16 @@ def nest_of(
     return _nest_of(graph, graph.numbers[value], shape, members)
 
 
+def windows_of(graph: Graph, made: nest.Nest) -> nest.Windows | None:
+    """The windows of a group's nest (`nest.windows_of`). Where they are of a padded value they are of what it pads."""
+    windows = nest.windows_of(made)
+    if windows is None or windows.operand not in graph.pads:
+        return windows
+    source = graph.pads[windows.operand].operands[0]
+    low = list(graph.pads[windows.operand].attributes["static_low"])
+    return windows.padded(graph.numbers[source], structured.shape_of(source), low, made.bounds)
+
+
 def nest_of_windows(
     graph: Graph, windows: nest.Windows, members: Container[ir.Operation] | None
 ) -> tuple[nest.Nest, nest.Index]:
@@ -190,8 +206,17 @@ class _Inside(dict[int, Definition]):
         found = self.graph.definitions[number]
         if isinstance(found, Loop) and self.graph.operations[number] not in self.members:
             found = Leaf(structured.shape_of(self.graph.values[number]))
+        elif number in self.graph.pads and self.graph.pads[number] in self.members:
+            found = _padding(self.graph, self.graph.pads[number])
         self[number] = found
         return found
+
+
+def _padding(graph: Graph, pad: ir.Operation) -> View:
+    """A padded value as one that is read where it is not border."""
+    shape = structured.shape_of(pad.results[0])
+    index = (affine.dim(a) - before for a, before in enumerate(pad.attributes["static_low"]))
+    return View(shape, graph.numbers[pad.operands[0]], tuple(index))
 
 
 def computed(root: ir.Operation) -> ir.Value:
@@ -234,6 +259,9 @@ def read_group(function: ir.Operation) -> Group:
     graph = read(block)
     returned = ops_in(block)[-1].operands[0]
     root = returned.owner.operation
+    for number, pad in graph.pads.items():
+        if pad != root:
+            graph.definitions[number] = _padding(graph, pad)
     made, cut = nest_of(graph, root, None)
     rank = len(structured.shape_of(computed(root)))
     return Group(function, graph, root, made, cut.values[:rank])

@@ -37,6 +37,8 @@ class CpuTarget:
     """Alignment of the artefact's segments."""
     filters: bool = True
     """True when there are kernels of minimal filtering for it."""
+    whole_lines: ClassVar[bool] = True
+    """True when a register tile may be a whole line of pixels."""
     busy_elements: ClassVar[int] = 0
     """Elements of a result from which on a kernel that computes several for each keeps all of the processor busy."""
 
@@ -96,6 +98,7 @@ class GpuTarget:
 
     filters: bool = False
     addressable_dims: int = 1
+    whole_lines: ClassVar[bool] = False
     busy_elements: ClassVar[int] = 1 << 17
 
     def lanes(self, element_bytes: int) -> int:

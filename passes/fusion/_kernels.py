@@ -9,6 +9,7 @@ from math import prod
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, sparse, structured
 from cocomp.dialects.graph import Graph
+from cocomp.passes.kernel._reduction import combiner_of
 from cocomp.passes.kernel._windows import pools_in_tiles
 from cocomp.passes.math import affine, nest, traffic
 from cocomp.passes.math.algebra import cost
@@ -48,7 +49,8 @@ class Kernels:
         *others, root = (self.operations[m] for m in sorted(members))
         if root.name not in ROOTS and not structured.is_view(root):
             return False
-        if not all(self._is_computed_on_the_way(op) for op in others):
+        pads = {self.graph.numbers[op.results[0]] for op in others if op.name == "tensor.pad"}
+        if not all(op.name == "tensor.pad" or self._is_computed_on_the_way(op) for op in others):
             return False
         found = self._nest(members)
         if found is None:
@@ -57,9 +59,11 @@ class Kernels:
         if len({leaf for leaf, _ in made.accesses}) > MAX_OPERANDS:
             return False
         inside = {self.operations[m] for m in members}
-        windows = nest.windows_of(made)
+        windows = graphs.windows_of(self.graph, made)
+        if pads - ({windows.operand} if windows is not None else set()):
+            return False
         if windows is not None:
-            return self._is_pooled(windows, root, inside)
+            return self._is_pooled(windows, made.bounds, root, inside)
         contractions = [n for n in made.reductions if n.loop.contraction]
         if contractions:
             return len(made.reductions) == 1 and self._is_epilogue(made, contractions[0], inside)
@@ -86,7 +90,7 @@ class Kernels:
             return None
         try:
             made, _ = graphs.nest_of(self.graph, root, {self.operations[m] for m in members})
-            return made, nest.domain(made) if nest.windows_of(made) is None else frozenset[int]()
+            return made, nest.domain(made) if graphs.windows_of(self.graph, made) is None else frozenset[int]()
         except NestError:
             return None
 
@@ -119,7 +123,9 @@ class Kernels:
             kept_whole |= {d for d, parallel in enumerate(need.loop.parallel) if parallel}
         return all(self._stays_together(made, need, d) for d in kept_whole)
 
-    def _is_pooled(self, windows: nest.Windows, root: ir.Operation, members: set[ir.Operation]) -> bool:
+    def _is_pooled(
+        self, windows: nest.Windows, bounds: Sequence[int], root: ir.Operation, members: set[ir.Operation]
+    ) -> bool:
         """The group's result has one point for each window of what a convolution computes, whose tiles hold whole windows."""
         made, axes = graphs.nest_of_windows(self.graph, windows, members)
         if len(made.reductions) != 1 or len(root.results) > 1:
@@ -142,7 +148,21 @@ class Kernels:
         in_w = frozenset[int]().union(*(need.point[d].dims() for d in rows))
         if in_w & set(sizes) or not self._has_registers(made, need, members):
             return False
-        return pools_in_tiles(self.graph, made, sizes, self.unit)
+        ends = [windows.count(a, bounds) * n for a, n in enumerate(windows.sizes)]
+        cut = {d for a, d in enumerate(dims) if d is not None and (windows.low[a] or ends[a] != windows.extents[a])}
+        if cut and not self._can_cut(windows, need):
+            return False
+        return pools_in_tiles(self.graph, made, sizes, cut, self.unit)
+
+    def _can_cut(self, windows: nest.Windows, need: nest.Need) -> bool:
+        """Whether windows may lack what pads them: it makes no difference to them, and registers will run along rows."""
+        if not self.unit.whole_lines or _has_zeros(self.graph.values[need.loop.operands[1]]):
+            return False
+        pool, pad = self.graph.operations[windows.need.loop.results[0]], self.graph.pads[windows.operand]
+        combiner, padding = combiner_of(pool), structured.body_ops(pad)[-1].operands[0].owner
+        if combiner is None or len(structured.body_ops(pool)) > 2 or isinstance(padding, ir.Block):
+            return False
+        return padding.operation.name == "arith.constant" and combiner.is_neutral(padding.operation.attributes["value"])
 
     def _is_constant(self, operand: int) -> bool:
         return structured.weight_name(self.graph.values[self.graph.root_of(operand)]) is not None

@@ -29,6 +29,10 @@ class Pool:
     windows: nest.Windows
     sizes: Mapping[int, int]
     """Dimension of the contraction's nest -> extent of a window along it, where that is more than one."""
+    low: Mapping[int, int]
+    """-> points of the first window along it that lie before the first point."""
+    counts: Mapping[int, int]
+    """-> windows along it."""
     places: Mapping[int, int]
     """Dimension of the contraction's nest -> that of the group's nest which counts windows along it. Not where there is one."""
 
@@ -67,6 +71,20 @@ class Contraction:
         """No row dimension and no row group: every channel has its own input."""
         return self.row is None and not self.outer_rows
 
+    def is_whole(self, dim: int | None) -> bool:
+        """Whether all windows along a dimension have all their points."""
+        if self.pool is None or dim is None or dim not in self.pool.sizes:
+            return True
+        return self.pool.low[dim] == 0 and self.pool.counts[dim] * self.pool.sizes[dim] == self.nest.bounds[dim]
+
+    def before(self, dim: int | None) -> int:
+        """Points of the first window along a dimension that lie before the first point."""
+        return 0 if self.pool is None or dim is None else self.pool.low.get(dim, 0)
+
+    def windows(self, dim: int) -> int:
+        """Windows along a dimension, its points where none are reduced."""
+        return self.nest.bounds[dim] if self.pool is None else self.pool.counts.get(dim, self.nest.bounds[dim])
+
     def window(self, dim: int | None) -> int:
         """Extent along a dimension of the windows that are reduced, 1 where none are."""
         return 1 if self.pool is None or dim is None else self.pool.sizes.get(dim, 1)
@@ -87,7 +105,7 @@ class Contraction:
     @property
     def fills_along_pixels(self) -> bool:
         """Whether registers can run along the pixels of the input: they are neighbours, or near enough to be shuffled."""
-        if not self.constant_weight or self.pixel is None:
+        if not self.constant_weight or self.pixel is None or not self.is_whole(self.pixel):
             return False
         return 1 <= self.x_position.coefficient(self.pixel) <= MAX_STEP
 
@@ -166,7 +184,7 @@ class Contraction:
             outer_rows=self.extent(self.outer_rows),
             batches=self.extent(self.batches),
             pixels=self.extent(self.pixel),
-            outer_pixels=self.extent(self.outer_pixels),
+            outer_pixels=prod(self.windows(d) * self.window(d) for d in self.outer_pixels),
             columns=columns,
             input_bytes=x_bytes * self._planes() // self.extent(self.batches),
             weight_bytes=self.extent(self.row) * self.extent(self.outer_rows) * columns * self.element_bytes,
@@ -174,10 +192,10 @@ class Contraction:
             contiguous_pixels=self.pixel is not None and self.out_position.coefficient(self.pixel) == 1,
             pixel_step=self.x_position.coefficient(self.pixel) if self.pixel is not None else 0,
             pixel_taps=self._pixel_taps(),
-            lines=self.extent(self.line) // self.window(self.line),
+            lines=1 if self.line is None or not self.is_whole(self.line) else self.windows(self.line),
             line_step=self.line_step,
             line_taps=self._taps_along(self.line) if self.window(self.line) == 1 else 1,
-            window=self.window(self.pixel),
+            window=self.window(self.pixel) if self.is_whole(self.pixel) else self.extent(self.pixel),
             window_lines=prod(self.window(d) for d in self.outer_pixels),
         )
 
@@ -189,7 +207,7 @@ def is_weight(group: Group, argument: int) -> bool:
 
 def read_contraction(group: Group) -> Contraction:
     """Find the roles of the dimensions in a group whose arguments and results have layouts."""
-    made, axes, windows = group.nest, group.axes, nest.windows_of(group.nest)
+    made, axes, windows = group.nest, group.axes, graphs.windows_of(group.graph, group.nest)
     if windows is not None:
         made, axes = graphs.nest_of_windows(group.graph, windows, None)
     need = next(n for n in made.reductions if n.loop.contraction)
@@ -236,7 +254,7 @@ def read_contraction(group: Group) -> Contraction:
         x_position=x_position,
         w_index=tuple(merged.apply(e) for e in w_index),
         out_position=out,
-        pool=None if windows is None else _pool(windows, axes),
+        pool=None if windows is None else _pool(windows, axes, group.nest.bounds),
     )
 
 
@@ -288,12 +306,17 @@ def _merge_pixels(group: Group, made: nest.Nest, pixels: Sequence[int], position
     return nest.merge_dims(bounds, order, positions)
 
 
-def _pool(windows: nest.Windows, axes: nest.Index) -> Pool:
-    """Windows by the dimensions of what they are windows of, whose index is `axes`."""
-    dims = [structured.dim_of(e) for e in axes]
-    sizes = {d: n for d, n in zip(dims, windows.sizes, strict=True) if d is not None and n > 1}
-    places = {d: p for d, p in zip(dims, windows.places, strict=True) if d is not None and p is not None}
-    return Pool(windows, sizes, places)
+def _pool(windows: nest.Windows, axes: nest.Index, bounds: list[int]) -> Pool:
+    """Windows by the dimensions of what they are windows of, whose index is `axes`. The group's have extents `bounds`."""
+    dims = {d: axis for axis, e in enumerate(axes) if (d := structured.dim_of(e)) is not None}
+    pooled = {d: axis for d, axis in dims.items() if windows.sizes[axis] > 1}
+    return Pool(
+        windows,
+        sizes={d: windows.sizes[axis] for d, axis in pooled.items()},
+        low={d: windows.low[axis] for d, axis in pooled.items()},
+        counts={d: windows.count(axis, bounds) for d, axis in pooled.items()},
+        places={d: place for d, axis in dims.items() if (place := windows.places[axis]) is not None},
+    )
 
 
 def _from_window_to_window(position: Expr, windows: nest.Windows, axes: nest.Index, bounds: list[int]) -> Expr:

@@ -49,13 +49,15 @@ class Epilogue:
         found: list[Index | None] = [None] * len(self.bounds)
         for dim, place in pool.places.items():
             at = dims[dim]
-            found[place] = None if at is None else b.floordiv(at, self.shape.window(dim))
+            shifted = None if at is None else b.add(at, self.shape.before(dim))
+            found[place] = None if shifted is None else b.floordiv(shifted, self.shape.window(dim))
         return found
 
-    def digit(self, dim: int, extent: int, step: int) -> tuple[int, int, int]:
+    def digit(self, dim: int, step: int) -> tuple[int, int, int]:
         """(dimension, its extent, step) of what is stored by tasks that take such steps of a dimension of the contraction."""
-        place, size = self.place(dim), self.shape.window(dim)
-        return (dim if place is None else place), extent // size, step // size
+        place, count = self.place(dim), self.shape.windows(dim)
+        whole = dim != self.shape.pixel or self.shape.is_whole(dim)
+        return (dim if place is None else place), count, step // self.shape.window(dim) if whole else count
 
     def result(self, total: Val, point: Point) -> Val:
         """The group's result where that of the contraction, or of the windows, is `total`."""
@@ -84,7 +86,7 @@ class Epilogue:
         windows = self._pool.windows
         for value in values:
             self.evaluator.fresh()
-            self.evaluator.computed = {(windows.value, windows.index): value}
+            self.evaluator.computed = {(windows.operand, windows.index): value}
             (carried,) = self.evaluator.body(windows.need.loop, windows.need.point, point, [carried])
         return carried
 

@@ -36,6 +36,10 @@ class Combiner:
         """The value that changes nothing."""
         return b.constant(kind, KINDS[self.name][1])
 
+    def is_neutral(self, attribute: ir.Attribute) -> bool:
+        """Whether a constant is that value."""
+        return attribute.value == KINDS[self.name][1]
+
     def combine(self, x: ir.Value, y: ir.Value) -> ir.Value:
         return ir.Operation.create(self.name, results=[x.type], operands=[x, y]).results[0]
 

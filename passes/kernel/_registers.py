@@ -30,13 +30,20 @@ class Registers:
         """Registers of a line of pixels."""
         return len(self.parts) // self.lines
 
-    def windows(self, size: int) -> Registers:
-        """The tile whose pixels are windows of `size` pixels of this one."""
+    @property
+    def pixels(self) -> int:
+        """Pixels of a line."""
         if not self.along_pixels:
-            return replace(self, scalars=self.scalars // size)
+            return self.scalars
         last = self.parts[-1]
-        pixels = self.of_line * self.lanes if last is None else (self.of_line - 1) * self.lanes + last
-        full, rest = divmod(pixels // size, self.lanes)
+        return self.of_line * self.lanes if last is None else (self.of_line - 1) * self.lanes + last
+
+    def windows(self, size: int, low: int) -> Registers:
+        """The tile whose pixels are windows of `size` pixels of this one, `low` of them before the first."""
+        count = -(-(self.pixels + low) // size)
+        if not self.along_pixels:
+            return replace(self, scalars=count)
+        full, rest = divmod(count, self.lanes)
         return replace(self, parts=((None,) * full + ((rest,) if rest else ())) * self.lines)
 
 

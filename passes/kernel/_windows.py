@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from math import prod
 
 from cocomp.dialects import sparse, structured
@@ -10,7 +11,7 @@ from cocomp.dialects.graph import Graph
 from cocomp.passes.math import affine
 from cocomp.passes.math.encodings import Dense
 from cocomp.passes.math.nest import Nest
-from cocomp.passes.math.tiles import choose_tiles, estimate
+from cocomp.passes.math.tiles import choose_tiles, estimate, fits_line
 from cocomp.passes.math.work import VectorUnit, Work
 from cocomp.support.mlir import ir
 
@@ -18,15 +19,50 @@ from ._contraction import source_of
 from ._winograd import WORTH_IT, FilteringWork, Roles, has_windows, roles_among, schedule_filtering
 
 
-def pools_in_tiles(graph: Graph, made: Nest, sizes: Mapping[int, int], unit: VectorUnit) -> bool:
-    """Whether the tiles of a contraction hold whole windows, of extents `sizes` along pixel dimensions of its nest `made`.
+def pools_in_tiles(graph: Graph, made: Nest, sizes: Mapping[int, int], cut: Collection[int], unit: VectorUnit) -> bool:
+    """Whether the tiles of a contraction hold whole windows, of extents `sizes` along pixel dimensions of its nest `made`; along
+    those in `cut` some have fewer points.
 
-    Those of the gather-GEMM always do. Those of minimal filtering have four or three outputs down and across; where it is
-    predicted to be faster than a direct kernel and has no whole windows, they are better reduced on their own. Asked before
-    layouts are known: channels of the input are taken to be contiguous.
+    Those of the gather-GEMM always do, but where windows of a line are cut the tile has to be the line. Those of minimal filtering
+    have four or three outputs down and across; where it is predicted to be faster than a direct kernel and has no whole windows,
+    they are better reduced on their own. Asked before layouts are known: channels of the input are taken to be contiguous.
     """
     roles = _filtered(graph, made, unit)
-    return roles is None or has_windows(roles, sizes)
+    if roles is not None:
+        return not cut and has_windows(roles, sizes)
+    pixels = [d for d in range(made.n_root) if d not in _rows(made)]
+    likely = {pixels[-1], max(pixels, key=lambda d: made.bounds[d])} if pixels else set[int]()
+    return all(_has_lines(graph, made, dim, dim in likely, unit) for dim in cut)
+
+
+def _rows(made: Nest) -> set[int]:
+    need = made.reductions[0]
+    rows = structured.row_dims(need.loop.operand_maps, need.loop.parallel)
+    return {d for r in rows for d in need.point[r].dims()}
+
+
+def _has_lines(graph: Graph, made: Nest, line: int, likely: bool, unit: VectorUnit) -> bool:
+    """Whether tiles can be whole lines of pixels, and where that is `likely` what will be tiled, are as fast as others in a direct
+    kernel on channels-last images."""
+    need, extent = made.reductions[0], made.bounds[line]
+    (number, x), own = source_of(graph, made.bounds, need, 0), made.own_dims[0]
+    channels = max((made.bounds[d] for e in x for d in own if e == affine.dim(d)), default=1)
+    height, columns = prod(made.bounds[d] for d in _rows(made)), prod(made.bounds[d] for d in own)
+    work = Work(
+        rows=height,
+        outer_rows=1,
+        batches=1,
+        pixels=extent,
+        outer_pixels=prod(made.bounds[: made.n_root]) // (height * extent),
+        columns=columns,
+        input_bytes=prod(structured.shape_of(graph.values[number])) * unit.element_bytes,
+        weight_bytes=height * columns * unit.element_bytes,
+        pixel_step=channels,
+    )
+    if not likely or not fits_line(work, unit):
+        return fits_line(work, unit)
+    lines = replace(work, window=extent)
+    return estimate(lines, choose_tiles(lines, unit), unit) <= estimate(work, choose_tiles(work, unit), unit)
 
 
 def _filtered(graph: Graph, made: Nest, unit: VectorUnit) -> Roles | None:

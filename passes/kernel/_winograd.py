@@ -83,7 +83,8 @@ def roles_of(contraction: Contraction, any_layout: bool = False) -> Roles | None
     roles = roles_among(contraction.nest.bounds, contraction.columns, pixels, contraction.x_position)
     if roles is None or (contraction.x_position.coefficient(roles.channel) != 1 and not any_layout):
         return None
-    return roles if contraction.pool is None or has_windows(roles, contraction.pool.sizes) else None
+    fits = contraction.pool is None or has_windows(roles, contraction.pool.sizes)
+    return roles if fits and all(map(contraction.is_whole, pixels)) else None
 
 
 def has_windows(roles: Roles, sizes: Mapping[int, int]) -> bool:

@@ -102,6 +102,11 @@ class TileWriter:
 
     # Windows ----------------------------------------------------------------------------------------------------------
 
+    def windows(self, tile: Registers) -> Registers:
+        """The tile of what is stored that a tile of the contraction becomes."""
+        shape = self.epilogue.shape
+        return tile.windows(shape.window(shape.pixel), shape.before(shape.pixel))
+
     def start(self, tile: Registers, dims: Dims, rows: int) -> Accumulators:
         """What the windows of a tile start from, in memory; `rows` of them where registers run along pixels. `tile` and `dims` are
         those of what is stored."""
@@ -119,14 +124,12 @@ class TileWriter:
     ) -> None:
         """Reduce the first `count` rows or pixels of a tile of the contraction into the windows that `start` has begun."""
         after, places, memory = windows
-        size = self.epilogue.shape.window(self.epilogue.shape.pixel)
 
         def windows_at(s: Index) -> None:
             if tile.along_pixels:
-                found = self._sorted(self._reduced(tile, dims, s, rows), tile, after, size)
+                found = self._sorted(self._reduced(tile, dims, s, rows), tile, after)
             else:
-                pixels = [b.add(b.mul(s, size), place) for place in range(size)]
-                found = [self._reduced(tile, dims, pixel, rows) for pixel in pixels]
+                found = [self._reduced(tile, dims, pixel, rows) for pixel in self._inside(tile, s)]
             ends: list[ir.Value] = []
             points = self._points(after, places, s, self.epilogue.place)
             for carried, point, *values in zip(memory.load(s), points, *found, strict=True):
@@ -145,11 +148,18 @@ class TileWriter:
             found.append(self._register(self.epilogue.reduced(self._total(register, point), point), point))
         return found
 
-    def _sorted(
-        self, registers: Sequence[ir.Value], tile: Registers, after: Registers, size: int
-    ) -> list[list[ir.Value]]:
+    def _inside(self, tile: Registers, s: Index) -> list[Index]:
+        """Pixels of window `s` of a line that there are."""
+        shape, size = self.epilogue.shape, self._size
+        if shape.is_whole(shape.pixel):
+            return [b.add(b.mul(s, size), place) for place in range(size)]
+        assert isinstance(s, int)
+        first = s * size - shape.before(shape.pixel)
+        return [place for place in range(first, first + size) if 0 <= place < tile.pixels]
+
+    def _sorted(self, registers: Sequence[ir.Value], tile: Registers, after: Registers) -> list[list[ir.Value]]:
         """Registers of pixels as those of the first pixels of windows, of the second ones, and so on."""
-        lanes, found = tile.lanes, list[list[ir.Value]]()
+        lanes, size, found = tile.lanes, self._size, list[list[ir.Value]]()
         for place in range(size):
             sorted_: list[ir.Value] = []
             for number, part in enumerate(after.parts):
@@ -159,6 +169,11 @@ class TileWriter:
                 sorted_.append(pick(near, range(0, len(near) * lanes, lanes), wanted, lanes))
             found.append(sorted_)
         return found
+
+    @property
+    def _size(self) -> int:
+        """Pixels of a line that become one."""
+        return self.epilogue.shape.window(self.epilogue.shape.pixel)
 
     def _register(self, value: Val, point: Point) -> ir.Value:
         evaluator = self.epilogue.evaluator

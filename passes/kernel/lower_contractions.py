@@ -166,7 +166,12 @@ class _Lowering:
     @property
     def _tile_extents(self) -> list[int]:
         """Tiles along each pixel dimension."""
-        return [-(-self.shape.nest.bounds[d] // step) for d, step in self._tile_steps.items()]
+        return [-(-self._extent(d) // step) for d, step in self._tile_steps.items()]
+
+    def _extent(self, dim: int) -> int:
+        """Points along a pixel dimension: those of all windows, but along a line of pixels those that there are."""
+        shape = self.shape
+        return shape.extent(dim) if dim == shape.pixel else shape.windows(dim) * shape.window(dim)
 
     def _block_counts(self) -> tuple[int, int]:
         groups = self.schedule.groups * self.shape.extent(self.shape.outer_rows)
@@ -181,7 +186,7 @@ class _Lowering:
             taken = max(1, together // inner)
             if inner % together and (together % inner or count % taken):
                 break
-            loops.append(self.writer.epilogue.digit(dim, bounds[dim], taken * step))
+            loops.append(self.writer.epilogue.digit(dim, taken * step))
             if inner % together:
                 break
         return exact_digits([*((d, bounds[d], 1) for d in self.shape.batches), *loops])
@@ -291,8 +296,9 @@ class _Lowering:
     ) -> None:
         dims = list(at)
         for (dim, step), number in zip(self._tile_steps.items(), b.decode(tile, self._tile_extents), strict=True):
-            last = max(0, self.shape.nest.bounds[dim] - step)
-            dims[dim] = number if step == 1 else b.minimum(b.mul(number, step), last)
+            last = max(0, self._extent(dim) - step)
+            first = number if step == 1 else b.minimum(b.mul(number, step), last)
+            dims[dim] = first if dim == self.shape.pixel else b.add(first, -self.shape.before(dim))
         registers = registers_of(self.shape, self.schedule, segment, is_last)
         if self.shape.pool is not None:
             self._windows(self.shape.pool, registers, dims, columns, turn)
@@ -307,7 +313,7 @@ class _Lowering:
         self, pool: Pool, registers: Registers, dims: list[Index | None], columns: Columns, turn: Index | None
     ) -> None:
         """A tile of windows: of the points of the contraction that they have beside those of the tile, one after the other."""
-        after, places = registers.windows(self.shape.window(self.shape.pixel)), self.writer.epilogue.places(dims)
+        after, places = self.writer.windows(registers), self.writer.epilogue.places(dims)
         height = self.schedule.band or after.scalars
         begun = self.writer.start(after, places, height)
 
@@ -324,7 +330,8 @@ class _Lowering:
                 moved = [b.add(_known(i), index) if d == dim else i for d, i in enumerate(at)]
                 visit(rest, moved, b.add(b.mul(number, size), index))
 
-            b.loop(0, size, 1, point)
+            low, high = (0, size) if self.shape.is_whole(dim) else self._inside(dim, _known(at[dim]))
+            b.loop(low, high, 1, point)
 
         visit([d for d in pool.sizes if d != self.shape.pixel], dims, 0)
         if self.schedule.band:
@@ -332,6 +339,11 @@ class _Lowering:
         else:
             rows = [begun.load(s) for s in range(height)]
             self.writer.write(after, places, [row[v] for v in range(len(after.parts)) for row in rows])
+
+    def _inside(self, dim: int, first: Index) -> tuple[Index, Index]:
+        """(first, last) point that there is of a window that begins at point `first`, which may be before the first one."""
+        before, left = b.mul(first, -1), b.add(self.shape.nest.bounds[dim], b.mul(first, -1))
+        return b.maximum(before, 0), b.minimum(left, self.shape.window(dim))
 
     def _sums(
         self, registers: Registers, dims: list[Index | None], columns: Columns, turn: Index | None

@@ -12,7 +12,7 @@ Pure arithmetic: values are integers, nothing here knows MLIR.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import affine
 from .affine import Expr
@@ -230,16 +230,34 @@ class Windows:
     """A reduction over windows that lie side by side in a value which a contraction computes."""
 
     need: Need
-    value: int
+    operand: int
     """What is reduced."""
     index: Index
     """Where it is needed, over the nest's dimensions."""
+    value: int
+    """The value itself: the operand, or what it pads with elements that make no difference."""
     places: tuple[int | None, ...]
     """For each axis of the value the dimension of the result that counts windows along it, None where there is one."""
     sizes: tuple[int, ...]
     """Extent of a window along each axis."""
     extents: tuple[int, ...]
-    """Extent of all windows together along each axis."""
+    """Extent of all windows together along each axis of the value."""
+    low: tuple[int, ...]
+    """Points of the first window along each axis that lie before the value."""
+
+    def count(self, axis: int, bounds: Sequence[int]) -> int:
+        """Windows along an axis, where dimensions of the nest have these extents."""
+        place = self.places[axis]
+        return 1 if place is None else bounds[place]
+
+    def padded(self, new: int, shape: Sequence[int], low: Sequence[int], bounds: Sequence[int]) -> Windows | None:
+        """The windows where the operand pads value `new`; None where some window has no point of it."""
+        ends = [self.count(a, bounds) * n - before for a, (n, before) in enumerate(zip(self.sizes, low, strict=True))]
+        extents = tuple(min(end, extent) for end, extent in zip(ends, shape, strict=True))
+        empty = any(end - n >= extent for end, n, extent in zip(ends, self.sizes, shape, strict=True))
+        if empty or any(before >= n for before, n in zip(low, self.sizes, strict=True)):
+            return None
+        return replace(self, value=new, extents=extents, low=tuple(low))
 
 
 def windows_of(nest: Nest) -> Windows | None:
@@ -272,7 +290,8 @@ def windows_of(nest: Nest) -> Windows | None:
     if sorted(inner) != sorted(own) or sorted(outer) != list(range(nest.n_root)):
         return None
     extents = (s if p is None else s * nest.bounds[p] for s, p in zip(sizes, places, strict=True))
-    return Windows(need, need.loop.operands[read[0]], index, tuple(places), tuple(sizes), tuple(extents))
+    operand, low = need.loop.operands[read[0]], (0,) * len(sizes)
+    return Windows(need, operand, index, operand, tuple(places), tuple(sizes), tuple(extents), low)
 
 
 def domain(nest: Nest) -> frozenset[int]:

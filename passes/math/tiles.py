@@ -95,6 +95,11 @@ def rank_tiles(work: Work, unit: VectorUnit, along_pixels: bool) -> list[tuple[f
     return sorted(found, key=lambda c: c[0])
 
 
+def fits_line(work: Work, unit: VectorUnit) -> bool:
+    """Whether a tile with registers along rows can have a whole line of pixels."""
+    return any(tile.pixels == work.pixels for tile in _row_tiles(work, unit))
+
+
 def _dearness(tile: Tile) -> tuple[float, int]:
     return tile.cycles, -tile.rows * tile.pixels * tile.lines
 

@@ -49,7 +49,7 @@ def cycles(
     arithmetic += sum(kept.values())
     for need, own in zip(made.reductions, made.own_dims, strict=True):
         dims = frozenset[int]().union(own, *(e.dims() for e in need.point))
-        arithmetic += _extent(dims, made) * work(need.loop)
+        arithmetic += min(_extent(dims, made), prod(need.loop.bounds)) * work(need.loop)  # windows may reach beyond
     walked = _innermost(made)
     loaded, moved = 0.0, dict[int, int]()
     for number, index in made.accesses:

@@ -154,6 +154,7 @@ class Description(Protocol):
     @property
     def filters(self) -> bool: ...
 
+    whole_lines: ClassVar[bool]
     busy_elements: ClassVar[int]
 
 
@@ -171,6 +172,8 @@ class VectorUnit:
     l1_bytes: int = 32 << 10
     filters: bool = True
     """Whether there are kernels of minimal filtering."""
+    whole_lines: bool = True
+    """Whether a register tile may be a whole line of pixels."""
     busy_elements: int = 0
     """Elements of a result from which on a kernel that computes several for each keeps all of the processor busy."""
 
@@ -187,6 +190,7 @@ class VectorUnit:
             element_bytes,
             target.l1_bytes,
             target.filters,
+            target.whole_lines,
             target.busy_elements,
         )
 

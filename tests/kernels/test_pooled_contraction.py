@@ -60,12 +60,14 @@ def layers(draw: st.DrawFn) -> tuple[nn.Module, torch.Tensor]:
     kernel = draw(st.sampled_from([1, 3, 5]))
     window = tuple(draw(st.sampled_from([1, 2, 2, 3, 4])) for _ in range(rank))
     size = tuple(draw(st.integers(max(w, kernel), 40 if rank < 3 else 14)) for w in window)
-    stride, padding = draw(st.sampled_from([1, 1, 2])), draw(st.sampled_from([0, kernel // 2]))
+    stride, border = draw(st.sampled_from([1, 1, 2])), draw(st.sampled_from([0, kernel // 2]))
     torch.manual_seed(draw(st.integers(0, 1000)))
-    convolution = CONVOLUTIONS[rank - 1](channels, rows, kernel, stride, padding, bias=draw(st.booleans()))
+    convolution = CONVOLUTIONS[rank - 1](channels, rows, kernel, stride, border, bias=draw(st.booleans()))
     thinned(convolution, draw(st.sampled_from(["dense", "kgs", "bcr", "csr"])))
     between = BETWEEN[draw(st.sampled_from(list(BETWEEN)))]()
-    pool = POOLS[draw(st.integers(0, 1))][rank - 1](window)
+    padding = tuple(draw(st.integers(0, w // 2)) if draw(st.booleans()) else 0 for w in window)
+    kind = POOLS[draw(st.integers(0, 1))][rank - 1]
+    pool = kind(window, padding=padding, ceil_mode=draw(st.booleans()))
     x = torch.randn(draw(st.sampled_from([1, 2])), channels, *size)
     with torch.no_grad():
         wide = convolution(x).shape
@@ -124,6 +126,9 @@ def kernels(module: nn.Module, x: torch.Tensor, target: str = "host") -> list[st
         (nn.MaxPool3d((1, 2, 2)), False),
         (nn.MaxPool3d((2, 1, 4)), False),
         (nn.MaxPool3d((4, 2, 2)), False),  # one window of four images
+        (nn.MaxPool3d(2, padding=1), False),  # those at the border have fewer points
+        (nn.MaxPool3d(2, ceil_mode=True), False),
+        (nn.Sequential(nn.ConstantPad3d(1, -1.0), nn.MaxPool3d(2)), True),  # which the border's value may win
         (nn.MaxPool3d(3, 2), True),  # windows overlap
         (nn.MaxPool3d(2, 3), True),  # or leave gaps
         (nn.MaxPool3d((1, 6, 6)), True),  # or are larger than tiles may have to be

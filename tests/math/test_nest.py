@@ -290,6 +290,20 @@ def test_windows_begin_with_the_first_point(shift: int) -> None:
     assert made.reductions[0].point[0].constant == shift
 
 
+@pytest.mark.parametrize(("extent", "window", "low", "reached"), [
+    (7, 2, 1, 7), (8, 2, 1, 7), (9, 3, 1, 8), (7, 3, 0, 6), (4, 2, 2, None), (3, 4, 3, 1),
+])  # fmt: skip
+def test_windows_of_a_padded_value(extent: int, window: int, low: int, reached: int | None) -> None:
+    """They have the points that there are, each at least one: `low` are missing before, others behind."""
+    made = pooled((extent + low) // window * window, window, window)
+    found = nest.windows_of(made)
+    assert found is not None
+    inside = found.padded(7, (extent,), (low,), made.bounds)
+    assert (None if inside is None else inside.extents) == (None if reached is None else (reached,))
+    if inside is not None:
+        assert (inside.operand, inside.value, inside.low) == (found.operand, 7, (low,))
+
+
 def test_a_softmax_is_one_nest() -> None:
     graph = Graph()
     x = graph.leaf((3, 8))

@@ -70,3 +70,50 @@ func.func @main(%x: tensor<4x6x32xf32>, %w: tensor<2x4xf32> {sparse.name = "w"})
   } -> tensor<2x6x16xf32>
   return %p : tensor<2x6x16xf32>
 }
+
+// -----
+
+#x = affine_map<(f, h, w, c) -> (h, w, c)>
+#w = affine_map<(f, h, w, c) -> (f, c)>
+#y = affine_map<(f, h, w, c) -> (h, w, f)>
+#in = affine_map<(h, w, f, i, j) -> (h * 2 + i, w * 2 + j, f)>
+#window = affine_map<(h, w, f, i, j) -> (i, j)>
+#out = affine_map<(h, w, f, i, j) -> (h, w, f)>
+
+// Of the windows at the border of a padded image only the points that there are: the first line of windows begins with its second
+// line, and the tile, a whole line of pixels, with a window of one.
+
+// CHECK-LABEL: func.func private @group_0(
+//  CHECK-SAME:   tile = "1x8 rows, 3 pixels"
+//       CHECK: scf.for
+//       CHECK: scf.for %[[LINES:.+]] = %
+//       CHECK:   %[[TWICE:.+]] = arith.muli %[[LINES]], %
+//       CHECK:   %[[FIRST:.+]] = arith.addi %{{.+}}, %{{.+}}
+//       CHECK:   %[[BEFORE:.+]] = arith.muli %[[FIRST]], %
+//       CHECK:   %[[LOW:.+]] = arith.maxsi %[[BEFORE]], %
+//       CHECK:   %[[HIGH:.+]] = arith.minsi
+//       CHECK:   scf.for %{{.+}} = %[[LOW]] to %[[HIGH]] step
+//       CHECK:     %[[SUMS:.+]]:3 = scf.for {{.+}} iter_args(
+//       CHECK:     %[[A:.+]] = arith.maximumf %[[SUMS]]#0, %
+//       CHECK:     vector.store %[[A]]
+//       CHECK:     %[[B:.+]] = arith.maximumf %[[SUMS]]#1, %
+//       CHECK:     %[[C:.+]] = arith.maximumf %[[SUMS]]#2, %[[B]]
+//       CHECK:     vector.store %[[C]]
+func.func @main(%x: tensor<3x3x64xf32>, %w: tensor<8x64xf32> {sparse.name = "w"}) -> tensor<2x2x8xf32> {
+  %low = arith.constant dense<0xFF800000> : tensor<2x2x8xf32>
+  %infinite = arith.constant 0xFF800000 : f32
+  %window = tensor.empty() : tensor<2x2xf32>
+  %c = "sparse.contract"(%x, %w) {maps = [#x, #w, #y], bounds = array<i64: 8, 3, 3, 64>}
+      : (tensor<3x3x64xf32>, tensor<8x64xf32>) -> tensor<3x3x8xf32>
+  %q = tensor.pad %c low[1, 1, 0] high[0, 0, 0] {
+  ^bb0(%i: index, %j: index, %k: index):
+    tensor.yield %infinite : f32
+  } : tensor<3x3x8xf32> to tensor<4x4x8xf32>
+  %p = linalg.generic {indexing_maps = [#in, #window, #out], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%q, %window : tensor<4x4x8xf32>, tensor<2x2xf32>) outs(%low : tensor<2x2x8xf32>) {
+  ^bb0(%a: f32, %s: f32, %o: f32):
+    %m = arith.maximumf %a, %o : f32
+    linalg.yield %m : f32
+  } -> tensor<2x2x8xf32>
+  return %p : tensor<2x2x8xf32>
+}
