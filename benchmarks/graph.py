@@ -1,13 +1,14 @@
 """What rewriting, fusion and layouts bring, one after the other: latency, kernels and memory of the same models.
 
     python -m benchmarks.graph --models resnet50,gpt2 --threads 1,2 --json result.json
+    python -m benchmarks.graph --models mobilenet_v2,swin_t --target vulkan --tune 60
 
 The plain road is cocomp without the three (`cocompc --without=rewriting,fusion,layout`), on the same kernels. It folds no
 scale into weights and rewrites no expression; what hangs on weights alone is computed by the compiler all the same. Every
 operator of the model as `torch.export` gives it is a kernel of its own (batch norm, softmax and GELU are one each, a bias is
 part of its convolution), and so is every padding, transpose, slice and part of a concatenation, while reshapes, broadcasts and
 contiguous slices cost nothing. Tensors are row-major, and copied where a kernel needs rows contiguous. Each stage adds to the one before it; the
-last is what cocompc does by default.
+last is what cocompc does by default, or with `--tune` what measuring adds to that. With `--target vulkan` the same on a GPU.
 """
 
 import argparse
@@ -38,25 +39,28 @@ RUNS = 3  # at least so many of a turn are timed
 
 @dataclass(frozen=True)
 class Stage:
-    """A compilation `without` some of `cocomp.options.OPTIONAL`."""
+    """A compilation."""
 
     name: str
     title: str
-    without: tuple[str, ...]
+    options: Options
 
     @property
     def contender(self) -> Contender:
-        return replace(
-            COCOMP, name=self.name, title=f"cocomp, {self.title}", convert=to_cocomp(str(Options(without=self.without)))
-        )
+        return replace(COCOMP, name=self.name, title=f"cocomp, {self.title}", convert=to_cocomp(str(self.options)))
 
 
-STAGES = (
-    Stage("plain", "plain", ("rewriting", "fusion", "layout")),
-    Stage("rewriting", "+ rewriting", ("fusion", "layout")),
-    Stage("fusion", "+ fusion", ("layout",)),
-    Stage("everything", "+ layout", ()),
-)
+def stages(target: str = "host", tune: float | None = None) -> tuple[Stage, ...]:
+    """What is compared, for a target; `tune` gives the seconds that a last stage may measure for."""
+    found = [
+        Stage("plain", "plain", Options(target=target, without=("rewriting", "fusion", "layout"))),
+        Stage("rewriting", "+ rewriting", Options(target=target, without=("fusion", "layout"))),
+        Stage("fusion", "+ fusion", Options(target=target, without=("layout",))),
+        Stage("everything", "+ layout", Options(target=target)),
+    ]
+    if tune is not None:
+        found.append(Stage("tuned", "+ tuning", Options(target=target, tune=tune)))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Run:
     """All that one run of the benchmark found out."""
 
     machine: machine.Machine
+    stages: tuple[Stage, ...]
     rounds: int
     threads: tuple[int, ...]
     outcomes: tuple[Outcome, ...]
@@ -114,24 +119,37 @@ class Run:
             }
             for outcome in self.outcomes
         ]
-        return {"machine": self.machine.to_json(), "rounds": self.rounds, "models": models}
+        stages = {stage.name: str(stage.options) for stage in self.stages}
+        return {"machine": self.machine.to_json(), "stages": stages, "rounds": self.rounds, "models": models}
 
 
-def run(models: Sequence[str], thread_counts: Sequence[int], rounds: int, progress: Callable[[str], None]) -> Run:
+def run(
+    models: Sequence[str],
+    compared: tuple[Stage, ...],
+    thread_counts: Sequence[int],
+    rounds: int,
+    progress: Callable[[str], None],
+) -> Run:
     """Compiles every model at every stage and times the stages in turns; a stage that fails costs a line, not the run."""
     progress("measuring the machine")
     ceilings = machine.measure(tuple(thread_counts))
-    outcomes = [_outcome(model, thread_counts, rounds, progress) for model in models]
-    return Run(ceilings, rounds, tuple(thread_counts), tuple(outcomes))
+    outcomes = [_outcome(model, compared, thread_counts, rounds, progress) for model in models]
+    return Run(ceilings, compared, rounds, tuple(thread_counts), tuple(outcomes))
 
 
-def _outcome(model: str, thread_counts: Sequence[int], rounds: int, progress: Callable[[str], None]) -> Outcome:
+def _outcome(
+    model: str,
+    compared: Sequence[Stage],
+    thread_counts: Sequence[int],
+    rounds: int,
+    progress: Callable[[str], None],
+) -> Outcome:
     progress(f"{model}: exporting")
     try:
         sources = ensure_sources(model, ())
     except ExportError as error:
-        return Outcome(model, {}, (), {stage.name: str(error) for stage in STAGES})
-    entries, reasons = contest.prepare([stage.contender for stage in STAGES], sources, progress)
+        return Outcome(model, {}, (), {stage.name: str(error) for stage in compared})
+    entries, reasons = contest.prepare([stage.contender for stage in compared], sources, progress)
     results: list[contest.Result] = []
     for threads in thread_counts:
         found = contest.hold(entries, threads, rounds, progress, TOLERANCE, RUNS)
@@ -156,21 +174,21 @@ def tables(found: Run) -> list[Table]:
 
 def _latency(found: Run) -> Table:
     """Medians, the gain of each stage over the one before, and that of all over the first."""
-    first, *others = STAGES
+    first, *others = found.stages
     headers = ["model", "threads", f"{first.title} ms"]
     for stage in others:
         headers += [f"{stage.title} ms", "gain"]
-    pairs = [*zip(STAGES, others, strict=False), (first, STAGES[-1])]
+    pairs = [*zip(found.stages, others, strict=False), (first, found.stages[-1])]
     rows: list[tuple[str, ...]] = []
     for threads in found.threads:
         gains = [[outcome.gain(a.name, b.name, threads) for a, b in pairs] for outcome in found.outcomes]
         for outcome, own in zip(found.outcomes, gains, strict=True):
             medians = outcome.medians(threads)
-            rows.append((outcome.model, str(threads), *_alternate([medians.get(s.name) for s in STAGES], own)))
+            rows.append((outcome.model, str(threads), *_alternate([medians.get(s.name) for s in found.stages], own)))
         complete = [own for own in gains if None not in own]
         means = [geometric_mean([g for g in column if g]) for column in zip(*complete, strict=True)]
         if means:
-            rows.append(("geometric mean", str(threads), *_alternate([None] * len(STAGES), means)))
+            rows.append(("geometric mean", str(threads), *_alternate([None] * len(found.stages), means)))
     title = "Median milliseconds (gain: over the stage before; all: of the last stage over the first)"
     return Table(title, (*headers, "all"), tuple(rows))
 
@@ -184,11 +202,11 @@ def _alternate(medians: Sequence[float | None], gains: Sequence[float | None]) -
 
 
 def _kernels(found: Run) -> Table:
-    titles = [stage.title for stage in STAGES]
+    titles = [stage.title for stage in found.stages]
     headers = ("model", *(f"{t}: kernels" for t in titles), *(f"{t}: MB" for t in titles), "error")
     rows: list[tuple[str, ...]] = []
     for outcome in found.outcomes:
-        sizes = [outcome.sizes.get(stage.name) for stage in STAGES]
+        sizes = [outcome.sizes.get(stage.name) for stage in found.stages]
         errors = [result.error for result in outcome.results if result.error is not None]
         row = (outcome.model, *(s.text if s else ABSENT for s in sizes))
         row += tuple(f"{s.arena_bytes / 1e6:.2f}" if s else ABSENT for s in sizes)
@@ -198,7 +216,7 @@ def _kernels(found: Run) -> Table:
 
 
 def _absent(found: Run) -> Table:
-    titles = {stage.name: stage.title for stage in STAGES}
+    titles = {stage.name: stage.title for stage in found.stages}
     rows: list[tuple[str, ...]] = []
     for outcome in found.outcomes:
         rows += [(outcome.model, ABSENT, titles[name], reason) for name, reason in outcome.reasons.items()]
@@ -212,11 +230,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--models", type=names_of(MODELS), default=DEFAULT_MODELS, metavar="A,B*",
         help=f"names or patterns: {', '.join(MODELS)}",
     )  # fmt: skip
+    parser.add_argument("--target", choices=("host", "vulkan"), default="host", help="default: host")
+    parser.add_argument("--tune", type=float, metavar="SECONDS", help="one more stage, which may measure for so long")
     parser.add_argument("--threads", type=counts, default=(1,), metavar="1,2")
     parser.add_argument("--rounds", type=int, default=DEFAULT_ROUNDS, metavar="N", help="turns of each stage")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
-    found = run(options.models, options.threads, options.rounds, _say)
+    compared = stages(options.target, options.tune)
+    found = run(options.models, compared, options.threads, options.rounds, _say)
     print(machine.describe(found.machine))
     show(tables(found))
     if options.json:

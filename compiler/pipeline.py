@@ -152,7 +152,9 @@ def gpu_steps(
         (
             phase("laid-out"),
             [
-                Step(SelectLayoutPass(gather=True), "texels hold neighbouring channels"),
+                Step(
+                    SelectLayoutPass(choose="layout" not in without, gather=True), "texels hold neighbouring channels"
+                ),
                 Step(MergeFunctionsPass(), "layouts are part of what makes two kernels equal"),
             ],
         ),

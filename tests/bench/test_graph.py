@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmarks import graph
 from benchmarks.contest import Result
-from benchmarks.graph import STAGES, Outcome, Run, Sizes, main, tables
+from benchmarks.graph import Outcome, Run, Sizes, main, stages, tables
 from benchmarks.machine import Machine, Peak
 from benchmarks.models import MODELS
 from benchmarks.peers import cocomp_adapter
@@ -22,10 +22,18 @@ from cocomp.runtime.manifest import read_manifest
 MACHINE = Machine("a processor", 16, {}, (Peak(1, 100, {}),))
 
 
-def test_every_stage_adds_one_thing() -> None:
-    assert STAGES[0].without == OPTIONAL and not STAGES[-1].without
-    for before, after in itertools.pairwise(STAGES):
+STAGES = stages()
+
+
+@pytest.mark.parametrize("target", ["host", "vulkan"])
+def test_every_stage_adds_one_thing(target: str) -> None:
+    *compared, last = [stage.options for stage in stages(target, tune=3)]
+    assert {options.target for options in (*compared, last)} == {target}
+    assert compared[0].without == OPTIONAL and not compared[-1].without
+    for before, after in itertools.pairwise(compared):
         assert (before.without[0], *after.without) == before.without
+    assert [options.tune for options in compared] == [None] * len(compared)
+    assert last == Options(target=target, tune=3)
 
 
 def test_the_adapter_leaves_out_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +63,7 @@ def outcome(model: str, *milliseconds: float | None) -> Outcome:
 
 def test_tables_and_json() -> None:
     failed = Outcome("third", {}, (), {"plain": "cocomp failed: exit 1"})
-    run = Run(MACHINE, 5, (1,), (outcome("small", 12, 8, 4, 2), outcome("other", 12, None, 4, 2), failed))
+    run = Run(MACHINE, STAGES, 5, (1,), (outcome("small", 12, 8, 4, 2), outcome("other", 12, None, 4, 2), failed))
     latency, kernels, absent = tables(run)
     assert latency.headers[2:6] == ("plain ms", "+ rewriting ms", "gain", "+ fusion ms")
     assert latency.rows[0] == ("small", "1", "12", "8", "1.50", "4", "2.00", "2", "2.00", "6.00")
@@ -65,6 +73,7 @@ def test_tables_and_json() -> None:
     assert kernels.rows[0] == ("small", "9 in 7", "8 in 7", "4", "3", "9.44", "8.39", "4.19", "3.15", "1.0e-06")
     assert absent.rows == (("other", "1", "+ rewriting", "it died"), ("third", "-", "plain", "cocomp failed: exit 1"))
     (model, _, _) = run.to_json()["models"]  # pyright: ignore[reportGeneralTypeIssues]
+    assert run.to_json()["stages"]["fusion"] == str(Options(without=("layout",)))  # pyright: ignore[reportIndexIssue]
     assert model["sizes"]["fusion"] == {"kernels": 4, "launches": 4, "arena_bytes": 4 << 20}
 
 
