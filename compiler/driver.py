@@ -121,7 +121,8 @@ class Compilation:
 
 def _road(chosen: Options, target: Target, fold: bool) -> Road:
     if isinstance(target, GpuTarget):
-        return gpu_steps(chosen.precision, chosen.sparsity, _gpu_tuner(chosen), chosen.fast_math, chosen.without)
+        tuner = _gpu_tuner(chosen)
+        return gpu_steps(chosen.precision, chosen.sparsity, tuner, chosen.fast_math, chosen.without, chosen.memory)
     return cpu_steps(fold, chosen.precision, chosen.sparsity, _tuner(chosen), chosen.fast_math, chosen.without)
 
 
@@ -134,6 +135,10 @@ def target_of(options: Options) -> Target:
             raise UsageError(
                 f"expected no --tune={options.tune:g} with -target={options.target}: its GPUs cannot be asked from this machine"
             )
+    elif options.memory != "auto":
+        raise UsageError(
+            f"expected no --memory={options.memory} with -target={options.target}: processors have no textures"
+        )
     elif options.tune and not runs_here(target):
         raise UsageError(
             f"expected no --tune={options.tune:g} with -target={options.target}: code for {target.processor} cannot be "

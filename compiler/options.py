@@ -14,6 +14,7 @@ from cocomp.support.diagnostics import UsageError
 from .phases import NAMES
 
 PRECISIONS = ("f32", "f16")
+MEMORIES = ("auto", "texture", "buffer")
 OPTIONAL = ("rewriting", "fusion", "layout")
 """What a compilation can do without: scales and algebra, kernels and launches of more than one operator, layouts that are not row-major."""
 
@@ -24,12 +25,14 @@ class Options:
 
     target: str = "host"
     cpu: str = ""
-    """Processor, as `-mcpu` names it; empty for the target's default."""
+    """Processor, or family of GPUs, as `-mcpu` names it; empty for the target's default."""
     precision: str = "f32"
     """`f32`, or `f16` for half-precision storage and arithmetic."""
     sparsity: str = "auto"
     """Zeros of weights: `auto`, left out where that is faster; `off`; or `force:ENCODING`, left out everywhere, and every
     weight with zeros has to have that encoding."""
+    memory: str = "auto"
+    """Of tensors between the kernels of a GPU: `texture`, images wherever one can be, `buffer`, or `auto`, as the GPU likes it."""
     fast_math: bool = False
     """Whether rewriting may round otherwise, overflow elsewhere, or assume that roots have no negative operands."""
     tune: float | None = None
@@ -51,6 +54,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision '{self.precision}': expected one of {', '.join(PRECISIONS)}")
+        if self.memory not in MEMORIES:
+            raise UsageError(f"unknown memory '{self.memory}': expected one of {', '.join(MEMORIES)}")
         if self.sparsity not in ("auto", "off"):
             from cocomp.passes.math.encodings import parse_sparsity  # needs numpy: not for --help
 

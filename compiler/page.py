@@ -19,6 +19,7 @@ def page(report: dict[str, Any]) -> str:
         "artefact": _bytes(report["artifact_bytes"]),
         "weights": _bytes(report["weight_bytes"]),
         "arena": _bytes(report["arena_bytes"]),
+        "images": _bytes(report["image_bytes"]),
         "persistent": _bytes(report["persistent_bytes"]),
         "launches": f"{totals['launches']} of {totals['dispatches']} kernels, {totals['kernels']} different ones",
         "arithmetic": f"{totals['executed_flops'] / 1e6:,.1f} MFLOP of {totals['flops'] / 1e6:,.1f} dense",
@@ -103,11 +104,12 @@ def _row(kernel: dict[str, Any], share: float) -> str:
     variant = ", ".join(
         v if k == "kind" else f"{k} {v}" for k, v in sorted(kernel["variant"].items(), key=lambda i: i[0] != "kind")
     )
+    memory = "".join(f"<br><small>{html.escape(_memory(m))}</small>" for m in kernel["memory"])
     gain = "" if kernel["measured_gain"] is None else f" {kernel['measured_gain']:.2f}x"
     texts = [
         f"<td class=number>{kernel['launch']}<td>{html.escape(kernel['layer'])}<br><small>{html.escape(kernel['source'])}</small>",
         f"<td title='{html.escape(', '.join(kernel['nodes']))}'>{html.escape(kernel['kernel'])}",
-        f"<td>{html.escape(variant)}<td>{kernel['schedule']}{gain}<td>{html.escape(kernel['encoding'])}",
+        f"<td>{html.escape(variant)}{memory}<td>{kernel['schedule']}{gain}<td>{html.escape(kernel['encoding'])}",
     ]
     kept = f"{kernel['kept']:.0%}" if kernel["encoding"] not in ("", "dense") else ""
     numbers = [
@@ -117,6 +119,13 @@ def _row(kernel: dict[str, Any], share: float) -> str:
     cells = [f"<td class=number>{n}" for n in numbers]
     cells[2] = f"<td class='number share' style='--part:{share:.1%}'>{numbers[2]}"
     return f"<tr>{''.join(texts + cells)}</tr>"
+
+
+def _memory(memory: dict[str, Any]) -> str:
+    """Where a kernel of a GPU writes a tensor."""
+    if memory["texels"]:
+        return "writes an image of {} x {} texels".format(*memory["texels"])
+    return f"writes a buffer: {memory['reason']}"
 
 
 def _time(kernel: dict[str, Any]) -> str:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from cocomp.passes.fusion.classify_mapping import ClassifyMappingPass
 from cocomp.passes.fusion.form_groups import FormGroupsPass
 from cocomp.passes.fusion.plan_fusion import PlanFusionPass
+from cocomp.passes.gpu.bind_texels import BindTexelsPass
+from cocomp.passes.gpu.choose_memory import ChooseMemoryPass
 from cocomp.passes.gpu.schedule_shades import ScheduleShadesPass
+from cocomp.passes.gpu.settle_memory import SettleMemoryPass
 from cocomp.passes.gpu.shade_contractions import ShadeContractionsPass
 from cocomp.passes.gpu.shade_loops import ShadeLoopsPass
 from cocomp.passes.gpu.tune_shades import TuneShadesPass
@@ -131,6 +134,8 @@ FROM_SHADES = [
     Step(PackWeightsPass(), "weights in the order of the tiles"),
     Step(ShadeContractionsPass(), "gather-GEMM with its epilogue"),
     Step(ShadeLoopsPass(), "everything else that is a loop"),
+    Step(SettleMemoryPass(), "how kernels read and write is known: what is no image for all stays a buffer"),
+    Step(BindTexelsPass(), "what memory is what is known"),
     Step(AssignArenaPass(alignment=256), "all buffers are known, and when they live"),
 ]
 """The same for GPUs, from tiles to kernels."""
@@ -142,6 +147,7 @@ def gpu_steps(
     tuner: TuneShadesPass | None = None,
     fast_math: bool = False,
     without: Collection[str] = (),
+    memory: str = "auto",
 ) -> Road:
     """The road to kernels for GPUs: the same graph, other layouts and loops."""
     doubles = [Step(NarrowDoublesPass(), "no phone's GPU computes in double precision, and constants are computed")]
@@ -155,6 +161,7 @@ def gpu_steps(
                 Step(
                     SelectLayoutPass(choose="layout" not in without, gather=True), "texels hold neighbouring channels"
                 ),
+                Step(ChooseMemoryPass(memory), "lines of images are strides of layouts"),
                 Step(MergeFunctionsPass(), "layouts are part of what makes two kernels equal"),
             ],
         ),

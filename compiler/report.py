@@ -8,6 +8,7 @@ The JSON object, version `REPORT_FORMAT`:
     artifact_bytes              size of the library
     weight_bytes                constants in it, as the kernels read them (a shared one counts once)
     arena_bytes                 memory of intermediate tensors, allocated when the model is created
+    image_bytes                 of those in images of a GPU, which have memory of their own
     persistent_bytes            memory that is computed once, when the model is created
     phases                      [{name, seconds}]
     rewriting                   what rewriting by algebra did, null where constants alone were compiled:
@@ -46,6 +47,8 @@ The JSON object, version `REPORT_FORMAT`:
         flops, executed_flops       of the dense computation, and without what sparsity leaves out
         kept                        executed_flops / flops
         weight_bytes, written_bytes
+        memory                      [{space, texels, reason}] of what it writes on a GPU: output, arena, or image with its
+                                    extents in texels (else null); why it is no image ("" for one)
         tasks                       independent pieces of work that threads share
         schedule                    how its loops were chosen: "predicted" by counted cycles, "tuned" by measuring
         predicted_cycles            of one core, by counting instructions; null for all but contractions, and where it was tuned
@@ -99,7 +102,17 @@ def report_of(artifact: Artifact, model: str) -> dict[str, Any]:
         }
         for d, size, name in described
     ]
-    copied = ("target", "cpu", "triple", "precision", "inputs", "outputs", "arena_bytes", "persistent_bytes")
+    copied = (
+        "target",
+        "cpu",
+        "triple",
+        "precision",
+        "inputs",
+        "outputs",
+        "arena_bytes",
+        "image_bytes",
+        "persistent_bytes",
+    )
     return {
         "format": REPORT_FORMAT,
         "model": model,
@@ -186,5 +199,10 @@ def _kernel(dispatch: dict[str, Any], weight_bytes: int) -> dict[str, Any]:
         "kept": executed / flops if flops else 1.0,
         "weight_bytes": weight_bytes,
         "written_bytes": sum(math.prod(w["shape"]) * w["bytes"] for w in dispatch["writes"]),
+        "memory": [
+            {"space": w["space"], "texels": w["texels"], "reason": w["in_buffer"]}
+            for w in dispatch["writes"]
+            if w["texels"] or w["in_buffer"]
+        ],
         "tasks": dispatch["tasks"],
     }

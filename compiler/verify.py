@@ -166,7 +166,7 @@ NUMPY = {
 def read_tensor(written: dict[str, Any], arena: Array, outputs: Sequence[Array]) -> Array:
     """A tensor that a kernel has written, as the manifest describes it."""
     dtype = np.dtype(NUMPY[written["type"]])
-    if written["space"] == "arena":
+    if written["space"] in ("arena", "image"):
         flat = arena[written["offset"] :]
         flat = flat[: len(flat) // dtype.itemsize * dtype.itemsize].view(dtype)
     else:

@@ -15,8 +15,9 @@ def register(context: ir.Context) -> None:
     from .layout import Layout
     from .plan import Plan
     from .sparse import Sparse
+    from .texel import Texel
 
     with context, ir.Location.unknown():
-        for dialect in (Sparse, Layout, Plan):
+        for dialect in (Sparse, Layout, Plan, Texel):
             if not context.is_dialect_loaded(dialect.DIALECT_NAMESPACE):
                 dialect.load()

@@ -10,19 +10,25 @@ arguments and results of the functions that `form-groups` made, as `layout.map`.
 
 says of an operation that only moves values why it is not a way of reading its operand (`eliminate-layout-transforms`); one that
 says nothing is. On a call, or on the dispatch that it becomes, it says why there is a kernel that only moves values.
+
+    #layout.map<affine_map<..>, 200704, #layout.texture2d<3584>>
+
+is the same memory as an image, four elements in a texel and 3584 in a line (`passes.math.image`). `layout.in_buffer` says of a
+call why each of its results is not in one.
 """
 # The bindings read the annotations below raw, so this file must not postpone their evaluation.
 
 from collections.abc import Iterable, Sequence
 
-from cocomp.passes.math import affine
+from cocomp.passes.math import affine, image
 from cocomp.passes.math.affine import Expr
-from cocomp.support.mlir import ext, ir
+from cocomp.support.mlir import ext, ir, ops_in
 
 from . import graph as graphs
 from . import structured
 
 COPY = "layout.copy"
+IN_BUFFER = "layout.in_buffer"
 PLACING = ("tensor.concat", "tensor.insert_slice")
 """Operations of which no kernel is made: their result is where their operands are put."""
 
@@ -31,12 +37,18 @@ class Layout(ext.Dialect, name="layout"):
     pass
 
 
+class TextureAttr(Layout.Attribute, name="texture2d"):
+    """The space of images with so many elements in a line."""
+
+    pitch: ir.IntegerAttr
+
+
 class MapAttr(Layout.Attribute, name="map"):
-    """Index to position, the size of the buffer in elements, and the space that it lies in."""
+    """Index to position, the size of the buffer in elements, and the space that it lies in: "buffer", or a texture."""
 
     index: ir.AffineMapAttr
     size: ir.IntegerAttr
-    space: ir.StringAttr
+    space: ir.StringAttr | TextureAttr
 
 
 def strided(position: Expr, rank: int, size: int) -> MapAttr:
@@ -67,6 +79,27 @@ def size_of(attribute: MapAttr) -> int:
     return ir.IntegerAttr(attribute.size).value
 
 
+def in_texture(attribute: MapAttr, pitch: int) -> MapAttr:
+    """The same in an image with lines of `pitch` elements."""
+    lines = TextureAttr.get(ir.IntegerAttr.get(ir.IntegerType.get_signless(64), pitch))
+    return MapAttr.get(attribute.index, attribute.size, lines)
+
+
+def pitch_of(attribute: MapAttr) -> int | None:
+    """Elements in a line of the image that a tensor is in; None where it is in a buffer."""
+    if isinstance(attribute.space.maybe_downcast(), ir.StringAttr):
+        return None
+    return ir.IntegerAttr(TextureAttr(attribute.space).pitch).value
+
+
+def lines_of(attribute: MapAttr, position: Expr, bounds: Sequence[int]) -> list[Expr]:
+    """What has to be walked evenly where dimensions of the extents `bounds` are joined: a position in a buffer, in an image the
+    line and the element in it."""
+    pitch = pitch_of(attribute)
+    found = image.split(position, pitch, bounds) if pitch is not None else None
+    return [position] if found is None else list(found)
+
+
 def of_argument(function: ir.Operation, number: int) -> MapAttr:
     """Layout of a group's argument."""
     return function.attributes["arg_attrs"][number]["layout.map"]
@@ -74,15 +107,35 @@ def of_argument(function: ir.Operation, number: int) -> MapAttr:
 
 def set_of_argument(function: ir.Operation, number: int, attribute: MapAttr) -> None:
     """Change the layout of a group's argument."""
-    attributes = list(function.attributes["arg_attrs"])
-    changed = {named.name: named.attr for named in attributes[number]} | {"layout.map": attribute}
-    attributes[number] = ir.DictAttr.get(changed)
-    function.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes)
+    _set(function, "arg_attrs", number, attribute)
 
 
 def of_result(function: ir.Operation, number: int) -> MapAttr:
     """Layout of a group's result."""
     return function.attributes["res_attrs"][number]["layout.map"]
+
+
+def set_of_result(function: ir.Operation, number: int, attribute: MapAttr) -> None:
+    """Change the layout of a group's result."""
+    _set(function, "res_attrs", number, attribute)
+
+
+def _set(function: ir.Operation, kind: str, number: int, attribute: MapAttr) -> None:
+    attributes = list(function.attributes[kind])
+    changed = {named.name: named.attr for named in attributes[number]} | {"layout.map": attribute}
+    attributes[number] = ir.DictAttr.get(changed)
+    function.attributes[kind] = ir.ArrayAttr.get(attributes)
+
+
+def owners(block: ir.Block) -> dict[ir.Value, ir.Value]:
+    """Part of a concatenation or insertion -> the outermost one, whose memory it lies in."""
+    found: dict[ir.Value, ir.Value] = {}
+    for op in reversed(ops_in(block)):
+        if op.name in PLACING:
+            whole = found.get(op.results[0], op.results[0])
+            for value in op.operands:
+                found[value] = whole
+    return found
 
 
 def copy_reason(op: ir.Operation) -> str | None:
@@ -96,6 +149,17 @@ def set_copy_reason(op: ir.Operation, reason: str | None) -> None:
         op.attributes[COPY] = ir.StringAttr.get(reason, op.context)
     elif COPY in op.attributes:
         del op.attributes[COPY]
+
+
+def buffer_reasons(op: ir.Operation) -> list[str]:
+    """Why each result of a call is in a buffer and not in an image; empty where it is not, or nobody asked."""
+    given = op.attributes[IN_BUFFER] if IN_BUFFER in op.attributes else [ir.StringAttr.get("")] * len(op.results)
+    return [reason.value for reason in given]
+
+
+def set_buffer_reasons(op: ir.Operation, reasons: Sequence[str]) -> None:
+    """Write why results of a call are in buffers."""
+    op.attributes[IN_BUFFER] = ir.ArrayAttr.get([ir.StringAttr.get(reason) for reason in reasons])
 
 
 def readers(values: Iterable[ir.Value]) -> list[ir.Operation]:

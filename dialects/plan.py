@@ -11,6 +11,10 @@ Several dispatches may share a launch (`chain-kernels`):
     "plan.dispatch"(%q, %k, %s) {kernel = @group_1, chain = 0, units = 12, ..} : ..
     "plan.dispatch"(%s, %v, %a) {kernel = @group_2, chain = 0, units = 12, ..} : ..
 
+A tensor may be an image:
+
+    %i = "plan.image"() {bytes = 802816, width = 896, height = 56, element = f32, slot = 0, offset = 1605632} : () -> !plan.buffer
+
 A dispatch passes its operands to the kernel in order: the inputs, then what it writes.
 """
 # The bindings read the annotations below raw, so this file must not postpone their evaluation; they mean operands and
@@ -19,6 +23,7 @@ A dispatch passes its operands to the kernel in order: the inputs, then what it 
 
 from collections.abc import Iterable, Sequence
 
+from cocomp.passes.math.image import Image
 from cocomp.support.mlir import ext, ir
 
 MAX_ARGUMENTS = 64
@@ -58,6 +63,19 @@ class ArenaOp(Plan.Operation, name="arena"):
     """Part of the arena: `bytes` bytes; `offset` is -1 until `assign-arena` has run."""
 
     bytes: ir.IntegerAttr
+    offset: ir.IntegerAttr
+    buffer: ext.Result[BufferType]
+
+
+class ImageOp(Plan.Operation, name="image"):
+    """A tensor of `bytes` bytes as an image of `width` x `height` texels of four elements, in memory that it shares with all images
+    of its `slot`; the host sees a copy of it at `offset` of the copy of the arena. Both are -1 until `assign-arena` has run."""
+
+    bytes: ir.IntegerAttr
+    width: ir.IntegerAttr
+    height: ir.IntegerAttr
+    element: ir.TypeAttr
+    slot: ir.IntegerAttr
     offset: ir.IntegerAttr
     buffer: ext.Result[BufferType]
 
@@ -117,6 +135,19 @@ def arena(size: int) -> ir.Value:
     return ArenaOp(bytes=i64(size), offset=i64(-1), buffer=BufferType.get()).results[0]
 
 
+def image(made: Image, element: ir.Type, size: int) -> ir.Value:
+    """An image, not yet placed, of a tensor of `size` bytes."""
+    return ImageOp(
+        bytes=i64(size),
+        width=i64(made.width),
+        height=i64(made.height),
+        element=ir.TypeAttr.get(element),
+        slot=i64(-1),
+        offset=i64(-1),
+        buffer=BufferType.get(),
+    ).results[0]
+
+
 def persistent(size: int) -> ir.Value:
     """`size` bytes of persistent memory, not yet placed."""
     return PersistentOp(bytes=i64(size), offset=i64(-1), buffer=BufferType.get()).results[0]
@@ -152,9 +183,14 @@ def dispatch(
     return op.operation
 
 
-def written(type_: ir.Type, layout: ir.Attribute, argument: int, pad: ir.Operation | None = None) -> ir.DictAttr:
-    """Description of a tensor that a dispatch writes to its operand number `argument`; `pad` is what gives it a border."""
-    border: dict[str, ir.Attribute] = {}
+def written(
+    type_: ir.Type, layout: ir.Attribute, argument: int, pad: ir.Operation | None = None, in_buffer: str = ""
+) -> ir.DictAttr:
+    """Description of a tensor that a dispatch writes to its operand number `argument`; `pad` is what gives it a border,
+    `in_buffer` why its memory is no image."""
+    more: dict[str, ir.Attribute] = {}
     if pad is not None:
-        border = {"inside": ir.TypeAttr.get(pad.operands[0].type), "low": pad.attributes["static_low"]}
-    return ir.DictAttr.get({"type": ir.TypeAttr.get(type_), "layout": layout, "argument": i64(argument), **border})
+        more = {"inside": ir.TypeAttr.get(pad.operands[0].type), "low": pad.attributes["static_low"]}
+    if in_buffer:
+        more["in_buffer"] = ir.StringAttr.get(in_buffer)
+    return ir.DictAttr.get({"type": ir.TypeAttr.get(type_), "layout": layout, "argument": i64(argument), **more})

@@ -71,12 +71,12 @@ class Model:
         return outputs
 
     def run_partly(self, inputs: Sequence[Any], count: int) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Run the first launches only; a copy of the arena as bytes and the outputs, for debugging."""
+        """Run the first launches only; a copy of the arena as bytes, with images behind it, and the outputs, for debugging."""
         arrays = self._checked(inputs)
         outputs = [_empty(t) for t in self.manifest.outputs]
         status = self._library.cocomp_run_some(self._handle, _pointers(arrays), _pointers(outputs), count)
         self._check(status)
-        size = int(self.manifest.raw["arena_bytes"])
+        size = int(self.manifest.raw["arena_bytes"]) + int(self.manifest.raw["image_bytes"])
         view = (ctypes.c_uint8 * size).from_address(self._library.cocomp_arena(self._handle)) if size else b""
         return np.frombuffer(bytearray(view), np.uint8), outputs
 

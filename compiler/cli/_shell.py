@@ -86,7 +86,11 @@ def add_target_flags(parser: argparse.ArgumentParser) -> None:
         help="what to compile for (default: host; cocompc --list-targets)",
     )
     parser.add_argument(
-        "-mcpu", "--mcpu", default="", metavar="CPU", help="processor to compile for (default: the target's)"
+        "-mcpu",
+        "--mcpu",
+        default="",
+        metavar="CPU",
+        help="processor, or family of GPUs, to compile for (default: the target's)",
     )
     parser.add_argument("--precision", choices=PRECISIONS, default="f32", help="storage and arithmetic (default: f32)")
 

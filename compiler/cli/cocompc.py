@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cocomp import __version__
-from cocomp.options import OPTIONAL, Options, names
+from cocomp.options import MEMORIES, OPTIONAL, Options, names
 from cocomp.phases import NAMES
 from cocomp.support.diagnostics import CompileError, UsageError
 
@@ -89,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
         "zeros in one encoding, such as bcr or 'bcr<16,64>'",
     )  # fmt: skip
     parser.add_argument(
+        "--memory", choices=MEMORIES, default="auto",
+        help="of tensors between the kernels of a GPU: images wherever one can be, buffers, or as the GPU likes it (default)",
+    )  # fmt: skip
+    parser.add_argument(
         "--fast-math", action="store_true",
         help="allow rewrites that round otherwise, overflow elsewhere or narrow a domain; --list-rewrites tells which",
     )  # fmt: skip
@@ -128,11 +132,13 @@ def _parser() -> argparse.ArgumentParser:
 def _list_targets() -> int:
     from cocomp.support.registry import TARGETS, plugin_names
     from cocomp.targets.cpus import ARM_CPUS, X86_CPUS, X86_LEVELS
+    from cocomp.targets.gpus import FAMILIES
 
+    gpus = ", ".join(FAMILIES)
     x86, arm = ", ".join([*X86_LEVELS, *X86_CPUS]), ", ".join(ARM_CPUS)
     print(
         f"host           this machine\nlinux-x86-64   -mcpu={x86}\nlinux-arm64    -mcpu={arm}\nandroid-cpu    -mcpu={arm}\n"
-        "vulkan         the GPU of this machine\nandroid-gpu    any GPU with Vulkan 1.1"
+        f"vulkan         the GPU of this machine; -mcpu={gpus}\nandroid-gpu    any GPU with Vulkan 1.1; -mcpu={gpus}"
     )
     for name in plugin_names(TARGETS):
         print(f"{name:<14} of another package")
@@ -155,6 +161,7 @@ def _compile(options: argparse.Namespace) -> int:
         cpu=options.mcpu,
         precision=options.precision,
         sparsity=options.sparsity.replace(" ", ""),
+        memory=options.memory,
         fast_math=options.fast_math,
         tune=options.tune,
         tune_database=options.tune_database,

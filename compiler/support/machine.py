@@ -95,6 +95,14 @@ class GpuTarget:
     """To multiply four elements by one and add them to four others."""
     accumulators: int = 64
     """Elements that an invocation has room to add up."""
+    gpu: str = ""
+    """Family of GPUs; empty for any."""
+    takes_images: bool = False
+    """Whether what contractions read had better be an image than a buffer."""
+    memory_reason: str = "buffers are read through the texture units, too"
+    """Why, or why not."""
+    image_extent: int = 4096
+    """Texels that an image may have each way: every device takes so many."""
 
     filters: bool = False
     addressable_dims: int = 1
@@ -113,7 +121,7 @@ class GpuTarget:
     @property
     def processor(self) -> str:
         """What the code is compiled for, for people."""
-        return "vulkan1.1"
+        return self.gpu or "vulkan1.1"
 
 
 Target = CpuTarget | GpuTarget

@@ -29,6 +29,7 @@ def manifest_of(module: ir.Module, target: Target, precision: str) -> dict[str, 
         "inputs": [_tensor(t) for t in main.attributes["plan.inputs"]],
         "outputs": [_tensor(t) for t in main.attributes["plan.outputs"]],
         "arena_bytes": main.attributes["plan.arena_bytes"].value,
+        "image_bytes": main.attributes["plan.image_bytes"].value,
         "persistent_bytes": main.attributes["plan.persistent_bytes"].value,
         "launches": len(launches),
         "dispatches": [_dispatch(op, functions, n) for n, launch in enumerate(launches) for op in launch],
@@ -84,8 +85,8 @@ def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation], launch: int)
 
 
 def _written(described: ir.DictAttr, op: ir.Operation) -> dict[str, Any]:
-    """A tensor that a kernel writes: shape, strides and start in elements, and the memory it lies in; where it has a border,
-    shape and start of what is inside."""
+    """A tensor that a kernel writes: shape, strides and start in elements, and the memory it lies in, with the extents of an image
+    in texels and why there is none; where it has a border, shape and start of what is inside."""
     kind = ir.RankedTensorType(described["type"].value)
     position = layout.position_of(described["layout"], kind.shape)
     buffer = op.operands[described["argument"].value].owner.operation
@@ -98,6 +99,8 @@ def _written(described: ir.DictAttr, op: ir.Operation) -> dict[str, Any]:
     return {
         "inside": inside,
         "space": buffer.name.removeprefix("plan."),
+        "texels": [buffer.attributes[n].value for n in ("width", "height")] if buffer.name == "plan.image" else None,
+        "in_buffer": described["in_buffer"].value if "in_buffer" in described else "",
         "offset": offset,
         "type": str(kind.element_type),
         "shape": list(kind.shape),

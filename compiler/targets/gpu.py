@@ -17,7 +17,16 @@ from .blob import write_blob
 from .library import Library, link
 from .plan_c import header
 
-SOURCES = ("gpu_model.c", "gpu_objects.c", "gpu_commands.c", "gpu_cache.c", "vulkan.c", "system.c", "message.c")
+SOURCES = (
+    "gpu_model.c",
+    "gpu_objects.c",
+    "gpu_images.c",
+    "gpu_commands.c",
+    "gpu_cache.c",
+    "vulkan.c",
+    "system.c",
+    "message.c",
+)
 ALIGNMENT = 256
 """Bytes: no device wants storage buffers to begin at multiples of more."""
 

@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cocomp.support.diagnostics import UsageError
 from cocomp.support.machine import GpuTarget, Target
 
 from . import cpus
 
-GPU_TARGETS = {
-    "vulkan": "host",
-    "android-gpu": "android-cpu",
+
+@dataclass(frozen=True)
+class Family:
+    """GPUs that remember alike."""
+
+    takes_images: bool
+    """Whether `--memory=auto` makes images of what contractions read."""
+    reason: str
+    image_extent: int
+    """Texels that an image may have each way, on all devices of the family."""
+
+
+FAMILIES = {
+    "adreno": Family(True, "the cache of the texture units keeps tiles of images: neighbours both ways", 16384),
+    "powervr": Family(True, "the cache of the texture units keeps tiles of images: neighbours both ways", 4096),
+    "mali": Family(False, "buffers and images share a cache, and addresses in images take more arithmetic", 8192),
+    "desktop": Family(
+        False, "buffers and images share a large cache, and addresses in images take more arithmetic", 16384
+    ),
 }
-"""Target -> the CPU target whose library drives the GPU."""
+"""GPUs whose rules are known; any other may have images of 4096 texels each way, which Vulkan requires."""
+GPU_TARGETS = {
+    "vulkan": ("host", FAMILIES["desktop"]),
+    "android-gpu": ("android-cpu", FAMILIES["adreno"]),
+}
+"""Target -> the CPU target whose library drives the GPU, and the family whose preferences any GPU is taken to have."""
+CERTAIN_EXTENT = 4096
+"""Texels that an image may have each way with every device."""
 TARGETS = (*cpus.TARGETS, *GPU_TARGETS)
 
 
 def target_called(name: str, cpu: str = "", precision: str = "f32") -> Target:
-    """The target called `name`, for the processor `cpu` (empty: the target's default), computing in `precision`."""
+    """The target called `name`, for the processor or family of GPUs `cpu` (empty: the target's default), computing in `precision`."""
     if name not in GPU_TARGETS:
         return cpus.cpu_target(name, cpu, precision)
-    if cpu:
-        raise UsageError(f"expected no -mcpu={cpu} with -target={name}: kernels run on any device with Vulkan 1.1")
-    host = cpus.cpu_target(GPU_TARGETS[name])
-    made = GpuTarget(name, host.triple, page_bytes=host.page_bytes)
-    return replace(made, precision=precision)
+    if cpu and cpu not in FAMILIES:
+        raise UsageError(f"unknown GPU '{cpu}' for -target={name}: expected one of {', '.join(FAMILIES)}")
+    driver, likely = GPU_TARGETS[name]
+    host = cpus.cpu_target(driver)
+    family = FAMILIES[cpu] if cpu else replace(likely, image_extent=CERTAIN_EXTENT)
+    return GpuTarget(
+        name,
+        host.triple,
+        precision=precision,
+        page_bytes=host.page_bytes,
+        gpu=cpu,
+        takes_images=family.takes_images,
+        memory_reason=family.reason,
+        image_extent=family.image_extent,
+    )
 
 
 def is_here(target: GpuTarget) -> bool:
     """Whether the GPU is that of this machine."""
-    return GPU_TARGETS[target.name] == "host"
+    return GPU_TARGETS[target.name][0] == "host"

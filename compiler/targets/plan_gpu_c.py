@@ -32,6 +32,8 @@ cocomp_spirv:
 FEATURES = {39: "INT8", 22: "INT16", 11: "INT64", 9: "FLOAT16", 4448: "STORAGE8", 4433: "STORAGE16"}
 """Number of a SPIR-V capability -> the runtime's name of what a device has to have."""
 OP_CAPABILITY, HEADER_WORDS = 17, 5
+UNTYPED = ("buffer", "image", "stored")
+"""Ways to bind memory that say nothing of its elements."""
 MAX_BINDINGS = 64
 """Of a kernel: what the runtime has room for."""
 MAX_RANGE = (1 << 32) - 1
@@ -54,6 +56,7 @@ def write(
     main = functions["main"]
     tensors = {kind: [_bytes(t) for t in main.attributes[f"plan.{kind}s"]] for kind in ("input", "output")}
     numbers = {name: number for number, name in enumerate(shaders)}
+    images = _images(main)
     bindings: list[str] = []
     dispatches: list[str] = []
     kinds: dict[str, list[str]] = {}
@@ -69,7 +72,7 @@ def write(
         grid = ", ".join(str(n) for n in described["kernel.grid"])
         dispatches.append(f"{{{numbers[kernel]}, {len(bindings)}, {{{grid}}}}}")
         for number, _ in bound:
-            offset, size, space = _place(op.operands[number].owner.operation, blob, weights, tensors)
+            offset, size, space = _place(op.operands[number], blob, weights, tensors, images)
             if size > MAX_RANGE:
                 raise CompileError(f"a tensor of {size} bytes is more than a GPU addresses", where=where(op))
             bindings.append(f"{{{offset}, {size}, COCOMP_GPU_{space}}}")
@@ -80,13 +83,29 @@ def write(
         rows.append(f'{{{len(code)}, {len(binary)}, "{name}", {len(listed)}, {len(kinds[name])}}}')
         listed += kinds[name]
         code += binary
-    return PlanSource(_source(main, rows, listed, dispatches, bindings, tensors, shaders, blob, manifest), code)
+    return PlanSource(_source(main, rows, listed, dispatches, bindings, images, tensors, shaders, blob, manifest), code)
+
+
+def _images(main: ir.Operation) -> dict[ir.Value, tuple[int, str]]:
+    """Number and description of every image."""
+    times: dict[ir.Value, list[int]] = {}
+    dispatches = [op for op in ops_in(main.regions[0].blocks[0]) if op.name == "plan.dispatch"]
+    for time, op in enumerate(dispatches):
+        for value in op.operands:
+            if value.owner.name == "plan.image":
+                times.setdefault(value, []).append(time)
+    found: dict[ir.Value, tuple[int, str]] = {}
+    for number, (value, seen) in enumerate(times.items()):
+        width, height, slot, offset = (value.owner.attributes[n].value for n in ("width", "height", "slot", "offset"))
+        is_half = int(str(value.owner.attributes["element"]) == "f16")
+        found[value] = number, f"{{{width}, {height}, {is_half}, {slot}, {seen[0]}, {seen[-1]}, {offset}}}"
+    return found
 
 
 def _kind(described: str) -> str:
     """The runtime's name of how memory is bound: that of what texels hold goes with it."""
     how, element = described.split()
-    return f"COCOMP_GPU_{how.upper()}{'' if how == 'buffer' else element.removeprefix('f').upper()}"
+    return f"COCOMP_GPU_{how.upper()}{'' if how in UNTYPED else element.removeprefix('f').upper()}"
 
 
 def _bytes(described: ir.DictAttr) -> int:
@@ -98,9 +117,16 @@ def _bytes(described: ir.DictAttr) -> int:
 
 
 def _place(
-    op: ir.Operation, blob: Blob, weights: WeightStore, tensors: Mapping[str, list[int]]
+    buffer: ir.Value,
+    blob: Blob,
+    weights: WeightStore,
+    tensors: Mapping[str, list[int]],
+    images: Mapping[ir.Value, tuple[int, str]],
 ) -> tuple[int, int, str]:
     """Offset (or number), bytes and space of a buffer."""
+    op = buffer.owner.operation
+    if buffer in images:
+        return images[buffer][0], op.attributes["bytes"].value, "IN_IMAGE"
     kind = op.name.removeprefix("plan.")
     if kind in tensors:
         number = op.attributes["index"].value
@@ -128,6 +154,7 @@ def _source(
     kinds: list[str],
     dispatches: list[str],
     bindings: list[str],
+    images: Mapping[ir.Value, tuple[int, str]],
     tensors: Mapping[str, list[int]],
     binaries: Mapping[str, bytes],
     blob: Blob,
@@ -153,6 +180,10 @@ static const cocomp_gpu_binding bindings[] = {{
   {_rows(bindings)}
 }};
 
+static const cocomp_gpu_image images[] = {{
+  {_rows([row for _, row in images.values()])}
+}};
+
 static const int64_t input_bytes[] = {{{sizes["input"]}}};
 static const int64_t output_bytes[] = {{{sizes["output"]}}};
 
@@ -164,14 +195,18 @@ const cocomp_gpu_plan cocomp_the_gpu_plan = {{
   .kinds = kinds,
   .dispatches = dispatches,
   .bindings = bindings,
+  .images = images,
   .input_bytes = input_bytes,
   .output_bytes = output_bytes,
   .shader_count = {len(shaders)},
   .dispatch_count = {len(dispatches)},
   .binding_count = {len(bindings)},
+  .image_count = {len(images)},
+  .slot_count = {1 + max((v.owner.attributes["slot"].value for v in images), default=-1)},
   .input_count = {len(tensors["input"])},
   .output_count = {len(tensors["output"])},
   .arena_bytes = {main.attributes["plan.arena_bytes"].value},
+  .image_bytes = {main.attributes["plan.image_bytes"].value},
   .weights_bytes = {blob.size},
   .manifest = manifest,
   .checksum = checksum,

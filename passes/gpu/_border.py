@@ -28,9 +28,9 @@ def fill_border(pad: ir.Operation, out: Memory, texels: Texels, invocation: Inde
         def write(cell: Index, along: int | None = along, starts: list[range] = starts) -> None:
             numbers = b.decode(cell, [len(r) for r in starts])
             index = [b.add(b.mul(n, r.step), r.start) for n, r in zip(numbers, starts, strict=True)]
-            place = b.evaluate(out.position, index)
+            place = texels.place(out.buffer, out.position, index, out.shape)
             if along is None:
-                memref.store(scalar, out.buffer, [b.value(place)])
+                memref.store(scalar, out.buffer, [b.value(place.position)])
             else:
                 texels.write(out.buffer, place, b.splat(scalar, TEXEL))
 

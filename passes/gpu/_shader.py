@@ -16,7 +16,7 @@ from cocomp.passes.kernel._values import Memory
 from cocomp.support.mlir import arith, func, gpu, ir, ops_in
 
 from ._border import fill_border
-from ._texels import ShaderEvaluator, Texels, View
+from ._texels import ShaderEvaluator, Texels
 
 WORKGROUP = 64
 """Invocations of a workgroup, at most: every device takes 128."""
@@ -44,7 +44,7 @@ def begin(
     group: Group, replaced: dict[int, ir.MemRefType] | None = None, extra: Sequence[ir.MemRefType] = ()
 ) -> Shader:
     """A new function beside the group's: arguments, results, `extra` buffers. `replaced` gives the types of operands that are not
-    laid out as their tensor says."""
+    laid out as their tensor says. Until `bind-texels` every one of these is an argument."""
     old, replaced = group.function, replaced or {}
     inputs = []
     for number, argument in enumerate(group.arguments):
@@ -63,10 +63,19 @@ def begin(
         end = func.ReturnOp([])
         memories = memories_of(group, arguments[: len(inputs)], replaced)
         once = Once(ir.InsertionPoint(end))
-        evaluator = ShaderEvaluator(group.graph, memories, once, texels=Texels(function))
+        evaluator = ShaderEvaluator(group.graph, memories, once, texels=Texels(_pitches(old, len(inputs), len(outs))))
         made = arguments[len(inputs) : len(inputs) + len(outs)]
         outputs = [memory_of(a, layout.of_result(old, i), results[i]) for i, a in enumerate(made)]
     return Shader(function, evaluator, outputs, arguments[len(inputs) + len(outs) :])
+
+
+def _pitches(group: ir.Operation, inputs: int, outputs: int) -> dict[int, int]:
+    """Of the buffers that may be images, by their number among the arguments of the kernel."""
+    layouts = [layout.of_argument(group, n) for n in range(inputs)] + [
+        layout.of_result(group, n) for n in range(outputs)
+    ]
+    found = {number: layout.pitch_of(attribute) for number, attribute in enumerate(layouts)}
+    return {number: pitch for number, pitch in found.items() if pitch is not None}
 
 
 def stored(kind: ir.MemRefType) -> ir.MemRefType:
@@ -110,29 +119,12 @@ def finish(
     attributes = shader.function.attributes
     attributes["kernel.grid"] = ir.DenseI64ArrayAttr.get(grid)
     attributes["kernel.workgroup"] = i64(size)
-    _describe_bindings(shader)
+    pitches = shader.evaluator.texels.pitches
+    attributes["kernel.pitches"] = ir.DenseI64ArrayAttr.get([pitches.get(n, 0) for n in range(len(shader.arguments))])
     attributes["kernel.tasks"] = i64(prod(grid))
     attributes["kernel.flops"] = i64(graphs.flops(group))
     attributes["kernel.facts"] = ir.DictAttr.get({k: ir.StringAttr.get(v) for k, v in facts.items()})
     group.function.erase()
-
-
-def _describe_bindings(shader: Shader) -> None:
-    """Leave `kernel.operands`, the operand of the dispatch behind each argument, and `kernel.bindings`, how it is bound. Buffers
-    that are only seen as texels, or not at all, are no arguments of the kernel."""
-    block, texels = shader.function.regions[0].blocks[0], shader.evaluator.texels.operands
-    count = len(block.arguments) - len(texels)
-    found = [*((n, View.BUFFER) for n in range(count)), *texels]
-    elements = [a.type.element_type for a in list(block.arguments)[:count]]
-    unused = [i for i, argument in enumerate(block.arguments) if not list(argument.uses)]
-    for i in reversed(unused):
-        block.erase_argument(i)
-        del found[i]
-    attributes = shader.function.attributes
-    types = [a.type for a in block.arguments]
-    attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(types, []))
-    attributes["kernel.operands"] = ir.DenseI64ArrayAttr.get([n for n, _ in found])
-    attributes["kernel.bindings"] = ir.ArrayAttr.get([ir.StringAttr.get(f"{how} {elements[n]}") for n, how in found])
 
 
 def _below(index: Index, count: int, most: int, body: Callable[[], None]) -> None:

@@ -22,7 +22,7 @@ from cocomp.support.passes import Pass, State
 
 from . import _shader
 from ._columns import texel_columns
-from ._texels import TEXEL, has_texels, is_aligned, narrowed
+from ._texels import TEXEL, Place, has_texels, is_aligned, narrowed
 
 ENOUGH_LANES = 24
 """Tiles of pixels from which on a workgroup has one row group."""
@@ -168,7 +168,7 @@ class _Lowering:
     def _column(self, at: list[Index | None], number: Index, totals: Sequence[ir.Value]) -> list[ir.Value]:
         """One column, or those that are read together."""
         shape = self.shape
-        places = [b.evaluate(shape.x_position, self._at_pixel(at, p)) for p in range(self.schedule.pixels)]
+        places = [self._x_place(self._at_pixel(at, p)) for p in range(self.schedule.pixels)]
         pixels = self._pixels(places, texel_columns(shape, shape.x_argument, shape.x_position))
         rows = self._packed_rows(at, number, len(pixels)) if shape.constant_weight else self._rows(at, len(pixels))
         current = list(totals)
@@ -176,7 +176,15 @@ class _Lowering:
             current = _multiply_add(weights, values, current)
         return current
 
-    def _pixels(self, places: Sequence[Index], count: int) -> list[list[ir.Value]]:
+    def _x_place(self, at: Sequence[Index | None]) -> Place:
+        x, shape = self.shader.arguments[self.shape.x_argument], self.shape
+        return self.shader.evaluator.texels.place(x, shape.x_position, at, shape.nest.bounds)
+
+    def _w_place(self, position: Expr, at: Sequence[Index | None]) -> Place:
+        w, shape = self.shader.arguments[self.shape.w_argument], self.shape
+        return self.shader.evaluator.texels.place(w, position, at, shape.nest.bounds)
+
+    def _pixels(self, places: Sequence[Place], count: int) -> list[list[ir.Value]]:
         """The pixels at the places of one column, or of each of some that are read together."""
         x, evaluator = self.shader.arguments[self.shape.x_argument], self.shader.evaluator
         if count == 1:
@@ -203,7 +211,7 @@ class _Lowering:
         kind = ir.VectorType.get([TEXEL], ir.F32Type.get())
         inner = shape.columns[-1] if shape.columns else None
         if count == TEXEL == texel_columns(shape, shape.w_argument, position):
-            rows = [b.evaluate(position, self._at_valid_row(at, r)) for r in range(self.rows)]
+            rows = [self._w_place(position, self._at_valid_row(at, r)) for r in range(self.rows)]
             texels = [evaluator.texels.fetch(w, place) for place in rows]
             turned = [[vector.extract(texel, [], [c]) for texel in texels] for c in range(TEXEL)]
             return [[vector.from_elements(kind, q[r : r + TEXEL]) for r in range(0, self.rows, TEXEL)] for q in turned]
@@ -218,9 +226,9 @@ class _Lowering:
         evaluator, row = self.shader.evaluator, self.shape.row
         is_whole = row is not None and not self._is_padded and position.coefficient(row) == 1
         if is_whole and has_texels(w) and is_aligned(position, row):
-            starts = [b.evaluate(position, self._at_row(at, r)) for r in range(0, self.rows, TEXEL)]
+            starts = [self._w_place(position, self._at_row(at, r)) for r in range(0, self.rows, TEXEL)]
             return [evaluator.texels.fetch(w, place) for place in starts]
-        places = [b.evaluate(position, self._at_valid_row(at, r)) for r in range(self.rows)]
+        places = [self._w_place(position, self._at_valid_row(at, r)) for r in range(self.rows)]
         values = [_widened(evaluator.element(w, place, self.element)) for place in places]
         kind = ir.VectorType.get([TEXEL], ir.F32Type.get())
         return [vector.from_elements(kind, values[r : r + TEXEL]) for r in range(0, self.rows, TEXEL)]
@@ -229,7 +237,10 @@ class _Lowering:
         """The columns that a row group keeps, as many together as an entry of its list stands for."""
         texels, unit = self.shader.evaluator.texels, self.schedule.unit
         offsets, spans = self.shader.extra
-        bases = [b.evaluate(self.shape.x_position, self._at_pixel(at, p)) for p in range(self.schedule.pixels)]
+        x = self.shader.arguments[self.shape.x_argument]
+        bases = [self._x_place(self._at_pixel(at, p)) for p in range(self.schedule.pixels)]
+        if any(self.shape.x_position.coefficient(c) < 0 for c in self.shape.columns):
+            bases = [Place(base.position) for base in bases]  # a list that goes back leaves the line
         place = b.mul(number, 3)
         first, last = (texels.number(spans, b.add(place, i)) for i in range(2))
         values = texels.number(spans, b.add(place, 2), TEXEL)
@@ -238,7 +249,7 @@ class _Lowering:
             offset = texels.number(offsets, entry, TEXEL if unit > 1 else 1)
             column = b.mul(arith.subi(b.value(entry), b.value(first)), unit)
             totals = list(current)
-            for c, pixels in enumerate(self._pixels([b.add(base, offset) for base in bases], unit)):
+            for c, pixels in enumerate(self._pixels([texels.moved(x, base, offset) for base in bases], unit)):
                 weights = self._packed_column(b.add(values, b.mul(b.add(column, c), self.rows)))
                 totals = _multiply_add(weights, pixels, totals)
             return totals

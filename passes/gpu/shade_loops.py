@@ -8,7 +8,7 @@ from math import prod
 from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
-from cocomp.dialects import structured
+from cocomp.dialects import layout, structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.kernel import _builder as b
 from cocomp.passes.kernel._builder import Index
@@ -91,10 +91,13 @@ class _Lowering:
         if made.reductions or graphs.uses_indices(group):
             return made, group.axes
         store = affine.substitute(self.shader.outputs[0].position, graphs.stored_index(group), made.bounds)
-        memories = self.evaluator.memories
-        read = [affine.substitute(memories[leaf].position, index, made.bounds) for leaf, index in made.accesses]
+        walked = layout.lines_of(layout.of_result(group.function, 0), store, made.bounds)
+        for leaf, index in made.accesses:
+            read = affine.substitute(self.evaluator.memories[leaf].position, index, made.bounds)
+            number = ir.BlockArgument(group.graph.values[leaf]).arg_number
+            walked += layout.lines_of(layout.of_argument(group.function, number), read, made.bounds)
         order = sorted(range(made.n_root), key=lambda d: -abs(store.coefficient(d)))
-        cut = nest.merge_dims(made.bounds, order, [store, *read])
+        cut = nest.merge_dims(made.bounds, order, walked)
         return nest.refine(made, cut), tuple(cut.apply(e) for e in group.axes)
 
     def _compute(self, _block: Index, lane: Index) -> None:

@@ -295,11 +295,13 @@ def _unit_row(rows: list[int], out: Expr, bounds: list[int]) -> int:
 
 def _merge_pixels(group: Group, made: nest.Nest, pixels: Sequence[int], positions: list[Expr]) -> affine.Split:
     """Join pixel dimensions that every operand walks as one; `positions` are those of the input and the result."""
-    bounds, (x_position, _) = made.bounds, positions
+    bounds, (x_position, out) = made.bounds, positions
+    positions = [x_position, *layout.lines_of(layout.of_result(group.function, 0), out, bounds)]
     for leaf, index in made.accesses:
         number = ir.BlockArgument(group.graph.values[leaf]).arg_number
         if "layout.map" in group.function.attributes["arg_attrs"][number]:
-            positions.append(_position(group, number, index, bounds))
+            read = _position(group, number, index, bounds)
+            positions += layout.lines_of(layout.of_argument(group.function, number), read, bounds)
     order = sorted(pixels, key=lambda d: -abs(x_position.coefficient(d)))
     if graphs.uses_indices(group):
         order = []

@@ -40,3 +40,18 @@ def pack(buffers: Sequence[Lifetime], alignment: int) -> tuple[list[int], int]:
         placed.append(number)
         total = max(total, at + size)
     return offsets, total
+
+
+def share(buffers: Sequence[Lifetime]) -> tuple[list[int], list[int]]:
+    """(slot of each buffer, size of each slot), where buffers begin at the start of their slot and those of one slot never live at
+    the same time. Largest first, each in the first slot where it fits."""
+    slots = [0] * len(buffers)
+    members: list[list[Lifetime]] = []
+    for number in sorted(range(len(buffers)), key=lambda i: (-buffers[i].size, buffers[i].first, i)):
+        free = (n for n, m in enumerate(members) if not any(buffers[number].overlaps(other) for other in m))
+        slot = next(free, len(members))
+        if slot == len(members):
+            members.append([])
+        members[slot].append(buffers[number])
+        slots[number] = slot
+    return slots, [max(buffer.size for buffer in slot) for slot in members]

@@ -27,7 +27,7 @@ class BuildPlanPass(Pass):
         functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
         main = functions.pop("main")
         block = main.regions[0].blocks[0]
-        owners = _owners(block)
+        owners = layout.owners(block)
         outputs = {owners.get(v, v): i for i, v in enumerate(ops_in(block)[-1].operands)}
         with ir.InsertionPoint(main), main.location:
             planned = func.FuncOp("main", ir.FunctionType.get([], []))
@@ -44,17 +44,6 @@ class BuildPlanPass(Pass):
                     _dispatch(op, functions[op.attributes["callee"].value], owners, outputs, buffers)
             func.ReturnOp([])
         main.erase()
-
-
-def _owners(block: ir.Block) -> dict[ir.Value, ir.Value]:
-    """Part of a concatenation or insertion -> the outermost one, whose memory it lies in."""
-    owners: dict[ir.Value, ir.Value] = {}
-    for op in reversed(ops_in(block)):
-        if op.name in ("tensor.concat", "tensor.insert_slice"):
-            whole = owners.get(op.results[0], op.results[0])
-            for value in op.operands:
-                owners[value] = whole
-    return owners
 
 
 def _signature(main: ir.Operation, kind: str, key: str, values: object) -> ir.ArrayAttr:
@@ -95,10 +84,12 @@ def _dispatch(
 
     arguments = [buffers.get(owners.get(v, v)) for v in call.operands]
     written: list[ir.Attribute] = []
+    reasons = layout.buffer_reasons(call)
     for number, result in enumerate(call.results):
         where = layout.of_result(function, number)
         maker = ops_in(function.regions[0].blocks[0])[-1].operands[number].owner.operation
-        written.append(plan.written(result.type, where, len(arguments), maker if maker.name == "tensor.pad" else None))
+        pad = maker if maker.name == "tensor.pad" else None
+        written.append(plan.written(result.type, where, len(arguments), pad, reasons[number]))
         arguments.append(buffer(result, layout.size_of(where) * structured.bytes_of(structured.element_of(result))))
     made = plan.dispatch(call.attributes["callee"].value, arguments, ir.ArrayAttr.get(written), call.location)
     layout.set_copy_reason(made, layout.copy_reason(call))

@@ -43,6 +43,8 @@ enum cocomp_status {
   COCOMP_DEVICE_LOST = 16, /* create the model again */
   COCOMP_DEVICE_ERROR = 17,      /* any other complaint of the driver */
   COCOMP_TOO_MANY_BINDINGS = 18, /* a kernel sees more tensors at once than the device lets it */
+  COCOMP_NO_IMAGES = 19,         /* the device has no images that kernels can read and write */
+  COCOMP_IMAGE_TOO_LARGE = 20,   /* a tensor is larger than an image of the device may be */
 };
 
 /* What a status means; a static string, never null. */

@@ -3,7 +3,6 @@
 
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes);
 
-enum { STAGING_BYTES = 16 << 20 };
 #define FOREVER (~(uint64_t)0)
 
 int cocomp_gpu_begin(cocomp_model *model, VkCommandBuffer *commands) {
@@ -44,8 +43,7 @@ static uint32_t accesses(uint32_t stages, uint32_t shader, uint32_t transfer, ui
          (stages & VK_PIPELINE_STAGE_TRANSFER_BIT ? transfer : 0) | (stages & VK_PIPELINE_STAGE_HOST_BIT ? host : 0);
 }
 
-/* What the stages `after` wrote is there for the stages `before`. */
-static void barrier(cocomp_model *model, VkCommandBuffer commands, uint32_t after, uint32_t before) {
+void cocomp_gpu_barrier(cocomp_model *model, VkCommandBuffer commands, uint32_t after, uint32_t before) {
   const VkMemoryBarrier all = {
       .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
       .srcAccessMask = accesses(after, VK_ACCESS_SHADER_WRITE_BIT, VK_ACCESS_TRANSFER_WRITE_BIT, 0),
@@ -61,7 +59,8 @@ void cocomp_gpu_record(cocomp_model *model, VkCommandBuffer commands, int64_t fi
   if (timed) gpu->CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, model->queries, 0);
   for (int64_t i = first; i < first + count; i++) {
     const cocomp_gpu_dispatch *dispatch = &plan->dispatches[i];
-    if (i > first) barrier(model, commands, compute, compute);
+    if (i > first) cocomp_gpu_barrier(model, commands, compute, compute);
+    cocomp_gpu_begin_images(model, commands, i);
     gpu->CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, model->pipelines[dispatch->shader]);
     gpu->CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, model->pipeline_layouts[dispatch->shader], 0, 1,
                                &model->sets[i], 0, NULL);
@@ -70,14 +69,18 @@ void cocomp_gpu_record(cocomp_model *model, VkCommandBuffer commands, int64_t fi
       gpu->CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, model->queries, (uint32_t)i + 1);
   }
   /* For the host, for copies of the arena, and for the next run. */
-  barrier(model, commands, compute, compute | VK_PIPELINE_STAGE_HOST_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
+  cocomp_gpu_barrier(model, commands, compute, compute | VK_PIPELINE_STAGE_HOST_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
+}
+
+int cocomp_gpu_stage(cocomp_model *model) {
+  if (model->staging.buffer) return COCOMP_OK;
+  return cocomp_gpu_allocate(&model->gpu, COCOMP_GPU_STAGING_BYTES, COCOMP_GPU_HOST, &model->staging);
 }
 
 int cocomp_gpu_copy(cocomp_model *model, cocomp_gpu_buffer *buffer, char *host, int64_t bytes, int upload) {
-  int status = COCOMP_OK;
-  if (!model->staging.buffer) status = cocomp_gpu_allocate(&model->gpu, STAGING_BYTES, COCOMP_GPU_HOST, &model->staging);
-  for (int64_t start = 0; !status && start < bytes; start += STAGING_BYTES) {
-    const int64_t size = bytes - start < STAGING_BYTES ? bytes - start : STAGING_BYTES;
+  int status = cocomp_gpu_stage(model);
+  for (int64_t start = 0; !status && start < bytes; start += COCOMP_GPU_STAGING_BYTES) {
+    const int64_t size = bytes - start < COCOMP_GPU_STAGING_BYTES ? bytes - start : COCOMP_GPU_STAGING_BYTES;
     const VkBufferCopy region = {.srcOffset = upload ? 0 : (VkDeviceSize)start,
                                  .dstOffset = upload ? (VkDeviceSize)start : 0,
                                  .size = (VkDeviceSize)size};
@@ -87,7 +90,7 @@ int cocomp_gpu_copy(cocomp_model *model, cocomp_gpu_buffer *buffer, char *host, 
     if (status) break;
     model->gpu.CmdCopyBuffer(commands, upload ? model->staging.buffer : buffer->buffer,
                              upload ? buffer->buffer : model->staging.buffer, 1, &region);
-    barrier(model, commands, VK_PIPELINE_STAGE_TRANSFER_BIT,
+    cocomp_gpu_barrier(model, commands, VK_PIPELINE_STAGE_TRANSFER_BIT,
             VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_HOST_BIT);
     status = cocomp_gpu_finish(model, commands);
     if (!status && !upload) memcpy(host + start, model->staging.mapped, (size_t)size);

@@ -11,7 +11,8 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes);
 EXPORT const char *cocomp_manifest(void) { return plan->manifest; }
 
 static size_t handles_bytes(void) {
-  return (size_t)(3 * plan->shader_count + plan->dispatch_count + plan->binding_count) * sizeof(VkHandle);
+  const int64_t images = 2 * plan->image_count + plan->slot_count;
+  return (size_t)(3 * plan->shader_count + plan->dispatch_count + plan->binding_count + images) * sizeof(VkHandle);
 }
 
 static size_t profile_bytes(void) { return (size_t)(plan->dispatch_count + 1) * sizeof(int64_t); }
@@ -24,9 +25,13 @@ static int create(cocomp_model *model) {
   model->pipelines = model->pipeline_layouts + plan->shader_count;
   model->sets = model->pipelines + plan->shader_count;
   model->views = model->sets + plan->dispatch_count;
+  model->images = model->views + plan->binding_count;
+  model->image_views = model->images + plan->image_count;
+  model->slots = model->image_views + plan->image_count;
   int status = cocomp_gpu_open(&model->gpu, plan->features);
   if (!status) status = cocomp_gpu_create_commands(model);
   if (!status) status = cocomp_gpu_create_memory(model);
+  if (!status) status = cocomp_gpu_create_images(model);
   if (!status) status = cocomp_gpu_create_pipelines(model);
   if (!status) status = cocomp_gpu_create_sets(model);
   if (!status) status = cocomp_gpu_begin(model, &model->recorded);
@@ -86,12 +91,19 @@ static int run_profiled(cocomp_model *model, int64_t count) {
   return status ? status : read_times(model, count);
 }
 
-/* Where the host does not see the arena, it gets a copy. */
-static int copy_arena(cocomp_model *model) {
-  if (model->arena.mapped) return COCOMP_OK;
-  if (!model->shadow) model->shadow = cocomp_pages((size_t)plan->arena_bytes);
+static size_t shadow_bytes(void) { return (size_t)(plan->arena_bytes + plan->image_bytes); }
+
+/* Where the host does not see the arena, or there are images that `count` dispatches have left, it gets a copy. */
+static int copy_arena(cocomp_model *model, int64_t count) {
+  if (model->arena.mapped && !plan->image_count) return COCOMP_OK;
+  if (!model->shadow) model->shadow = cocomp_pages(shadow_bytes());
   if (!model->shadow) return COCOMP_OUT_OF_MEMORY;
-  return cocomp_gpu_copy(model, &model->arena, model->shadow, plan->arena_bytes, 0);
+  int status = COCOMP_OK;
+  if (model->arena.mapped)
+    memcpy(model->shadow, model->arena.mapped, (size_t)plan->arena_bytes);
+  else
+    status = cocomp_gpu_copy(model, &model->arena, model->shadow, plan->arena_bytes, 0);
+  return status ? status : cocomp_gpu_copy_images(model, model->shadow, count - 1);
 }
 
 static int run(cocomp_model *model, int64_t count) {
@@ -108,7 +120,7 @@ static int run_model(cocomp_model *model, const void *const *inputs, void *const
   for (int64_t i = 0; i < plan->input_count; i++)
     memcpy(model->tensors.mapped + cocomp_gpu_tensor_offset(i, 0), inputs[i], (size_t)plan->input_bytes[i]);
   int status = run(model, count);
-  if (!status && is_looked_into) status = copy_arena(model);
+  if (!status && is_looked_into) status = copy_arena(model, count);
   for (int64_t i = 0; !status && i < plan->output_count; i++)
     memcpy(outputs[i], model->tensors.mapped + cocomp_gpu_tensor_offset(i, 1), (size_t)plan->output_bytes[i]);
   atomic_flag_clear_explicit(&model->running, memory_order_release);
@@ -126,7 +138,7 @@ EXPORT int cocomp_run(cocomp_model *model, const void *const *inputs, void *cons
 EXPORT const char *cocomp_device(const cocomp_model *model) { return model ? model->gpu.properties.deviceName : NULL; }
 
 EXPORT const void *cocomp_arena(const cocomp_model *model) {
-  return !model ? NULL : model->arena.mapped ? model->arena.mapped : model->shadow;
+  return !model ? NULL : model->arena.mapped && !plan->image_count ? model->arena.mapped : model->shadow;
 }
 
 EXPORT int cocomp_set_profiling(cocomp_model *model, int enabled) {
@@ -145,7 +157,7 @@ EXPORT void cocomp_destroy(cocomp_model *model) {
   if (!model) return;
   if (model->gpu.QueueSubmit) cocomp_gpu_destroy_objects(model); /* the last function that opening a device finds */
   cocomp_gpu_close(&model->gpu);
-  if (model->shadow) cocomp_free_pages(model->shadow, (size_t)plan->arena_bytes);
+  if (model->shadow) cocomp_free_pages(model->shadow, shadow_bytes());
   if (model->layouts) cocomp_free_pages(model->layouts, handles_bytes());
   if (model->nanoseconds) cocomp_free_pages(model->nanoseconds, profile_bytes());
   cocomp_free_pages(model, sizeof *model);

@@ -19,14 +19,17 @@ struct cocomp_model {
   VkHandle *pipeline_layouts;
   VkHandle *pipelines;
   VkHandle *sets;  /* of each dispatch */
-  VkHandle *views; /* of each binding that is no buffer */
+  VkHandle *views; /* of each binding that is texels of a buffer */
+  VkHandle *images;
+  VkHandle *image_views;
+  VkHandle *slots; /* memory of images */
   VkHandle set_pool;
   VkHandle command_pool;
   VkCommandBuffer recorded; /* of a whole run */
   VkHandle fence;
   VkHandle queries;
   cocomp_gpu_cache cache; /* while pipelines are made */
-  char *shadow; /* copy of an arena that the host does not see */
+  char *shadow; /* copy of an arena that the host does not see, and of images */
   int64_t *nanoseconds;
   int profiling;
   atomic_flag running;
@@ -43,6 +46,13 @@ void cocomp_gpu_destroy_objects(cocomp_model *model);
 /* Where a tensor of the caller begins in the buffer that holds them all; past the last one: the size of that. */
 int64_t cocomp_gpu_tensor_offset(int64_t number, int is_output);
 
+/* Images: objects, views and memory; what has to be done before dispatch number `next`; copies of those that dispatch `last` has
+ * left, at their offsets from `host`. */
+int cocomp_gpu_create_images(cocomp_model *model);
+void cocomp_gpu_destroy_images(cocomp_model *model);
+void cocomp_gpu_begin_images(cocomp_model *model, VkCommandBuffer commands, int64_t next);
+int cocomp_gpu_copy_images(cocomp_model *model, char *host, int64_t last);
+
 /* Commands. */
 int cocomp_gpu_begin(cocomp_model *model, VkCommandBuffer *commands);
 /* Run commands and wait. */
@@ -51,6 +61,11 @@ int cocomp_gpu_submit(cocomp_model *model, VkCommandBuffer commands);
 int cocomp_gpu_finish(cocomp_model *model, VkCommandBuffer commands);
 /* `count` dispatches from number `first` on; with a timestamp before each and one at the end where `timed`. */
 void cocomp_gpu_record(cocomp_model *model, VkCommandBuffer commands, int64_t first, int64_t count, int timed);
+/* What the stages `after` wrote is there for the stages `before`. */
+void cocomp_gpu_barrier(cocomp_model *model, VkCommandBuffer commands, uint32_t after, uint32_t before);
+/* Memory for copies of so many bytes at once. */
+enum { COCOMP_GPU_STAGING_BYTES = 16 << 20 };
+int cocomp_gpu_stage(cocomp_model *model);
 /* Copies between a buffer that the host does not see and memory of the host, in pieces. */
 int cocomp_gpu_copy(cocomp_model *model, cocomp_gpu_buffer *buffer, char *host, int64_t bytes, int upload);
 

@@ -15,7 +15,8 @@ int64_t cocomp_gpu_tensor_offset(int64_t number, int is_output) {
   return offset;
 }
 
-/* What a kind of binding is to Vulkan; `texel` is bytes, 0 for a buffer. */
+/* What a kind of binding is to Vulkan; `texel` is bytes, 0 for a buffer, and for an image, which has a format
+ * of its own. */
 static const struct {
   int32_t descriptor;
   int32_t format;
@@ -29,6 +30,8 @@ static const struct {
     [COCOMP_GPU_QUADS16] = {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, VK_FORMAT_R16G16B16A16_SFLOAT, 8},
     [COCOMP_GPU_WRITTEN32] = {VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER, VK_FORMAT_R32G32B32A32_SFLOAT, 16},
     [COCOMP_GPU_WRITTEN16] = {VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER, VK_FORMAT_R16G16B16A16_SFLOAT, 8},
+    [COCOMP_GPU_IMAGE] = {VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE, 0, 0},
+    [COCOMP_GPU_STORED] = {VK_DESCRIPTOR_TYPE_STORAGE_IMAGE, 0, 0},
 };
 
 /* Whether the device lets a kernel see so much memory at once. */
@@ -38,8 +41,8 @@ static int fits(const cocomp_gpu *gpu, const cocomp_gpu_shader *shader) {
   for (int32_t i = 0; i < shader->bindings; i++) {
     const int32_t descriptor = FORMS[plan->kinds[shader->first_kind + i]].descriptor;
     buffers += descriptor == VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
-    read += descriptor == VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
-    written += descriptor == VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER;
+    read += descriptor == VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER || descriptor == VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE;
+    written += descriptor == VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER || descriptor == VK_DESCRIPTOR_TYPE_STORAGE_IMAGE;
   }
   return buffers <= limits->maxPerStageDescriptorStorageBuffers && read <= limits->maxPerStageDescriptorSampledImages &&
          written <= limits->maxPerStageDescriptorStorageImages && buffers + read + written <= limits->maxPerStageResources;
@@ -99,10 +102,25 @@ static VkDescriptorBufferInfo place(const cocomp_model *model, const cocomp_gpu_
   }
 }
 
-/* Points a descriptor at the memory of a binding; texels need a view of it. */
+static void bind_image(cocomp_model *model, VkHandle set, int64_t number, uint32_t place_in_set, int kind) {
+  const VkDescriptorImageInfo image = {.imageView = model->image_views[number], .imageLayout = VK_IMAGE_LAYOUT_GENERAL};
+  const VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                      .dstSet = set,
+                                      .dstBinding = place_in_set,
+                                      .descriptorCount = 1,
+                                      .descriptorType = FORMS[kind].descriptor,
+                                      .pImageInfo = &image};
+  model->gpu.UpdateDescriptorSets(model->gpu.device, 1, &write, 0, NULL);
+}
+
+/* Points a descriptor at the memory of a binding; texels of a buffer need a view of it. */
 static int bind(cocomp_model *model, VkHandle set, int64_t number, uint32_t place_in_set, int kind) {
   cocomp_gpu *gpu = &model->gpu;
   const cocomp_gpu_binding *binding = &plan->bindings[number];
+  if (binding->space == COCOMP_GPU_IN_IMAGE) {
+    bind_image(model, set, binding->offset, place_in_set, kind);
+    return COCOMP_OK;
+  }
   const int64_t texel = FORMS[kind].texel;
   const int64_t texels = texel ? (binding->bytes + texel - 1) / texel : 0;
   if (!texel && binding->bytes > (int64_t)gpu->properties.limits.maxStorageBufferRange) return COCOMP_TOO_LARGE;
@@ -135,10 +153,12 @@ int cocomp_gpu_create_sets(cocomp_model *model) {
   const uint32_t count = plan->binding_count ? (uint32_t)plan->binding_count : 1;
   const VkDescriptorPoolSize sizes[] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, count},
                                         {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, count},
-                                        {VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER, count}};
+                                        {VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER, count},
+                                        {VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE, count},
+                                        {VK_DESCRIPTOR_TYPE_STORAGE_IMAGE, count}};
   const VkDescriptorPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
                                            .maxSets = plan->dispatch_count ? (uint32_t)plan->dispatch_count : 1,
-                                           .poolSizeCount = 3,
+                                           .poolSizeCount = sizeof sizes / sizeof *sizes,
                                            .pPoolSizes = sizes};
   int status = cocomp_gpu_made(gpu->CreateDescriptorPool(gpu->device, &pool, NULL, &model->set_pool), &model->set_pool);
   for (int64_t i = 0; !status && i < plan->dispatch_count; i++) {
@@ -210,6 +230,7 @@ void cocomp_gpu_destroy_objects(cocomp_model *model) {
   if (model->queries) gpu->DestroyQueryPool(gpu->device, model->queries, NULL);
   if (model->fence) gpu->DestroyFence(gpu->device, model->fence, NULL);
   if (model->command_pool) gpu->DestroyCommandPool(gpu->device, model->command_pool, NULL);
+  cocomp_gpu_destroy_images(model);
   cocomp_gpu_free(gpu, &model->weights);
   cocomp_gpu_free(gpu, &model->arena);
   cocomp_gpu_free(gpu, &model->tensors);

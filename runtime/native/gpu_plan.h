@@ -4,9 +4,10 @@
 
 #include <stdint.h>
 
-enum cocomp_gpu_space { COCOMP_GPU_INPUT, COCOMP_GPU_OUTPUT, COCOMP_GPU_WEIGHTS, COCOMP_GPU_ARENA };
+enum cocomp_gpu_space { COCOMP_GPU_INPUT, COCOMP_GPU_OUTPUT, COCOMP_GPU_WEIGHTS, COCOMP_GPU_ARENA, COCOMP_GPU_IN_IMAGE };
 
-/* How a kernel sees memory: as a buffer, or as texels of one or four elements in single or half precision, or integers. */
+/* How a kernel sees memory: as a buffer, or as texels of one or four elements in single or half precision, or integers; or as an
+ * image, read or written. */
 enum cocomp_gpu_kind {
   COCOMP_GPU_BUFFER,
   COCOMP_GPU_SINGLES32,
@@ -16,6 +17,8 @@ enum cocomp_gpu_kind {
   COCOMP_GPU_QUADS16,
   COCOMP_GPU_WRITTEN32,
   COCOMP_GPU_WRITTEN16,
+  COCOMP_GPU_IMAGE,
+  COCOMP_GPU_STORED,
 };
 
 /* What kernels need beyond Vulkan 1.1. */
@@ -28,9 +31,9 @@ enum cocomp_gpu_feature {
   COCOMP_GPU_STORAGE16 = 32,
 };
 
-/* Memory that a kernel is bound to: all of an input or output by its number, or a part of the weights or the arena. */
+/* Memory that a kernel is bound to: all of an input, output or image by its number, or a part of the weights or the arena. */
 typedef struct {
-  int64_t offset; /* bytes; for inputs and outputs the tensor's number */
+  int64_t offset; /* bytes; for inputs and outputs the tensor's number, and the image's */
   int64_t bytes;
   int32_t space;
 } cocomp_gpu_binding;
@@ -49,19 +52,34 @@ typedef struct {
   uint32_t grid[3];      /* workgroups */
 } cocomp_gpu_dispatch;
 
+/* A tensor in an image. Those of a slot have the same memory, one after the other. */
+typedef struct {
+  uint32_t width; /* texels */
+  uint32_t height;
+  int32_t is_half; /* precision */
+  int32_t slot;
+  int32_t first; /* dispatch that sees it */
+  int32_t last;
+  int64_t offset; /* in the copy of the arena that the host sees */
+} cocomp_gpu_image;
+
 typedef struct {
   const cocomp_gpu_shader *shaders;
   const uint8_t *kinds; /* of bindings, enum cocomp_gpu_kind */
   const cocomp_gpu_dispatch *dispatches;
   const cocomp_gpu_binding *bindings;
+  const cocomp_gpu_image *images;
   const int64_t *input_bytes;
   const int64_t *output_bytes;
   int64_t shader_count;
   int64_t dispatch_count;
   int64_t binding_count;
+  int64_t image_count;
+  int64_t slot_count;
   int64_t input_count;
   int64_t output_count;
   int64_t arena_bytes;
+  int64_t image_bytes; /* behind the arena, in what the host sees of both */
   int64_t weights_bytes;
   const char *manifest;
   const char *checksum; /* SHA-256 of the file with 64 zeros in this place */

@@ -24,6 +24,10 @@ __attribute__((visibility("default"))) const char *cocomp_message(int status) {
     case COCOMP_DEVICE_ERROR: return "the Vulkan driver reported an error";
     case COCOMP_TOO_MANY_BINDINGS:
       return "a kernel needs more buffers at once than the device allows (maxPerStageDescriptor*); compile with --without=fusion";
+    case COCOMP_NO_IMAGES:
+      return "the device has no images of four elements in a texel that kernels read and write; compile with --memory=buffer";
+    case COCOMP_IMAGE_TOO_LARGE:
+      return "a tensor is larger than an image of the device may be (maxImageDimension2D); compile with --memory=buffer";
     default: return "unknown status";
   }
 }

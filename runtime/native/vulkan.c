@@ -226,6 +226,15 @@ static int choose_memory(const cocomp_gpu *gpu, uint32_t allowed, enum cocomp_gp
   return -1;
 }
 
+int cocomp_gpu_reserve(cocomp_gpu *gpu, const VkMemoryRequirements *needs, enum cocomp_gpu_memory memory, VkHandle *made, int *type) {
+  *type = choose_memory(gpu, needs->memoryTypeBits, memory);
+  if (*type < 0) return COCOMP_OUT_OF_DEVICE_MEMORY;
+  const VkMemoryAllocateInfo allocation = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                           .allocationSize = needs->size,
+                                           .memoryTypeIndex = (uint32_t)*type};
+  return cocomp_gpu_made(gpu->AllocateMemory(gpu->device, &allocation, NULL, made), made);
+}
+
 int cocomp_gpu_allocate(cocomp_gpu *gpu, int64_t bytes, enum cocomp_gpu_memory memory, cocomp_gpu_buffer *made) {
   /* Up to the next offset: where the last tensor ends in the middle of a texel, all of that is read. */
   const VkDeviceSize size = (((VkDeviceSize)bytes | 1) + COCOMP_GPU_ALIGNMENT - 1) & -(VkDeviceSize)COCOMP_GPU_ALIGNMENT;
@@ -239,12 +248,8 @@ int cocomp_gpu_allocate(cocomp_gpu *gpu, int64_t bytes, enum cocomp_gpu_memory m
   if (status) return status;
   VkMemoryRequirements needs;
   gpu->GetBufferMemoryRequirements(gpu->device, made->buffer, &needs);
-  const int type = choose_memory(gpu, needs.memoryTypeBits, memory);
-  if (type < 0) return COCOMP_OUT_OF_DEVICE_MEMORY;
-  const VkMemoryAllocateInfo allocation = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-                                           .allocationSize = needs.size,
-                                           .memoryTypeIndex = (uint32_t)type};
-  status = cocomp_gpu_made(gpu->AllocateMemory(gpu->device, &allocation, NULL, &made->memory), &made->memory);
+  int type;
+  status = cocomp_gpu_reserve(gpu, &needs, memory, &made->memory, &type);
   if (!status) status = cocomp_gpu_status(gpu->BindBufferMemory(gpu->device, made->buffer, made->memory, 0));
   if (!status && gpu->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT &&
       gpu->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT)

@@ -33,6 +33,8 @@ enum cocomp_gpu_memory { COCOMP_GPU_LOCAL, COCOMP_GPU_HOST };
 int cocomp_gpu_open(cocomp_gpu *gpu, uint32_t features);
 void cocomp_gpu_close(cocomp_gpu *gpu);
 int cocomp_gpu_allocate(cocomp_gpu *gpu, int64_t bytes, enum cocomp_gpu_memory memory, cocomp_gpu_buffer *made);
+/* Memory for what needs that, of the type that is left in `type`. */
+int cocomp_gpu_reserve(cocomp_gpu *gpu, const VkMemoryRequirements *needs, enum cocomp_gpu_memory memory, VkHandle *made, int *type);
 void cocomp_gpu_free(cocomp_gpu *gpu, cocomp_gpu_buffer *buffer);
 int cocomp_gpu_status(VkResult result);
 int cocomp_gpu_made(VkResult result, VkHandle *handle); /* a handle that a failing driver wrote is none */

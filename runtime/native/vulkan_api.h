@@ -22,6 +22,7 @@ enum {
   VK_ERROR_OUT_OF_HOST_MEMORY = -1,
   VK_ERROR_OUT_OF_DEVICE_MEMORY = -2,
   VK_ERROR_DEVICE_LOST = -4,
+  VK_ERROR_FORMAT_NOT_SUPPORTED = -11,
 };
 
 enum {
@@ -35,6 +36,8 @@ enum {
   VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO = 11,
   VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO = 12,
   VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO = 13,
+  VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO = 14,
+  VK_STRUCTURE_TYPE_IMAGE_VIEW_CREATE_INFO = 15,
   VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO = 16,
   VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO = 17,
   VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO = 18,
@@ -47,6 +50,7 @@ enum {
   VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO = 39,
   VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO = 40,
   VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO = 42,
+  VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER = 45,
   VK_STRUCTURE_TYPE_MEMORY_BARRIER = 46,
   VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2 = 1000059000,
   VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES = 1000083000,
@@ -72,6 +76,18 @@ enum {
   VK_FORMAT_R32_UINT = 98,
   VK_FORMAT_R32_SFLOAT = 100,
   VK_FORMAT_R32G32B32A32_SFLOAT = 109,
+  VK_IMAGE_TYPE_2D = 1,
+  VK_IMAGE_VIEW_TYPE_2D = 1,
+  VK_IMAGE_TILING_OPTIMAL = 0,
+  VK_IMAGE_USAGE_TRANSFER_SRC_BIT = 1,
+  VK_IMAGE_USAGE_SAMPLED_BIT = 4,
+  VK_IMAGE_USAGE_STORAGE_BIT = 8,
+  VK_IMAGE_LAYOUT_UNDEFINED = 0,
+  VK_IMAGE_LAYOUT_GENERAL = 1,
+  VK_IMAGE_ASPECT_COLOR_BIT = 1,
+  VK_SAMPLE_COUNT_1_BIT = 1,
+  VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE = 2,
+  VK_DESCRIPTOR_TYPE_STORAGE_IMAGE = 3,
   VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER = 4,
   VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER = 5,
   VK_DESCRIPTOR_TYPE_STORAGE_BUFFER = 7,
@@ -265,6 +281,57 @@ typedef struct {
 } VkBufferViewCreateInfo;
 
 typedef struct {
+  uint32_t width;
+  uint32_t height;
+  uint32_t depth;
+} VkExtent3D;
+
+typedef struct {
+  VkExtent3D maxExtent;
+  uint32_t maxMipLevels;
+  uint32_t maxArrayLayers;
+  uint32_t sampleCounts;
+  VkDeviceSize maxResourceSize;
+} VkImageFormatProperties;
+
+typedef struct {
+  int32_t sType;
+  const void *pNext;
+  uint32_t flags;
+  int32_t imageType;
+  int32_t format;
+  VkExtent3D extent;
+  uint32_t mipLevels;
+  uint32_t arrayLayers;
+  int32_t samples;
+  int32_t tiling;
+  uint32_t usage;
+  int32_t sharingMode;
+  uint32_t queueFamilyIndexCount;
+  const uint32_t *pQueueFamilyIndices;
+  int32_t initialLayout;
+} VkImageCreateInfo;
+
+typedef struct {
+  uint32_t aspectMask;
+  uint32_t baseMipLevel;
+  uint32_t levelCount;
+  uint32_t baseArrayLayer;
+  uint32_t layerCount;
+} VkImageSubresourceRange;
+
+typedef struct {
+  int32_t sType;
+  const void *pNext;
+  uint32_t flags;
+  VkHandle image;
+  int32_t viewType;
+  int32_t format;
+  int32_t components[4];
+  VkImageSubresourceRange subresourceRange;
+} VkImageViewCreateInfo;
+
+typedef struct {
   VkDeviceSize size;
   VkDeviceSize alignment;
   uint32_t memoryTypeBits;
@@ -368,6 +435,12 @@ typedef struct {
 } VkDescriptorBufferInfo;
 
 typedef struct {
+  VkHandle sampler;
+  VkHandle imageView;
+  int32_t imageLayout;
+} VkDescriptorImageInfo;
+
+typedef struct {
   int32_t sType;
   const void *pNext;
   VkHandle dstSet;
@@ -375,7 +448,7 @@ typedef struct {
   uint32_t dstArrayElement;
   uint32_t descriptorCount;
   int32_t descriptorType;
-  const void *pImageInfo;
+  const VkDescriptorImageInfo *pImageInfo;
   const VkDescriptorBufferInfo *pBufferInfo;
   const VkHandle *pTexelBufferView;
 } VkWriteDescriptorSet;
@@ -412,6 +485,19 @@ typedef struct {
 typedef struct {
   int32_t sType;
   const void *pNext;
+  uint32_t srcAccessMask;
+  uint32_t dstAccessMask;
+  int32_t oldLayout;
+  int32_t newLayout;
+  uint32_t srcQueueFamilyIndex;
+  uint32_t dstQueueFamilyIndex;
+  VkHandle image;
+  VkImageSubresourceRange subresourceRange;
+} VkImageMemoryBarrier;
+
+typedef struct {
+  int32_t sType;
+  const void *pNext;
   uint32_t waitSemaphoreCount;
   const VkHandle *pWaitSemaphores;
   const uint32_t *pWaitDstStageMask;
@@ -442,6 +528,15 @@ typedef struct {
   VkDeviceSize size;
 } VkBufferCopy;
 
+typedef struct {
+  VkDeviceSize bufferOffset;
+  uint32_t bufferRowLength;
+  uint32_t bufferImageHeight;
+  uint32_t imageSubresource[4]; /* aspects, level, first layer, layers */
+  int32_t imageOffset[3];
+  VkExtent3D imageExtent;
+} VkBufferImageCopy;
+
 typedef void (*VkFunction)(void);
 
 /* Functions by their level: of the loader, of an instance, of a device. X(result, name, parameters) */
@@ -452,6 +547,8 @@ typedef void (*VkFunction)(void);
   X(VkResult, EnumeratePhysicalDevices, (VkInstance, uint32_t *, VkPhysicalDevice *))                                  \
   X(void, GetPhysicalDeviceProperties, (VkPhysicalDevice, VkPhysicalDeviceProperties *))                               \
   X(void, GetPhysicalDeviceFeatures2, (VkPhysicalDevice, VkPhysicalDeviceFeatures2 *))                                 \
+  X(VkResult, GetPhysicalDeviceImageFormatProperties,                                                                  \
+    (VkPhysicalDevice, int32_t, int32_t, int32_t, uint32_t, uint32_t, VkImageFormatProperties *))                      \
   X(void, GetPhysicalDeviceMemoryProperties, (VkPhysicalDevice, VkPhysicalDeviceMemoryProperties *))                   \
   X(void, GetPhysicalDeviceQueueFamilyProperties, (VkPhysicalDevice, uint32_t *, VkQueueFamilyProperties *))           \
   X(VkResult, EnumerateDeviceExtensionProperties,                                                                      \
@@ -467,6 +564,12 @@ typedef void (*VkFunction)(void);
   X(void, DestroyBuffer, (VkDevice, VkHandle, const void *))                                                           \
   X(VkResult, CreateBufferView, (VkDevice, const VkBufferViewCreateInfo *, const void *, VkHandle *))                  \
   X(void, DestroyBufferView, (VkDevice, VkHandle, const void *))                                                       \
+  X(VkResult, CreateImage, (VkDevice, const VkImageCreateInfo *, const void *, VkHandle *))                            \
+  X(void, DestroyImage, (VkDevice, VkHandle, const void *))                                                            \
+  X(VkResult, CreateImageView, (VkDevice, const VkImageViewCreateInfo *, const void *, VkHandle *))                    \
+  X(void, DestroyImageView, (VkDevice, VkHandle, const void *))                                                        \
+  X(void, GetImageMemoryRequirements, (VkDevice, VkHandle, VkMemoryRequirements *))                                    \
+  X(VkResult, BindImageMemory, (VkDevice, VkHandle, VkHandle, VkDeviceSize))                                           \
   X(void, GetBufferMemoryRequirements, (VkDevice, VkHandle, VkMemoryRequirements *))                                   \
   X(VkResult, AllocateMemory, (VkDevice, const VkMemoryAllocateInfo *, const void *, VkHandle *))                      \
   X(void, FreeMemory, (VkDevice, VkHandle, const void *))                                                              \
@@ -499,9 +602,10 @@ typedef void (*VkFunction)(void);
     (VkCommandBuffer, int32_t, VkHandle, uint32_t, uint32_t, const VkHandle *, uint32_t, const uint32_t *))            \
   X(void, CmdDispatch, (VkCommandBuffer, uint32_t, uint32_t, uint32_t))                                                \
   X(void, CmdCopyBuffer, (VkCommandBuffer, VkHandle, VkHandle, uint32_t, const VkBufferCopy *))                        \
+  X(void, CmdCopyImageToBuffer, (VkCommandBuffer, VkHandle, int32_t, VkHandle, uint32_t, const VkBufferImageCopy *))   \
   X(void, CmdPipelineBarrier,                                                                                          \
     (VkCommandBuffer, uint32_t, uint32_t, uint32_t, uint32_t, const VkMemoryBarrier *, uint32_t, const void *,         \
-     uint32_t, const void *))                                                                                          \
+     uint32_t, const VkImageMemoryBarrier *))                                                                          \
   X(VkResult, CreateQueryPool, (VkDevice, const VkQueryPoolCreateInfo *, const void *, VkHandle *))                    \
   X(void, DestroyQueryPool, (VkDevice, VkHandle, const void *))                                                        \
   X(void, CmdResetQueryPool, (VkCommandBuffer, VkHandle, uint32_t, uint32_t))                                          \

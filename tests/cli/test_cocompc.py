@@ -179,6 +179,18 @@ def test_report_as_page(tool: Capture, models: Path, here: Path):
     assert "http" not in page
 
 
+def test_report_of_memory(tool: Capture, models: Path, here: Path):
+    arguments = ("-target=vulkan", "--memory=texture", "-o", "out.so")
+    assert tool("cocompc", models / "residual.pt2", *arguments, "--report=r.json").code == 0
+    report = json.loads((here / "r.json").read_text())
+    memory = [m for kernel in report["kernels"] for m in kernel["memory"]]
+    assert any(m["space"] == "image" for m in memory) and report["image_bytes"] > 0
+    assert all((m["texels"] is None) == bool(m["reason"]) == (m["space"] != "image") for m in memory)
+    assert tool("cocompc", models / "residual.pt2", *arguments, "--report=r.html").code == 0
+    page = (here / "r.html").read_text()
+    assert "writes an image of " in page and "writes a buffer: it is an output of the model" in page
+
+
 def test_help_is_quick():
     done = run_tool("cocompc", "--help")
     times: list[float] = []
@@ -232,6 +244,12 @@ WRONG = [
     (("-target=toaster",), "unknown target 'toaster': expected one of host,"),
     (("-mcpu=z80",), "unknown x86-64 processor 'z80': expected one of x86-64-v2,"),
     (("-target=linux-arm64", "-mcpu=z80"), "unknown AArch64 processor 'z80': expected one of generic,"),
+    (
+        ("-target=vulkan", "-mcpu=z80"),
+        "unknown GPU 'z80' for -target=vulkan: expected one of adreno, powervr, mali, desktop",
+    ),
+    (("--memory=cloud",), "argument --memory: invalid choice: 'cloud'"),
+    (("--memory=texture",), "expected no --memory=texture with -target=host: processors have no textures"),
     (("--precision=f12",), "argument --precision: invalid choice: 'f12'"),
     (("--compile-to=nowhere",), "argument --compile-to: invalid choice: 'nowhere'"),
     (("--without=tiling",), "cannot do without 'tiling': expected some of rewriting, fusion, layout"),

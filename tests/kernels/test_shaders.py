@@ -117,7 +117,14 @@ def test_what_gpus_cannot_do_is_said() -> None:
         cocomp.compile(type("Sum", (nn.Module,), {"forward": lambda _, x: x.cumsum(1)})(), (x,), "vulkan")
     with pytest.raises(CompileError, match="double precision, which vulkan does not have"):
         cocomp.compile(nn.ReLU(), (x.double(),), "vulkan")
-    with pytest.raises(UsageError, match="no -mcpu=cortex-a76 with -target=android-gpu"):
+    with pytest.raises(
+        UsageError,
+        match="unknown GPU 'cortex-a76' for -target=android-gpu: expected one of adreno, powervr, mali, desktop",
+    ):
         cocomp.compile(nn.ReLU(), (x,), options=Options(target="android-gpu", cpu="cortex-a76"))
+    with pytest.raises(UsageError, match="no --memory=texture with -target=host: processors have no textures"):
+        cocomp.compile(nn.ReLU(), (x,), options=Options(memory="texture"))
+    with pytest.raises(UsageError, match="unknown memory 'images': expected one of auto, texture, buffer"):
+        Options(target="vulkan", memory="images")
     with pytest.raises(UsageError, match="no --tune=1 with -target=android-gpu: its GPUs cannot be asked"):
         cocomp.compile(nn.ReLU(), (x,), options=Options(target="android-gpu", tune=1.0))

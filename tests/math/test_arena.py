@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cocomp.passes.math.arena import Lifetime, pack
+from cocomp.passes.math.arena import Lifetime, pack, share
 
 lifetimes = st.builds(
     lambda size, first, length: Lifetime(size, first, first + length),
@@ -57,3 +57,13 @@ def test_a_gap_is_filled() -> None:
     # A big buffer dies; two small ones that come later fit where it was, beside one that is still alive.
     buffers = [Lifetime(100, 0, 1), Lifetime(60, 0, 5), Lifetime(50, 2, 5), Lifetime(40, 2, 5)]
     assert pack(buffers, 1)[1] == 160
+
+
+@given(buffer_lists)
+def test_buffers_of_a_slot_never_live_together(buffers: list[Lifetime]) -> None:
+    slots, sizes = share(buffers)
+    assert sorted(set(slots)) == list(range(len(sizes)))
+    for number, size in enumerate(sizes):
+        members = [b for b, slot in zip(buffers, slots, strict=True) if slot == number]
+        assert size == max(b.size for b in members)
+        assert not any(one.overlaps(other) for i, one in enumerate(members) for other in members[:i])

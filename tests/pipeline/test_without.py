@@ -116,7 +116,7 @@ def test_the_order_of_names_does_not_matter() -> None:
     assert options == cocomp.Options(without=("fusion", "layout"))
     assert (
         str(options)
-        == "target=host precision=f32 sparsity=auto fast-math=false without=fusion,layout compile-to=target"
+        == "target=host precision=f32 sparsity=auto memory=auto fast-math=false without=fusion,layout compile-to=target"
     )
     assert cocomp.Options.parse(str(options)) == options
     assert cocomp.Options.parse("without=layout, fusion".replace(" ", "")).digest == options.digest

@@ -96,6 +96,11 @@ static void pretend_properties(VkPhysicalDeviceProperties *found) {
   if (is_without("1.1")) found->apiVersion = 1 << 22;
 }
 
+static void pretend_images(VkImageFormatProperties *found) {
+  const char *limit = setting("PRETEND_LIMIT");
+  if (begins(limit, "maxImageDimension2D:")) found->maxExtent.width = found->maxExtent.height = (uint32_t)atoi(strchr(limit, ':') + 1);
+}
+
 static void pretend_families(uint32_t count, VkQueueFamilyProperties *found) {
   for (uint32_t i = 0; i < count; i++) {
     if (is_without("compute")) found[i].queueFlags &= ~(uint32_t)VK_QUEUE_COMPUTE_BIT;
@@ -121,9 +126,10 @@ static void pretend_cache(size_t *bytes, unsigned char *data) {
 static void pretend_after(const char *name, const word *a) {
   if (!strcmp(name, "GetPhysicalDeviceFeatures2")) pretend_features((void *)a[1]);
   if (!strcmp(name, "GetPhysicalDeviceProperties")) pretend_properties((void *)a[1]);
+  if (!strcmp(name, "GetPhysicalDeviceImageFormatProperties")) pretend_images((void *)a[6]);
   if (!strcmp(name, "GetPhysicalDeviceQueueFamilyProperties")) pretend_families(*(uint32_t *)a[1], (void *)a[2]);
   if (!strcmp(name, "GetPhysicalDeviceMemoryProperties") && is_split) pretend_memory((void *)a[1]);
-  if (!strcmp(name, "GetBufferMemoryRequirements") && is_split) ((VkMemoryRequirements *)a[2])->memoryTypeBits = 3;
+  if ((!strcmp(name, "GetBufferMemoryRequirements") || !strcmp(name, "GetImageMemoryRequirements")) && is_split) ((VkMemoryRequirements *)a[2])->memoryTypeBits = 3;
   if (!strcmp(name, "GetPipelineCacheData") && *setting("PRETEND_CACHE")) pretend_cache((void *)a[2], (void *)a[3]);
   if (!strcmp(name, "EnumeratePhysicalDevices") && is_without("devices")) *(uint32_t *)a[1] = 0;
   if (!strcmp(name, "EnumerateDeviceExtensionProperties") && is_without("extensions")) *(uint32_t *)a[2] = 0;

@@ -38,7 +38,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, cocomp.Artifa
     example = few()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu, "link", keep)
-        artifact = cocomp.compile(*example, options=Options(target="vulkan"))
+        artifact = cocomp.compile(*example, options=Options(target="vulkan", memory="texture"))
+    spaces = {w["space"] for d in artifact.manifest["dispatches"] for w in d["writes"]}
+    assert spaces == {"arena", "image", "output"}
     artifact.save(directory / "model.so")
     shutil.copytree(NATIVE, directory, dirs_exist_ok=True)
     inputs = arrays(example)
@@ -133,6 +135,13 @@ def test_without_a_device(built: tuple[Path, cocomp.Artifact, list[Array]]) -> N
             "a kernel needs more buffers at once than the device allows",
         ),
         ("LIMIT", "maxPerStageResources:1", "a kernel needs more buffers at once than the device allows"),
+        ("LIMIT", "maxPerStageDescriptorSampledImages:0", "a kernel needs more buffers at once than the device allows"),
+        ("LIMIT", "maxPerStageDescriptorStorageImages:0", "a kernel needs more buffers at once than the device allows"),
+        (
+            "LIMIT",
+            "maxImageDimension2D:2",
+            "an image of the device may be (maxImageDimension2D); compile with --memory=buffer",
+        ),
         ("FAIL_NAME", "AllocateMemory", "out of memory"),
     ],
 )
@@ -153,6 +162,13 @@ def test_a_device_that_is_not_enough(
         ("WaitForFences:2", -4, "the device was lost; create the model again"),
         ("GetQueryPoolResults", -4, "the device was lost; create the model again"),
         ("AllocateMemory:2", -2, "out of device memory"),
+        ("AllocateMemory:4", -2, "out of device memory"),
+        (
+            "GetPhysicalDeviceImageFormatProperties",
+            -11,
+            "the device has no images of four elements in a texel that kernels read and write; compile with --memory=buffer",
+        ),
+        ("GetPhysicalDeviceImageFormatProperties", -1, "out of memory"),
         ("CreateComputePipelines", -1000012000, "the Vulkan driver reported an error"),
         ("CreateDevice", -3, "the Vulkan driver reported an error"),
         ("CreateInstance", -9, "no device with Vulkan 1.1 and compute queues was found"),
@@ -254,7 +270,9 @@ def test_every_call_may_fail(
     program = build(built[0], "fail", "drive_gpu.c", "-Wl,--wrap=mmap,--wrap=munmap")
     done = drive(program, str(pretend), "in0", **environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    assert {"CreateDevice", "MapMemory", "QueueSubmit"} <= {line.split(":")[0] for line in done.stdout.splitlines()}
+    assert {"CreateDevice", "MapMemory", "QueueSubmit", "CreateImage", "CreateImageView", "BindImageMemory"} <= {
+        line.split(":")[0] for line in done.stdout.splitlines()
+    }
 
 
 Cached = Callable[..., list[str]]

@@ -21,12 +21,16 @@ import cocomp
 from cocomp import Options
 from cocomp.targets import gpu, library
 from cocomp.targets.plan_gpu_c import FEATURES, capabilities
+from cocomp.verify import read_tensor
 from tests.targets.conftest import example, expected
 from tests.targets.samples import Array, arrays, errors
 from tests.vulkan import VALIDATION, needs_device, needs_spirv_val, needs_validation
 
 TOLERANCE = {"f32": 1e-5, "f16": 4e-3}
-MODELS = [("few", "f32"), ("tiny", "f32"), ("tiny", "f16")]
+MODELS = [
+    ("few", "f32", "buffer"), ("tiny", "f32", "buffer"), ("tiny", "f16", "buffer"),
+    ("few", "f32", "texture"), ("tiny", "f32", "texture"), ("tiny", "f16", "texture"),
+]  # fmt: skip
 EVERYWHERE = {0, 1, 46, 47}
 """Numbers of capabilities that every device has: Matrix, Shader, SampledBuffer, ImageBuffer."""
 
@@ -39,17 +43,17 @@ class Built:
     shaders: dict[str, bytes]
 
 
-Build = Callable[[str, str], Built]
+Build = Callable[..., Built]
 
 
 @pytest.fixture(scope="module")
 def build() -> Build:
-    """`build("few", "f32")` compiles for Vulkan, or gives what it has compiled before."""
-    done: dict[tuple[str, str], Built] = {}
+    """`build("few", "f32", "texture")` compiles for Vulkan, or gives what it has compiled before."""
+    done: dict[tuple[str, str, str], Built] = {}
     original = gpu.shaders_of
 
-    def compiled(name: str, precision: str) -> Built:
-        if (name, precision) not in done:
+    def compiled(name: str, precision: str, memory: str = "auto") -> Built:
+        if (name, precision, memory) not in done:
             shaders: dict[str, bytes] = {}
 
             def keep(*arguments: object) -> dict[str, bytes]:
@@ -58,18 +62,18 @@ def build() -> Build:
 
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(gpu, "shaders_of", keep)
-                options = Options(target="vulkan", precision=precision)
-                done[name, precision] = Built(cocomp.compile(*example(name), options=options), shaders)
-        return done[name, precision]
+                options = Options(target="vulkan", precision=precision, memory=memory)
+                done[name, precision, memory] = Built(cocomp.compile(*example(name), options=options), shaders)
+        return done[name, precision, memory]
 
     return compiled
 
 
 @needs_device
-@pytest.mark.parametrize(("name", "precision"), MODELS)
-def test_a_gpu_computes_what_pytorch_does(build: Build, name: str, precision: str) -> None:
+@pytest.mark.parametrize(("name", "precision", "memory"), MODELS)
+def test_a_gpu_computes_what_pytorch_does(build: Build, name: str, precision: str, memory: str) -> None:
     inputs = arrays(example(name))
-    with build(name, precision).artifact.load() as model:
+    with build(name, precision, memory).artifact.load() as model:
         first, second = model.run(inputs), model.run(inputs)
     assert max(errors(first, expected(name))) <= TOLERANCE[precision]
     for one, other in zip(first, second, strict=True):
@@ -77,9 +81,9 @@ def test_a_gpu_computes_what_pytorch_does(build: Build, name: str, precision: st
 
 
 @needs_spirv_val
-@pytest.mark.parametrize(("name", "precision"), MODELS)
-def test_kernels_are_valid_spirv(build: Build, here: Path, name: str, precision: str) -> None:
-    built = build(name, precision)
+@pytest.mark.parametrize(("name", "precision", "memory"), MODELS)
+def test_kernels_are_valid_spirv(build: Build, here: Path, name: str, precision: str, memory: str) -> None:
+    built = build(name, precision, memory)
     assert set(built.shaders) == {d["kernel"] for d in built.artifact.manifest["dispatches"]}
     for kernel, binary in built.shaders.items():
         file = here / f"{kernel}.spv"
@@ -89,10 +93,34 @@ def test_kernels_are_valid_spirv(build: Build, here: Path, name: str, precision:
         assert done.returncode == 0, f"{kernel}: {done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize(("name", "precision"), MODELS)
-def test_kernels_need_no_more_than_the_runtime_asks_for(build: Build, name: str, precision: str) -> None:
-    used = {c for binary in build(name, precision).shaders.values() for c in capabilities(binary)}
+@pytest.mark.parametrize(("name", "precision", "memory"), MODELS)
+def test_kernels_need_no_more_than_the_runtime_asks_for(build: Build, name: str, precision: str, memory: str) -> None:
+    used = {c for binary in build(name, precision, memory).shaders.values() for c in capabilities(binary)}
     assert used <= {*EVERYWHERE, *FEATURES}
+
+
+@pytest.mark.parametrize("name", ["few", "tiny"])
+def test_tensors_are_images_or_it_is_said_why_not(build: Build, name: str) -> None:
+    for memory, most in (("buffer", 0), ("texture", 100)):
+        dispatches = build(name, "f32", memory).artifact.manifest["dispatches"]
+        written = [w for d in dispatches for w in d["writes"]]
+        images = [w for w in written if w["space"] == "image"]
+        assert min(2, most) <= len(images) <= most
+        assert all((w in images) == (w["texels"] is not None) == (not w["in_buffer"]) for w in written)
+
+
+@needs_device
+@pytest.mark.parametrize("name", ["few", "tiny"])
+def test_images_are_seen_where_the_manifest_says(build: Build, name: str) -> None:
+    inputs = arrays(example(name))
+    buffers, images = (build(name, "f32", memory).artifact for memory in ("buffer", "texture"))
+    pairs = list(zip(buffers.manifest["dispatches"], images.manifest["dispatches"], strict=True))
+    with buffers.load() as one, images.load() as other:
+        for count, pair in enumerate(pairs, 1):
+            partly = [model.run_partly(inputs, count) for model in (one, other)]
+            for written in zip(*(d["writes"] for d in pair), strict=True):
+                found, wanted = (read_tensor(w, *run) for w, run in zip(written, partly, strict=True))
+                np.testing.assert_array_equal(found, wanted)
 
 
 @needs_device
@@ -107,12 +135,15 @@ def test_every_launch_is_timed(build: Build) -> None:
 
 
 @needs_device
-def test_some_of_a_model_runs(build: Build) -> None:
-    artifact, inputs = build("few", "f32").artifact, arrays(example("few"))
+@pytest.mark.parametrize("memory", ["buffer", "texture"])
+def test_some_of_a_model_runs(build: Build, memory: str) -> None:
+    artifact, inputs = build("few", "f32", memory).artifact, arrays(example("few"))
     with artifact.load() as model:
         whole = model.run(inputs)
         parts = [model.run_partly(inputs, count) for count in range(artifact.manifest["launches"] + 1)]
-    assert all(arena.nbytes == artifact.manifest["arena_bytes"] for arena, _ in parts)
+    assert all(
+        arena.nbytes == artifact.manifest["arena_bytes"] + artifact.manifest["image_bytes"] for arena, _ in parts
+    )
     changes = sum(not np.array_equal(one, other) for (one, _), (other, _) in itertools.pairwise(parts))
     assert changes > 2  # launches leave their results in the arena
     np.testing.assert_array_equal(parts[-1][1][0], whole[0])
@@ -210,15 +241,17 @@ def _validated(artifact: cocomp.Artifact, inputs: list[Array], directory: Path) 
 
 
 @needs_validation
-@pytest.mark.parametrize(("name", "precision"), MODELS)
-def test_the_validation_layer_is_silent(build: Build, here: Path, name: str, precision: str) -> None:
-    said, outputs = _validated(build(name, precision).artifact, arrays(example(name)), here)
+@pytest.mark.parametrize(("name", "precision", "memory"), MODELS)
+def test_the_validation_layer_is_silent(build: Build, here: Path, name: str, precision: str, memory: str) -> None:
+    said, outputs = _validated(build(name, precision, memory).artifact, arrays(example(name)), here)
     assert said == "done\n", said[:4000]
     assert max(errors(outputs, expected(name))) <= TOLERANCE[precision]
 
 
 BROKEN = {
-    "if (i > first) barrier(model, commands, compute, compute);": ("gpu_commands.c", "SYNC-HAZARD"),
+    "if (i > first) cocomp_gpu_barrier(model, commands, compute, compute);": ("gpu_commands.c", "SYNC-HAZARD"),
+    "cocomp_gpu_begin_images(model, commands, i);": ("gpu_commands.c", "VK_IMAGE_LAYOUT_UNDEFINED"),
+    "VK_IMAGE_USAGE_TRANSFER_SRC_BIT": ("gpu_images.c", "VUID-vkCmdCopyImageToBuffer-srcImage-00186"),
     "const VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,": (
         "gpu_objects.c",
         "VUID-VkPipelineLayoutCreateInfo-sType",
@@ -228,7 +261,7 @@ BROKEN = {
 
 
 @needs_validation
-@pytest.mark.parametrize("taken", list(BROKEN), ids=["barrier", "type"])
+@pytest.mark.parametrize("taken", list(BROKEN), ids=["barrier", "transition", "usage", "type"])
 def test_the_validation_layer_is_awake(
     here: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, taken: str
 ) -> None:
@@ -237,10 +270,11 @@ def test_the_validation_layer_is_awake(
     source = here / "native" / BROKEN[taken][0]
     text = source.read_text()
     assert taken in text
-    source.write_text(text.replace(taken, taken[: taken.find("{") + 1]))
+    rest = "0" if taken.isupper() else taken[: taken.find("{") + 1]
+    source.write_text(text.replace(taken, rest))
     monkeypatch.setattr(library, "NATIVE", here / "native")
     request.addfinalizer(library._runtime.cache_clear)
     library._runtime.cache_clear()
-    artifact = cocomp.compile(*example("few"), options=Options(target="vulkan"))
+    artifact = cocomp.compile(*example("few"), options=Options(target="vulkan", memory="texture"))
     said, _ = _validated(artifact, arrays(example("few")), here)
     assert BROKEN[taken][1] in said

@@ -2,7 +2,7 @@
 
 // REQUIRES: spirv-dis
 // RUN: python %S/../gpu/kept.py %t.safetensors
-// RUN: cocomp-opt %s --split-input-file -target=vulkan --weights %t.safetensors -p encode-weights,plan-fusion,form-groups,select-layout{gather=true},schedule-shades,build-plan,pack-weights,shade-contractions,shade-loops -o %t.mlir
+// RUN: cocomp-opt %s --split-input-file -target=vulkan --weights %t.safetensors -p encode-weights,plan-fusion,form-groups,select-layout{gather=true},schedule-shades,build-plan,pack-weights,shade-contractions,shade-loops,bind-texels -o %t.mlir
 // RUN: python %S/disassemble.py %t.mlir | FileCheck %s
 
 #id = affine_map<(i, j) -> (i, j)>

@@ -23,3 +23,28 @@ func.func private @double(%y: memref<64xf32, #spirv.storage_class<StorageBuffer>
   memref.store %b, %y[%i] : memref<64xf32, #spirv.storage_class<StorageBuffer>>
   return
 }
+
+// CHECK: spirv.module @__spv__turn Logical GLSL450
+// CHECK-DAG: spirv.GlobalVariable @turn_image_0 bind(0, 0) : !spirv.ptr<!spirv.image<f32, Dim2D, NoDepth, NonArrayed, SingleSampled, NeedSampler, Unknown>, UniformConstant>
+// CHECK-DAG: spirv.GlobalVariable @turn_image_1 bind(0, 1) : !spirv.ptr<!spirv.image<f32, Dim2D, NoDepth, NonArrayed, SingleSampled, NoSampler, Rgba32f>, UniformConstant>
+// CHECK: spirv.func @turn()
+// CHECK:   %[[XY:.*]] = spirv.CompositeConstruct %{{.*}}, %{{.*}} : (i32, i32) -> vector<2xi32>
+// CHECK:   spirv.ImageFetch %{{.*}}, %[[XY]]
+// CHECK:   spirv.VectorExtractDynamic
+// CHECK:   spirv.ImageWrite
+!read = !spirv.image<f32, Dim2D, NoDepth, NonArrayed, SingleSampled, NeedSampler, Unknown>
+!written = !spirv.image<f32, Dim2D, NoDepth, NonArrayed, SingleSampled, NoSampler, Rgba32f>
+
+func.func private @turn(%x: !read, %y: !written) attributes {kernel.workgroup = 64 : i64} {
+  %i = gpu.thread_id x
+  %j = gpu.thread_id y
+  %n = arith.index_cast %i : index to i32
+  %m = arith.index_cast %j : index to i32
+  %xy = vector.from_elements %n, %m : vector<2xi32>
+  %yx = vector.from_elements %m, %n : vector<2xi32>
+  %v = spirv.ImageFetch %x, %xy : !read, vector<2xi32> -> vector<4xf32>
+  %a = vector.extract %v[%i] : f32 from vector<4xf32>
+  %s = vector.broadcast %a : f32 to vector<4xf32>
+  spirv.ImageWrite %y, %yx, %s : !written, vector<2xi32>, vector<4xf32>
+  return
+}

@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s --split-input-file -target=vulkan --random-weights -p encode-weights,plan-fusion,form-groups,select-layout{gather=true},schedule-shades,build-plan,pack-weights,shade-contractions | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file -target=vulkan --random-weights -p encode-weights,plan-fusion,form-groups,select-layout{gather=true},schedule-shades,build-plan,pack-weights,shade-contractions,bind-texels | FileCheck %s
 
 // Four columns of a pixel are a texel, and so are four rows of a column of the weight; results are written as texels.
 

@@ -1,6 +1,6 @@
 // RUN: python %S/kept.py %t.safetensors
 // RUN: cocomp-opt %s --split-input-file -target=vulkan --weights %t.safetensors -p encode-weights,plan-fusion,form-groups,select-layout{gather=true},schedule-shades | FileCheck %s --check-prefix=TILE
-// RUN: cocomp-opt %s --split-input-file -target=vulkan --weights %t.safetensors -p encode-weights,plan-fusion,form-groups,select-layout{gather=true},schedule-shades,build-plan,pack-weights,shade-contractions | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file -target=vulkan --weights %t.safetensors -p encode-weights,plan-fusion,form-groups,select-layout{gather=true},schedule-shades,build-plan,pack-weights,shade-contractions,bind-texels | FileCheck %s
 
 // An entry of a row group's list stands for four columns: a texel of each pixel.
 
@@ -15,11 +15,12 @@
 //  TILE-SAME:   vectors = array<i64: 2>
 
 // CHECK-LABEL: func.func private @group_0(
-//  CHECK-SAME:   %[[SPANS:[a-z0-9]+]]: !spirv.image<i32, Buffer
-//  CHECK-SAME:   %[[OFFSETS:[a-z0-9]+]]: !spirv.image<i32, Buffer
 //  CHECK-SAME:   %[[X:[a-z0-9]+]]: !spirv.image<f32, Buffer
 //  CHECK-SAME:   %[[W:[a-z0-9]+]]: !spirv.image<f32, Buffer
-//  CHECK-SAME:   kernel.bindings = ["singles i32", "singles i32", "quads f32", "quads f32", "written f32"]
+//  CHECK-SAME:   %[[Y:[a-z0-9]+]]: !spirv.image<f32, Buffer
+//  CHECK-SAME:   %[[OFFSETS:[a-z0-9]+]]: !spirv.image<i32, Buffer
+//  CHECK-SAME:   %[[SPANS:[a-z0-9]+]]: !spirv.image<i32, Buffer
+//  CHECK-SAME:   kernel.bindings = ["quads f32", "quads f32", "written f32", "singles i32", "singles i32"]
 // CHECK-COUNT-3: spirv.ImageFetch %[[SPANS]]
 //       CHECK: scf.for
 //       CHECK:   spirv.ImageFetch %[[OFFSETS]]
@@ -46,7 +47,7 @@ func.func @main(%x: tensor<8x64xf32>, %w: tensor<16x64xf32> {sparse.name = "quad
 //  TILE-SAME:   vectors = array<i64: 4>
 
 // CHECK-LABEL: func.func private @group_0(
-//  CHECK-SAME:   kernel.bindings = ["singles i32", "singles i32", "singles f32", "quads f32", "written f32"]
+//  CHECK-SAME:   kernel.bindings = ["singles f32", "quads f32", "written f32", "singles i32", "singles i32"]
 //       CHECK: scf.for
 // CHECK-COUNT-9: spirv.ImageFetch
 //   CHECK-NOT:   spirv.ImageFetch

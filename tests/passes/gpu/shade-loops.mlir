@@ -1,4 +1,4 @@
-// RUN: cocomp-opt %s --split-input-file -target=vulkan -p plan-fusion,form-groups,select-layout{gather=true},build-plan,shade-loops | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file -target=vulkan -p plan-fusion,form-groups,select-layout{gather=true},build-plan,shade-loops,bind-texels | FileCheck %s
 
 // A texel an invocation: 1024 elements are four workgroups of 64.
 
