@@ -3,8 +3,9 @@
     python -m benchmarks.gpu --models mobilenet_v2,resnet50 --rows= --json result.json
 
 Contenders take turns and are checked against PyTorch as in `benchmarks.cpu`, and so is what they are asked: arrays of numpy
-in, an array of numpy out, copies to the device and back included. All compute in f32; cocomp on the CPU, with all its threads,
-is there for reference and no peer. Each engine takes the device that it likes best.
+in, an array of numpy out, copies to the device and back included. All compute in f32, but for the variants of cocomp that say
+otherwise, which may be 2 % of the greatest output wrong and have to find the same greatest one; cocomp on the CPU, with all its
+threads, is there for reference and no peer. Each engine takes the device that it likes best.
 
 A software device has the whole CPU, and engines may be slow there: who would need more than `--budget` seconds for its turns
 takes fewer of them, and who does not answer for `--patience` seconds is listed with this reason.
@@ -21,13 +22,15 @@ from benchmarks import contest, device, machine, report
 from benchmarks.cpu import names_of
 from benchmarks.gpu_report import Pruned, Run, Sizes, tables
 from benchmarks.models import MODELS
-from benchmarks.peers.catalogue import DENSE_VULKAN, GPU_PEERS, ON_CPU, VULKAN, Contender
+from benchmarks.peers.catalogue import DENSE_VULKAN, GPU_PEERS, ON_CPU, VARIANTS, VULKAN, Contender
 from benchmarks.peers.sources import ExportError, Facts, ensure_sources
 from benchmarks.pruned import ROWS, Row
 from cocomp.runtime.manifest import read_manifest
 
 DEFAULT_MODELS = ("mobilenet_v2", "resnet50", "efficientnet_b0", "vit_b_16", "swin_t")
 DEFAULT_ROWS = ("resnet50-bcr-8x", "c3d-kgs")
+DEFAULT_VARIANTS = ("texture", "buffer-f16", "texture-f16")
+"""On a device of a desktop `auto` is buffers."""
 DEFAULT_ROUNDS = 7
 BUDGET_SECONDS = 30.0
 PATIENCE_SECONDS = 300.0
@@ -70,7 +73,7 @@ def run(
         facts[model] = sources.facts
         entries, reasons = contest.prepare(list(contenders), sources, progress)
         for entry in entries:
-            if made := _sizes(entry):
+            if entry.contender is VULKAN and (made := _sizes(entry)):
                 sizes[model] = made
         results += _absent(model, threads, reasons) + hold(entries)
     race = report.Run(ceilings, rounds, tuple(each.name for each in contenders), facts, tuple(results))
@@ -115,7 +118,8 @@ def _absent(model: str, threads: int, reasons: dict[str, str]) -> list[contest.R
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    contenders = [VULKAN, *(GPU_PEERS[name] for name in options.peers), *([ON_CPU] if options.cpu else [])]
+    variants = [VARIANTS[name] for name in options.variants]
+    contenders = [VULKAN, *variants, *(GPU_PEERS[name] for name in options.peers), *([ON_CPU] if options.cpu else [])]
     rows = [ROWS[name] for name in options.rows]
     found = run(options.models, rows, contenders, options.rounds, _say, options.budget, options.patience)
     about = f"{machine.describe(found.race.machine)}\n{device.describe(found.devices)}"
@@ -142,6 +146,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rows", type=names_of(ROWS), default=DEFAULT_ROWS, metavar="A,B*",
         help=f"pruned models, beside the same not pruned: {', '.join(ROWS)}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--variants", type=names_of(VARIANTS), default=DEFAULT_VARIANTS, metavar="A,B*",
+        help=f"of cocomp: {', '.join(VARIANTS)}",
     )  # fmt: skip
     parser.add_argument("--peers", type=names_of(GPU_PEERS), default=tuple(GPU_PEERS), metavar="A,B")
     parser.add_argument("--no-cpu", dest="cpu", action="store_false", help="leave the CPU out")

@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from benchmarks.contest import Result
 from benchmarks.layers import Layer
 from benchmarks.machine import Machine
-from benchmarks.peers.catalogue import COCOMP, DENSE_VULKAN, GPU_PEERS, ON_CPU, PEERS, VULKAN
+from benchmarks.peers.catalogue import COCOMP, DENSE_VULKAN, GPU_PEERS, ON_CPU, PEERS, VARIANTS, VULKAN
 from benchmarks.peers.sources import Facts
 from benchmarks.timing import best, geometric_mean
 
-OURS = {contender.name: contender for contender in (COCOMP, VULKAN, DENSE_VULKAN, ON_CPU)}
+OURS = {contender.name: contender for contender in (COCOMP, VULKAN, *VARIANTS.values(), DENSE_VULKAN, ON_CPU)}
 CONTENDERS = {**PEERS, **GPU_PEERS, **OURS}
 TITLES = {name: contender.title for name, contender in CONTENDERS.items()}
 ABSENT = "-"

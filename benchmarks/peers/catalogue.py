@@ -32,6 +32,9 @@ class Contender:
 
     `engine` is the contender whose environment it shares. Where zeros are to be skipped, `sparse_layers` counts in the
     converted file where they will be, and `control` is the contender that runs the same weights without skipping any.
+
+    `tolerance` is of the greatest output, None for that of everybody: who has another one has to find the same greatest element of
+    the output, too.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Contender:
     engine: str | None = None
     sparse_layers: Callable[[Path], int] | None = None
     control: str | None = None
+    tolerance: float | None = None
 
     def environment(self, progress: Callable[[str], None]) -> Environment:
         """Where its converter and workers run, made on the first call. Raises InstallError."""
@@ -174,5 +178,21 @@ GPU_PEERS: dict[str, Contender] = {
 
 VULKAN = replace(COCOMP, name="cocomp-vulkan", title="cocomp", convert=to_cocomp("target=vulkan"))
 DENSE_VULKAN = replace(VULKAN, name="dense-vulkan", title="cocomp, not pruned")
+HALF_TOLERANCE = 2e-2
+"""Of what is computed in half precision from end to end."""
+
+
+def _variant(name: str, title: str, options: str, tolerance: float | None = None) -> Contender:
+    convert = to_cocomp(f"target=vulkan {options}")
+    return replace(VULKAN, name=f"cocomp-{name}", title=f"cocomp, {title}", convert=convert, tolerance=tolerance)
+
+
+VARIANTS: dict[str, Contender] = {
+    "buffer": _variant("buffer", "buffers", "memory=buffer"),
+    "texture": _variant("texture", "textures", "memory=texture"),
+    "buffer-f16": _variant("buffer-f16", "buffers, f16", "memory=buffer precision=f16", HALF_TOLERANCE),
+    "texture-f16": _variant("texture-f16", "textures, f16", "memory=texture precision=f16", HALF_TOLERANCE),
+}
+"""cocomp with tensors between kernels in one kind of memory."""
 ON_CPU = replace(COCOMP, name="cocomp-cpu", title="cocomp, CPU")
 """On the processor of the machine that the GPU is in, with all its threads."""

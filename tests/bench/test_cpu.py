@@ -29,6 +29,12 @@ class Double:
 class Wrong(Double):
     def run(self, inputs): return 3 * inputs[0]
 
+class Rounded(Double):
+    def run(self, inputs): return 2.1 * inputs[0]
+
+class Turned(Double):
+    def run(self, inputs): return 2 * inputs[0][::-1].copy()
+
 class Dies(Double):
     def run(self, inputs): os._exit(3)
 
@@ -77,6 +83,8 @@ def test_the_run_goes_on(sources: Sources, adapters: str, monkeypatch: pytest.Mo
     names = ("Double", "Wrong", "Dies", "Refuses")
     contenders = [contender(name.lower(), f"{adapters}:{name}") for name in names]
     contenders.append(dataclasses.replace(contender("unconverted", ""), convert=unconverted))
+    half = [contender(name, f"{adapters}:{name.title()}") for name in ("rounded", "turned")]
+    contenders += [dataclasses.replace(each, tolerance=2.0) for each in half]
     monkeypatch.setattr("benchmarks.report.TITLES", {**TITLES, **{each.name: each.title for each in contenders}})
 
     def ensure(model: str) -> Sources:
@@ -93,7 +101,11 @@ def test_the_run_goes_on(sources: Sources, adapters: str, monkeypatch: pytest.Mo
     assert reasons[("double", "dies")] == "exit 3"
     assert reasons[("double", "refuses")] == "ValueError: no such operator: Fold"
     assert reasons[("double", "unconverted")] == "its converter knows no Fold"
-    assert found.medians("double", 1).keys() == {"double"}
+    assert reasons[("double", "rounded")] is None
+    assert (
+        reasons[("double", "turned")] == "wrong result: another element of the output is the greatest for random inputs"
+    )
+    assert found.medians("double", 1).keys() == {"double", "rounded"}
     (*_, absent) = tables(found)
     assert ("double", "1", "refuses", "ValueError: no such operator: Fold") in absent.rows
 

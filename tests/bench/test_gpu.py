@@ -15,12 +15,13 @@ from benchmarks.device import NONE_KNOWN, Device, describe, parse
 from benchmarks.gpu_report import Pruned, Run, Sizes, tables
 from benchmarks.machine import Machine, Peak
 from benchmarks.peers import cocomp_adapter, export
-from benchmarks.peers.catalogue import DENSE_VULKAN, GPU_PEERS, ON_CPU, VULKAN
+from benchmarks.peers.catalogue import DENSE_VULKAN, GPU_PEERS, ON_CPU, VARIANTS, VULKAN, Contender
 from benchmarks.peers.environments import Environment
 from benchmarks.peers.export import Artefact, to_iree
 from benchmarks.peers.process import Done
 from benchmarks.peers.sources import ExportError, Facts, Sources
 from benchmarks.pruned import ROWS
+from benchmarks.report import OURS
 from benchmarks.report import Run as Race
 from benchmarks.timing import interleave, summarise, turns_within
 
@@ -91,6 +92,25 @@ def test_tables_and_json() -> None:
     assert told["sizes"] == {"small": {"spirv_bytes": 1234, "launches": 7}}
     assert [each["speed_up"] for each in told["pruned"]] == [4, None]
     assert told["ratio_to_best_peer"]["2"][VULKAN.name] == pytest.approx(1.414, rel=1e-3)
+
+
+def test_variants_are_of_cocomp(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[list[str]] = []
+
+    def stop(_: object, __: object, contenders: list[Contender], *___: object) -> Run:
+        chosen.append([each.name for each in contenders])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gpu, "run", stop)
+    for text in (["--variants", "*-f16"], []):
+        with pytest.raises(KeyboardInterrupt):
+            gpu.main(["--no-cpu", "--peers=", *text])
+    assert chosen[0] == [VULKAN.name, "cocomp-buffer-f16", "cocomp-texture-f16"]
+    assert chosen[1] == [VULKAN.name, "cocomp-texture", "cocomp-buffer-f16", "cocomp-texture-f16"]
+    assert all(each.name in OURS for each in VARIANTS.values())
+    assert {name: each.tolerance for name, each in VARIANTS.items() if "f16" in name} == {
+        "buffer-f16": 2e-2, "texture-f16": 2e-2,
+    }  # fmt: skip
 
 
 def test_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
