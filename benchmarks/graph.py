@@ -8,7 +8,8 @@ scale into weights and rewrites no expression; what hangs on weights alone is co
 operator of the model as `torch.export` gives it is a kernel of its own (batch norm, softmax and GELU are one each, a bias is
 part of its convolution), and so is every padding, transpose, slice and part of a concatenation, while reshapes, broadcasts and
 contiguous slices cost nothing. Tensors are row-major, and copied where a kernel needs rows contiguous. Each stage adds to the one before it; the
-last is what cocompc does by default, or with `--tune` what measuring adds to that. With `--target vulkan` the same on a GPU.
+last is what cocompc does by default, or with `--tune` what measuring adds to that. With `--target vulkan` the same on a GPU, in
+buffers, and then in images where tensors can be images.
 """
 
 import argparse
@@ -52,14 +53,18 @@ class Stage:
 
 def stages(target: str = "host", tune: float | None = None) -> tuple[Stage, ...]:
     """What is compared, for a target; `tune` gives the seconds that a last stage may measure for."""
+    on_gpu = target == "vulkan"
+    first, last = ("buffer", "texture") if on_gpu else ("auto", "auto")
     found = [
-        Stage("plain", "plain", Options(target=target, without=("rewriting", "fusion", "layout"))),
-        Stage("rewriting", "+ rewriting", Options(target=target, without=("fusion", "layout"))),
-        Stage("fusion", "+ fusion", Options(target=target, without=("layout",))),
-        Stage("everything", "+ layout", Options(target=target)),
+        Stage("plain", "plain", Options(target=target, memory=first, without=("rewriting", "fusion", "layout"))),
+        Stage("rewriting", "+ rewriting", Options(target=target, memory=first, without=("fusion", "layout"))),
+        Stage("fusion", "+ fusion", Options(target=target, memory=first, without=("layout",))),
+        Stage("everything", "+ layout", Options(target=target, memory=first)),
     ]
+    if on_gpu:
+        found.append(Stage("textures", "+ textures", Options(target=target, memory=last)))
     if tune is not None:
-        found.append(Stage("tuned", "+ tuning", Options(target=target, tune=tune)))
+        found.append(Stage("tuned", "+ tuning", Options(target=target, memory=last, tune=tune)))
     return tuple(found)
 
 

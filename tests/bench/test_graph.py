@@ -25,15 +25,16 @@ MACHINE = Machine("a processor", 16, {}, (Peak(1, 100, {}),))
 STAGES = stages()
 
 
-@pytest.mark.parametrize("target", ["host", "vulkan"])
-def test_every_stage_adds_one_thing(target: str) -> None:
-    *compared, last = [stage.options for stage in stages(target, tune=3)]
-    assert {options.target for options in (*compared, last)} == {target}
-    assert compared[0].without == OPTIONAL and not compared[-1].without
-    for before, after in itertools.pairwise(compared):
+@pytest.mark.parametrize(("target", "memories"), [("host", ["auto"] * 5), ("vulkan", ["buffer"] * 4 + ["texture"] * 2)])
+def test_every_stage_adds_one_thing(target: str, memories: list[str]) -> None:
+    compared = [stage.options for stage in stages(target, tune=3)]
+    assert {options.target for options in compared} == {target}
+    assert [options.memory for options in compared] == memories
+    assert compared[0].without == OPTIONAL and not compared[3].without
+    for before, after in itertools.pairwise(compared[:4]):
         assert (before.without[0], *after.without) == before.without
-    assert [options.tune for options in compared] == [None] * len(compared)
-    assert last == Options(target=target, tune=3)
+    assert not any(options.without for options in compared[3:])
+    assert [options.tune for options in compared] == [None] * (len(compared) - 1) + [3]
 
 
 def test_the_adapter_leaves_out_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
