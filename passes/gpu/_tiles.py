@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from cocomp.passes.kernel._contraction import Contraction, encoding_of, matrix_of, schedule_attribute
+from cocomp.passes.kernel._contraction import Contraction, encoding_of, matrix_of
+from cocomp.passes.kernel._scheduled import schedule_attribute
 from cocomp.passes.math import shades
 from cocomp.passes.math.shades import Prices, Shape, Tile
 from cocomp.passes.math.work import Segment, TileSchedule

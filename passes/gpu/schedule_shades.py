@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cocomp.dialects import graph as graphs
-from cocomp.passes.kernel._contraction import read_contraction
-from cocomp.support.mlir import ir, ops_in
+from cocomp.passes.kernel._scheduled import contractions
+from cocomp.support.mlir import ir
 from cocomp.support.passes import Pass, State
 
 from ._tiles import rank
@@ -29,17 +28,6 @@ class ScheduleShadesPass(Pass):
     force: bool = False
 
     def run(self, module: ir.Module, state: State) -> None:
-        functions = ops_in(module.body)
-        weights = graphs.weights_of_calls(functions)
-        for function in functions:
-            if not graphs.is_group(function):
-                continue
-            group = graphs.read_group(function)
-            if group.contraction is None:
-                continue
-            contraction = read_contraction(group)
-            if contraction.depthwise:
-                continue
-            names = weights.get((function.attributes["sym_name"].value, contraction.w_argument), [])
+        for contraction, names in contractions(module):
             _, schedule = rank(contraction, names, state, self.force)[0]
-            function.attributes["kernel.schedule"] = schedule
+            contraction.group.function.attributes["kernel.schedule"] = schedule

@@ -8,16 +8,16 @@ from functools import partial
 from math import prod
 from typing import ClassVar
 
-from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.kernel import _builder as b
 from cocomp.passes.kernel._builder import Index
-from cocomp.passes.kernel._contraction import Contraction, Pool, encoding_of, read_contraction, schedule_of
+from cocomp.passes.kernel._contraction import Contraction, Pool, encoding_of
 from cocomp.passes.kernel._epilogue import Dims, Epilogue
+from cocomp.passes.kernel._scheduled import scheduled
 from cocomp.passes.kernel._values import Point, Val
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.work import TileSchedule
-from cocomp.support.mlir import arith, ir, ops_in, vector
+from cocomp.support.mlir import arith, ir, vector
 from cocomp.support.passes import Pass, State
 
 from . import _shader
@@ -55,12 +55,8 @@ class ShadeContractionsPass(Pass):
     name: ClassVar[str] = "shade-contractions"
 
     def run(self, module: ir.Module, state: State) -> None:
-        for function in ops_in(module.body):
-            schedule = schedule_of(function)
-            if schedule is None or not graphs.is_group(function):
-                continue
-            with function.location:
-                _Lowering(read_contraction(graphs.read_group(function)), schedule).run()
+        for contraction, schedule in scheduled(module):
+            _Lowering(contraction, schedule).run()
 
 
 @dataclass

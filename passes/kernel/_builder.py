@@ -22,6 +22,12 @@ def value(index: Index) -> ir.Value:
     return arith.constant(index_type(), index) if isinstance(index, int) else index
 
 
+def known(index: Index | None) -> Index:
+    """An index that is set."""
+    assert index is not None
+    return index
+
+
 def add(a: Index, b: Index) -> Index:
     """Sum; nothing is emitted for numbers known now or for a zero."""
     if isinstance(a, int) and isinstance(b, int):
@@ -31,6 +37,13 @@ def add(a: Index, b: Index) -> Index:
     if isinstance(b, int) and b == 0:
         return a
     return arith.addi(value(a), value(b))
+
+
+def subtract(a: Index, b: Index) -> Index:
+    """Difference; nothing is emitted where a zero is taken away."""
+    if isinstance(b, int) and b == 0:
+        return a
+    return arith.subi(value(a), value(b))
 
 
 def mul(a: Index, b: Index) -> Index:

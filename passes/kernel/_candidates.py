@@ -9,7 +9,8 @@ from cocomp.passes.math.work import VectorUnit, Work
 from cocomp.support.mlir import ir
 from cocomp.support.passes import State
 
-from ._contraction import Contraction, encoding_of, matrix_of, schedule_attribute
+from ._contraction import Contraction, encoding_of, matrix_of
+from ._scheduled import schedule_attribute
 from ._winograd import WORTH_IT, rank_winograd, winograd_attribute
 
 SCHEDULES = ("kernel.schedule", "kernel.winograd")

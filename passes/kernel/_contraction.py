@@ -15,7 +15,7 @@ from cocomp.passes.math import affine, nest
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.schedule import MAX_STEP
 from cocomp.passes.math.tiles import LINE_BYTES
-from cocomp.passes.math.work import MIN_LANES, Segment, TileSchedule, Work
+from cocomp.passes.math.work import MIN_LANES, Work
 from cocomp.support.diagnostics import InternalError
 from cocomp.support.mlir import ir
 
@@ -364,48 +364,3 @@ def _result_position(group: Group) -> Expr:
 
 def _dims(index: nest.Index) -> frozenset[int]:
     return frozenset[int]().union(frozenset(), *(e.dims() for e in index))
-
-
-# The schedule as an attribute ------------------------------------------------------------------------------------------
-
-
-def schedule_attribute(schedule: TileSchedule) -> ir.DictAttr:
-    """A tile schedule as it stands on a function: `kernel.schedule`."""
-    i64 = ir.IntegerType.get_signless(64)
-    numbers = {
-        "band": schedule.band,
-        "lines": schedule.lines,
-        "lanes": schedule.lanes,
-        "pixels": schedule.pixels,
-        "pixel_block": schedule.pixel_block,
-        "row_block": schedule.row_block,
-        "unit": schedule.unit,
-    }
-    attributes: dict[str, ir.Attribute] = {k: ir.IntegerAttr.get(i64, v) for k, v in numbers.items()}
-    attributes["vectors"] = ir.DenseI64ArrayAttr.get([s.vectors for s in schedule.segments])
-    attributes["groups"] = ir.DenseI64ArrayAttr.get([s.groups for s in schedule.segments])
-    attributes["keep_zeros"] = ir.BoolAttr.get(schedule.keep_zeros)
-    attributes["along_pixels"] = ir.BoolAttr.get(schedule.along_pixels)
-    attributes["prefetch"] = ir.BoolAttr.get(schedule.prefetch)
-    return ir.DictAttr.get(attributes)
-
-
-def schedule_of(function: ir.Operation) -> TileSchedule | None:
-    """The tile schedule that stands on a function, if there is one."""
-    if "kernel.schedule" not in function.attributes:
-        return None
-    found = function.attributes["kernel.schedule"]
-    segments = zip(found["vectors"], found["groups"], strict=True)
-    return TileSchedule(
-        lanes=found["lanes"].value,
-        segments=tuple(Segment(v, g) for v, g in segments),
-        pixels=found["pixels"].value,
-        pixel_block=found["pixel_block"].value,
-        row_block=found["row_block"].value,
-        keep_zeros=found["keep_zeros"].value,
-        unit=found["unit"].value,
-        along_pixels=found["along_pixels"].value,
-        prefetch=found["prefetch"].value,
-        lines=found["lines"].value,
-        band=found["band"].value,
-    )

@@ -88,11 +88,11 @@ class TileWriter:
             on_line, v = divmod(number, tile.of_line)
             at = list(dims)
             if on_line and line is not None:
-                at[line] = b.add(_known(at[line]), on_line * step)
+                at[line] = b.add(b.known(at[line]), on_line * step)
             if across is not None:
-                at[across] = b.add(_known(at[across]), s)
+                at[across] = b.add(b.known(at[across]), s)
             if along is not None:
-                at[along] = b.add(_known(at[along]), v * tile.lanes)
+                at[along] = b.add(b.known(at[along]), v * tile.lanes)
             yield Point(tuple(at), bounds, tile.lanes, along, part)
 
     def _total(self, register: ir.Value, point: Point) -> Val:
@@ -190,8 +190,3 @@ def _each(rows: Rows, count: Index, body: Callable[[Index], None]) -> None:
     assert isinstance(count, int)
     for row in range(count):
         body(row)
-
-
-def _known(index: Index | None) -> Index:
-    assert index is not None
-    return index

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import ClassVar
 
-from cocomp.dialects import graph as graphs
 from cocomp.dialects import structured
 from cocomp.passes.math.chains import Digit, exact_digits
-from cocomp.passes.math.tiles import LINE_BYTES
 from cocomp.passes.math.work import Segment, TileSchedule
-from cocomp.support.mlir import arith, ir, math, memref, ops_in, scf
+from cocomp.support.mlir import ir
 from cocomp.support.passes import Pass, State
 
 from . import _builder as b
 from . import _function
 from ._accumulators import Accumulators
-from ._ahead import MIN_BYTES, STREAM_AHEAD, prefetch_following
+from ._ahead import MIN_BYTES
 from ._border import with_border
 from ._builder import Index
-from ._contraction import Contraction, Pool, encoding_of, read_contraction, schedule_of
+from ._contraction import Contraction, Pool, encoding_of
 from ._epilogue import Epilogue
+from ._products import Products, entry_of
 from ._registers import Registers, Totals, registers_of
-from ._strided import load_strided
+from ._scheduled import scheduled
 from ._write_tile import Rows, TileWriter
 
 Columns = tuple[Index, Index, Index] | tuple[Index, Index]
@@ -75,12 +74,8 @@ class LowerContractionsPass(Pass):
     name: ClassVar[str] = "lower-contractions"
 
     def run(self, module: ir.Module, state: State) -> None:
-        for function in ops_in(module.body):
-            schedule = schedule_of(function)
-            if schedule is None or not graphs.is_group(function):
-                continue
-            with function.location:
-                _Lowering(read_contraction(graphs.read_group(function)), schedule).run()
+        for contraction, schedule in scheduled(module):
+            _Lowering(contraction, schedule).run()
 
 
 @dataclass
@@ -88,6 +83,7 @@ class _Lowering:
     shape: Contraction
     schedule: TileSchedule
     kernel: _function.Kernel = field(init=False)
+    products: Products = field(init=False)
     writer: TileWriter = field(init=False)
 
     def run(self) -> None:
@@ -102,6 +98,7 @@ class _Lowering:
             size = lists * max(self.schedule.padded_rows, self._table_entries())
             replaced = {shape.w_argument: _function.memory_type(element, size)}
         self.kernel = _function.begin(group, replaced, extra, self._scratch(element))
+        self.products = Products(shape, self.schedule, self.kernel, self.schedule.pixel_block * self._visits)
         self.writer = TileWriter(Epilogue(shape, self.kernel.evaluator, self.kernel.outputs[0]), element)
         blocks, row_blocks = self._block_counts()
         tasks = shape.extent(shape.batches) * blocks * row_blocks
@@ -238,7 +235,7 @@ class _Lowering:
             is_last = segment is self.schedule.segments[-1]
 
             def tile_body(tile: Index) -> None:
-                turn = b.mul(_subtract(tile, tiles[0]), self._visits) if self._asks_ahead else None
+                turn = b.mul(b.subtract(tile, tiles[0]), self._visits) if self._asks_ahead else None
                 self._tile(segment, tuple(at), tile, columns, is_last, turn)
 
             b.loop(tiles[0], tiles[1], 1, tile_body)
@@ -251,7 +248,7 @@ class _Lowering:
             return 0, self.shape.extent(self.shape.columns), 0
         spans = self.kernel.extra[1]
         base = b.mul(number, 3)
-        first, last, values = (self._table(spans, b.add(base, i)) for i in range(3))
+        first, last, values = (entry_of(spans, b.add(base, i)) for i in range(3))
         return first, last, values
 
     @property
@@ -270,18 +267,10 @@ class _Lowering:
         """Passes over the columns that a tile takes."""
         return prod(self.shape.window(d) for d in self.shape.outer_pixels)
 
-    @property
-    def _turns(self) -> int:
-        """Passes over the columns of a row group that a task takes."""
-        return self.schedule.pixel_block * self._visits
-
     def _pieces(self, number: Index) -> tuple[Index, Index]:
         """(first, last) piece of a band."""
         base = b.mul(number, 2)
-        return self._table(self.kernel.extra[1], base), self._table(self.kernel.extra[1], b.add(base, 1))
-
-    def _table(self, table: ir.Value, index: Index) -> ir.Value:
-        return arith.index_cast(b.index_type(), memref.load(table, [b.value(index)]))
+        return entry_of(self.kernel.extra[1], base), entry_of(self.kernel.extra[1], b.add(base, 1))
 
     # The register tile ------------------------------------------------------------------------------------------------
 
@@ -327,10 +316,10 @@ class _Lowering:
             size = pool.sizes[dim]
 
             def point(index: Index) -> None:
-                moved = [b.add(_known(i), index) if d == dim else i for d, i in enumerate(at)]
+                moved = [b.add(b.known(i), index) if d == dim else i for d, i in enumerate(at)]
                 visit(rest, moved, b.add(b.mul(number, size), index))
 
-            low, high = (0, size) if self.shape.is_whole(dim) else self._inside(dim, _known(at[dim]))
+            low, high = (0, size) if self.shape.is_whole(dim) else self._inside(dim, b.known(at[dim]))
             b.loop(low, high, 1, point)
 
         visit([d for d in pool.sizes if d != self.shape.pixel], dims, 0)
@@ -354,11 +343,11 @@ class _Lowering:
         kind = ir.VectorType.get([self.schedule.lanes], self.writer.element)
         zero = self.kernel.evaluator.once.get(("zero", str(kind)), lambda: b.zero(kind))
         start = [zero] * (len(registers.parts) * registers.scalars)
-        return Totals(self._multiply(registers, dims, columns, start, turn), registers.scalars), registers.scalars
+        return Totals(self.products.add(registers, dims, columns, start, turn), registers.scalars), registers.scalars
 
     def _rows_of_band(self, dims: list[Index | None]) -> Index:
         row = _known_dim(self.shape.row)
-        return b.minimum(b.add(self.shape.nest.bounds[row], b.mul(_known(dims[row]), -1)), self.schedule.band)
+        return b.minimum(b.add(self.shape.nest.bounds[row], b.mul(b.known(dims[row]), -1)), self.schedule.band)
 
     def _band(self, registers: Registers, dims: list[Index | None], pieces: tuple[Index, Index]) -> Accumulators:
         """A band of rows, piece by piece; its accumulators are in memory in between."""
@@ -369,126 +358,17 @@ class _Lowering:
 
         def piece(number: Index) -> None:
             base = b.mul(number, 2 + rows)
-            first, last, *places = (self._table(self.kernel.extra[2], b.add(base, i)) for i in range(2 + rows))
+            first, last, *places = (entry_of(self.kernel.extra[2], b.add(base, i)) for i in range(2 + rows))
             loaded = [memory.load(place) for place in places]
             start = [row[v] for v in range(memory.registers) for row in loaded]
-            totals = self._multiply(registers, dims, (first, last, b.mul(first, rows)), start)
+            totals = self.products.add(registers, dims, (first, last, b.mul(first, rows)), start)
             for s, place in enumerate(places):
                 memory.store(place, totals[s::rows])
 
         b.loop(*pieces, 1, piece)
         return memory
 
-    def _multiply(
-        self,
-        registers: Registers,
-        dims: list[Index | None],
-        columns: tuple[Index, Index, Index],
-        start: Sequence[ir.Value],
-        turn: Index | None = None,
-    ) -> list[ir.Value]:
-        """Accumulators [register][scalar] over all columns, added to what they start with. `turn` counts the tiles that
-        read the same weights, where the weights of the next ones are to be asked for."""
-        shape, lanes = self.shape, self.schedule.lanes
-        x, w = self._x, self._w
-        zeros = dict.fromkeys(shape.columns, 0)
-        base = b.evaluate(shape.x_position, [zeros.get(i, v) for i, v in enumerate(dims)])
-        step = shape.x_position.coefficient(shape.pixel) if shape.pixel is not None else 0
-        first, last, values = columns
-        weight_at = self._weight_address(registers.rows, dims, first, values)
-
-        def body(column: ir.Value, *totals: ir.Value) -> list[ir.Value]:
-            place, address = b.add(base, self._table(self.kernel.extra[0], column)), weight_at(column)
-            if self.schedule.along_pixels:
-                loaded = self._load_pixels(registers, place, step)
-                scalars, scalar_at, scalar_step = w, address, 1
-            else:
-                loaded = [self._load_rows(b.add(address, v * lanes), part) for v, part in enumerate(registers.parts)]
-                scalars, scalar_at, scalar_step = x, place, step
-            if self.schedule.prefetch:
-                self._prefetch(place, step)
-            if turn is not None:
-                done, count = _subtract(column, first), _subtract(last, first)
-                ahead = count if self._turns > 1 else STREAM_AHEAD
-                end = b.add(values, b.mul(ahead, registers.rows))
-                prefetch_following(w, end, count, registers.rows, turn, self._turns, done)
-            after = list(totals)
-            for s in range(registers.scalars):
-                spread = b.splat(memref.load(scalars, [b.value(b.add(scalar_at, s * scalar_step))]), lanes)
-                for v, register in enumerate(loaded):
-                    number = v * registers.scalars + s
-                    after[number] = math.fma(spread, register, after[number])
-            return after
-
-        op = scf.ForOp(b.value(first), b.value(last), b.value(1), list(start))
-        with ir.InsertionPoint(op.body):
-            scf.yield_(body(op.induction_variable, *op.inner_iter_args))
-        return list(op.results)
-
-    def _prefetch(self, place: Index, step: int) -> None:
-        """Ask for what the next tile reads of this column: kept columns lie too far apart for the processor to foresee it."""
-        elements = self._tile_pixels * step
-        line = LINE_BYTES // self.shape.element_bytes
-        for number in range(self.schedule.lines):
-            for start in range(0, elements, line):
-                at = b.value(b.add(place, number * self.shape.line_step + elements + start))
-                memref.PrefetchOp(self._x, [at], False, 3, True)
-
-    def _load_rows(self, at: Index, part: int | None) -> ir.Value:
-        """A register of weights. Packed ones are padded to whole registers, activations end where they end."""
-        count = part if part is not None and not self.shape.constant_weight else self.schedule.lanes
-        return load_strided(self._w, at, self.schedule.lanes, count, 1, self.kernel.evaluator.once)
-
-    def _load_pixels(self, tile: Registers, place: Index, step: int) -> list[ir.Value]:
-        """The pixels of a column, all registers of the tile."""
-        lanes, once = self.schedule.lanes, self.kernel.evaluator.once
-        of_line = len(tile.parts) // tile.lines
-        loaded: list[ir.Value] = []
-        for number, part in enumerate(tile.parts):
-            line, v = divmod(number, of_line)
-            at = b.add(place, line * self.shape.line_step + v * lanes * step)
-            loaded.append(load_strided(self._x, at, lanes, lanes if part is None else part, step, once))
-        return loaded
-
-    def _weight_address(
-        self, width: int, dims: list[Index | None], first: Index, values: Index
-    ) -> Callable[[ir.Value], Index]:
-        """Where the weights of a column begin; `width` of them in packed form."""
-        if self.shape.constant_weight:
-
-            def packed(column: ir.Value) -> Index:
-                return b.add(values, b.mul(_subtract(column, first), width))
-
-            return packed
-        position = self.shape.w_position()
-        zeros = dict.fromkeys(self.shape.columns, 0)
-        base = b.evaluate(position, [zeros.get(i, v) for i, v in enumerate(dims)])
-
-        def direct(column: ir.Value) -> Index:
-            return b.add(base, self._table(self.kernel.extra[1], column))
-
-        return direct
-
-    @property
-    def _x(self) -> ir.Value:
-        return list(self.kernel.body.arguments)[self.shape.x_argument]
-
-    @property
-    def _w(self) -> ir.Value:
-        return list(self.kernel.body.arguments)[self.shape.w_argument]
-
-
-def _known(index: Index | None) -> Index:
-    assert index is not None
-    return index
-
 
 def _known_dim(dim: int | None) -> int:
     assert dim is not None
     return dim
-
-
-def _subtract(a: Index, c: Index) -> Index:
-    if isinstance(c, int) and c == 0:
-        return a
-    return arith.subi(b.value(a), b.value(c))

@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cocomp.dialects import graph as graphs
 from cocomp.dialects import sparse
 from cocomp.passes.math.outlook import Costs, Layer, advice, reasons
 from cocomp.passes.math.tiles import choose_pixel_tiles, choose_tiles, estimate, multiplied
 from cocomp.passes.math.work import TileSchedule, VectorUnit, Work
-from cocomp.support.mlir import ir, ops_in
+from cocomp.support.mlir import ir
 from cocomp.support.passes import Pass, State
 
 from ._candidates import works_of
-from ._contraction import Contraction, encoding_of, matrix_of, read_contraction, schedule_attribute
+from ._contraction import Contraction, encoding_of, matrix_of
+from ._scheduled import contractions, schedule_attribute
 from ._winograd import WORTH_IT, choose_winograd, winograd_attribute
 
 ENOUGH = 0.9
@@ -44,19 +44,9 @@ class ScheduleContractionsPass(Pass):
     force: bool = False
 
     def run(self, module: ir.Module, state: State) -> None:
-        functions = ops_in(module.body)
-        weights = graphs.weights_of_calls(functions)
-        for function in functions:
-            if not graphs.is_group(function):
-                continue
-            group = graphs.read_group(function)
-            if group.contraction is None:
-                continue
-            contraction = read_contraction(group)
-            if contraction.depthwise:
-                continue
+        for contraction, names in contractions(module):
+            function = contraction.group.function
             unit = VectorUnit.of(state.target, contraction.element_bytes)
-            names = weights.get((function.attributes["sym_name"].value, contraction.w_argument), [])
             whole, *thinned = works_of(contraction, names, state)
             forced = self.force and bool(thinned)
             tiles, cycles = _cheapest(contraction, thinned if forced else [whole, *thinned], unit)

@@ -11,7 +11,8 @@ import numpy as np
 
 from cocomp.dialects import graph as graphs
 from cocomp.dialects import layout, plan, structured
-from cocomp.passes.kernel._contraction import Contraction, matrix_of, read_contraction, schedule_of
+from cocomp.passes.kernel._contraction import Contraction, matrix_of, read_contraction
+from cocomp.passes.kernel._scheduled import schedule_of
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Expr
 from cocomp.passes.math.work import TileSchedule
