@@ -4,7 +4,7 @@
 
 Contenders take turns and are checked against PyTorch as in `benchmarks.cpu`, and so is what they are asked: arrays of numpy
 in, an array of numpy out, copies to the device and back included. All compute in f32, but for the variants of cocomp that say
-otherwise, which may be 2 % of the greatest output wrong and have to find the same greatest one; cocomp on the CPU, with all its
+otherwise, which may be 4 % of the greatest output wrong and have to find the same greatest one; cocomp on the CPU, with all its
 threads, is there for reference and no peer. Each engine takes the device that it likes best.
 
 A software device has the whole CPU, and engines may be slow there: who would need more than `--budget` seconds for its turns

@@ -178,8 +178,9 @@ GPU_PEERS: dict[str, Contender] = {
 
 VULKAN = replace(COCOMP, name="cocomp-vulkan", title="cocomp", convert=to_cocomp("target=vulkan"))
 DENSE_VULKAN = replace(VULKAN, name="dense-vulkan", title="cocomp, not pruned")
-HALF_TOLERANCE = 2e-2
-"""Of what is computed in half precision from end to end."""
+HALF_TOLERANCE = 4e-2
+"""Of what is computed in half precision from end to end: PyTorch in half precision is 2.1 % wrong on these ResNet-50 and 1.6 % on
+MobileNetV2."""
 
 
 def _variant(name: str, title: str, options: str, tolerance: float | None = None) -> Contender:

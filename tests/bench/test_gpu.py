@@ -109,7 +109,7 @@ def test_variants_are_of_cocomp(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen[1] == [VULKAN.name, "cocomp-texture", "cocomp-buffer-f16", "cocomp-texture-f16"]
     assert all(each.name in OURS for each in VARIANTS.values())
     assert {name: each.tolerance for name, each in VARIANTS.items() if "f16" in name} == {
-        "buffer-f16": 2e-2, "texture-f16": 2e-2,
+        "buffer-f16": 4e-2, "texture-f16": 4e-2,
     }  # fmt: skip
 
 
