@@ -179,7 +179,7 @@ GPU_PEERS: dict[str, Contender] = {
 VULKAN = replace(COCOMP, name="cocomp-vulkan", title="cocomp", convert=to_cocomp("target=vulkan"))
 DENSE_VULKAN = replace(VULKAN, name="dense-vulkan", title="cocomp, not pruned")
 HALF_TOLERANCE = 4e-2
-"""Of what is computed in half precision from end to end: PyTorch in half precision is 2.1 % wrong on these ResNet-50 and 1.6 % on
+"""Of what is computed in half precision from end to end: PyTorch is 2.1 % of the greatest output wrong in ResNet-50, 1.6 % in
 MobileNetV2."""
 
 
