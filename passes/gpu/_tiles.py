@@ -25,9 +25,8 @@ def rank(contraction: Contraction, names: Sequence[str], state: State, force: bo
     prices = _prices(state.target)
     masks = [matrix_of(name, state.weights[name], contraction) != 0 for name in dict.fromkeys(names)]
     shape = _shape(contraction, masks if encoding_of(contraction) != "dense" else [])
-    found = [t for t in shades.tiles(shape, prices) if t.unit or not (force and shape.kept)]
-    ranked = sorted((shades.cycles(shape, t, prices), n) for n, t in enumerate(found))
-    return [(cycles, schedule_attribute(_schedule(shape.rows, found[n]))) for cycles, n in ranked]
+    ranked = shades.rank(shape, prices, force)
+    return [(cycles, schedule_attribute(_schedule(shape.rows, tile))) for cycles, tile in ranked]
 
 
 def _prices(target: GpuTarget) -> Prices:

@@ -79,6 +79,8 @@ def cycles(shape: Shape, tile: Tile, prices: Prices) -> float:
     return invocations * (entries * (read + multiplied) + written)
 
 
-def choose(shape: Shape, prices: Prices) -> Tile:
-    """The tile with the fewest cycles."""
-    return min(tiles(shape, prices), key=lambda tile: cycles(shape, tile, prices))
+def rank(shape: Shape, prices: Prices, force: bool = False) -> list[tuple[float, Tile]]:
+    """(predicted cycles, tile), the fewest first, of equal ones the larger tile; with `force` only those that leave zeros out, where
+    there are any."""
+    found = [tile for tile in tiles(shape, prices) if tile.unit or not (force and shape.kept)]
+    return sorted(((cycles(shape, tile, prices), tile) for tile in found), key=lambda ranked: ranked[0])
