@@ -95,6 +95,8 @@ class GpuTarget:
     """To multiply four elements by one and add them to four others."""
     accumulators: int = 64
     """Elements that an invocation has room to add up."""
+    busy_invocations: int = 64
+    """That keep all cores busy: where a kernel has fewer points several compute one together."""
     gpu: str = ""
     """Family of GPUs; empty for any."""
     takes_images: bool = False

@@ -12,31 +12,40 @@ from . import cpus
 
 @dataclass(frozen=True)
 class Family:
-    """GPUs that remember alike."""
+    """GPUs that compute and remember alike."""
 
     takes_images: bool
     """Whether `--memory=auto` makes images of what contractions read."""
     reason: str
     image_extent: int
     """Texels that an image may have each way, on all devices of the family."""
+    busy_invocations: int
+    """That keep all cores of a common device busy."""
 
 
+CERTAIN_EXTENT = 4096
+"""Texels that an image may have each way with every device."""
 FAMILIES = {
-    "adreno": Family(True, "the cache of the texture units keeps tiles of images: neighbours both ways", 16384),
-    "powervr": Family(True, "the cache of the texture units keeps tiles of images: neighbours both ways", 4096),
-    "mali": Family(False, "buffers and images share a cache, and addresses in images take more arithmetic", 8192),
+    "adreno": Family(
+        True, "the cache of the texture units keeps tiles of images: neighbours both ways", 16384, 1 << 13
+    ),
+    "powervr": Family(
+        True, "the cache of the texture units keeps tiles of images: neighbours both ways", 4096, 1 << 12
+    ),
+    "mali": Family(
+        False, "buffers and images share a cache, and addresses in images take more arithmetic", 8192, 1 << 13
+    ),
     "desktop": Family(
-        False, "buffers and images share a large cache, and addresses in images take more arithmetic", 16384
+        False, "buffers and images share a large cache, and addresses in images take more arithmetic", 16384, 1 << 15
     ),
 }
 """GPUs whose rules are known; any other may have images of 4096 texels each way, which Vulkan requires."""
 GPU_TARGETS = {
-    "vulkan": ("host", FAMILIES["desktop"]),
-    "android-gpu": ("android-cpu", FAMILIES["adreno"]),
+    "vulkan": ("host", replace(FAMILIES["desktop"], image_extent=CERTAIN_EXTENT, busy_invocations=1 << 7)),
+    "android-gpu": ("android-cpu", replace(FAMILIES["adreno"], image_extent=CERTAIN_EXTENT, busy_invocations=1 << 12)),
 }
-"""Target -> the CPU target whose library drives the GPU, and the family whose preferences any GPU is taken to have."""
-CERTAIN_EXTENT = 4096
-"""Texels that an image may have each way with every device."""
+"""Target -> the CPU target whose library drives the GPU, and what any GPU is taken to be. Among those of a machine there are software
+devices, for which a few invocations do and barriers are slow."""
 TARGETS = (*cpus.TARGETS, *GPU_TARGETS)
 
 
@@ -48,7 +57,7 @@ def target_called(name: str, cpu: str = "", precision: str = "f32") -> Target:
         raise UsageError(f"unknown GPU '{cpu}' for -target={name}: expected one of {', '.join(FAMILIES)}")
     driver, likely = GPU_TARGETS[name]
     host = cpus.cpu_target(driver)
-    family = FAMILIES[cpu] if cpu else replace(likely, image_extent=CERTAIN_EXTENT)
+    family = FAMILIES[cpu] if cpu else likely
     return GpuTarget(
         name,
         host.triple,
@@ -58,6 +67,7 @@ def target_called(name: str, cpu: str = "", precision: str = "f32") -> Target:
         takes_images=family.takes_images,
         memory_reason=family.reason,
         image_extent=family.image_extent,
+        busy_invocations=family.busy_invocations,
     )
 
 

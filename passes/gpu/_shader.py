@@ -104,7 +104,7 @@ def finish(
     width = -(-wide // depth)
     end = ops_in(shader.function.regions[0].blocks[0])[-1]
     with ir.InsertionPoint(end):
-        x = gpu.BlockIdOp(gpu.Dimension.x).result
+        x = gpu.BlockIdOp(gpu.Dimension.x).result if width > 1 else 0
         y = gpu.BlockIdOp(gpu.Dimension.y).result if blocks > 1 else 0
         z = gpu.BlockIdOp(gpu.Dimension.z).result if depth > 1 else 0
         lane = b.add(b.mul(b.add(b.mul(z, width), x), size), gpu.ThreadIdOp(gpu.Dimension.x).result)

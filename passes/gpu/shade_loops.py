@@ -16,11 +16,14 @@ from cocomp.passes.kernel._reduction import Combiner, combiner_of
 from cocomp.passes.kernel._stage import Computed, Stage
 from cocomp.passes.kernel._values import Point, Val
 from cocomp.passes.math import affine, nest
+from cocomp.passes.math.teams import Team, team_of
 from cocomp.support.diagnostics import CompileError
-from cocomp.support.mlir import ir, ops_in, vector, where
+from cocomp.support.machine import GpuTarget
+from cocomp.support.mlir import arith, ir, ops_in, vector, where
 from cocomp.support.passes import Pass, State
 
 from . import _shader
+from ._team import ALONE, Member
 from ._texels import TEXEL, has_texels, is_aligned
 
 LOOPS = ("linalg.generic", "tensor.pad", "sparse.contract", "arith.constant")
@@ -36,7 +39,8 @@ class ShadeLoopsPass(Pass):
 
     One point of the domain (`nest.domain`) computes all its reductions, then the results that hang on them; four points do so
     together where their results are a texel, else reductions run over four elements at once. Neighbouring invocations have
-    neighbours in the memory of the result. Leaves `kernel.grid`, in workgroups, and `kernel.facts` for the report.
+    neighbours in the memory of the result. Where points are few for the target and reductions long, invocations of a workgroup
+    share a point: each reads a part of what is reduced, and combines what it found with the others'. Leaves `kernel.grid`, in workgroups, and `kernel.facts` for the report.
     """
 
     name: ClassVar[str] = "shade-loops"
@@ -52,13 +56,16 @@ class ShadeLoopsPass(Pass):
                     where=where(group.root),
                     notes=["compile for a CPU, or leave the operation out of the exported part"],
                 )
+            assert isinstance(state.target, GpuTarget)
             with function.location:
-                _Lowering(group).run()
+                _Lowering(group, state.target.busy_invocations).run()
 
 
 @dataclass
 class _Lowering:
     group: Group
+    busy: int
+    """Invocations that the target wants."""
 
     def run(self) -> None:
         self.shader = _shader.begin(self.group)
@@ -70,15 +77,45 @@ class _Lowering:
         step = {d: abs(self.store.coefficient(d)) for d in range(self.made.n_root)}
         self.lanes = sorted(domain, key=lambda d: -(step[d] or self.bounds[d] << 32))
         self.inner = sorted((d for d in range(self.made.n_root) if d not in domain), key=lambda d: -step[d])
-        self.across = next((d for d in self.lanes if self._comes_in_texels(d)), None)
+        self.across = None if self._reduces_texels() else next(filter(self._comes_in_texels, self.lanes), None)
         self.extents = [self.bounds[d] // (TEXEL if d == self.across else 1) for d in self.lanes]
+        self.team = self._team()
         kind = "depth-wise" if self.group.contraction else "reduction" if self.made.reductions else "pointwise"
-        vector = "four points an invocation" if self.across is not None else "a point an invocation"
-        _shader.finish(self.shader, self.group, 1, prod(self.extents), self._compute, {"kind": kind, "vector": vector})
+        vector = "four points" if self.across is not None else "a point"
+        points, parts = prod(self.extents), self.team.parts
+        facts = {"kind": kind, "vector": f"{vector} {f'for {parts} invocations' if parts > 1 else 'an invocation'}"}
+        if parts == 1:
+            _shader.finish(self.shader, self.group, 1, points, lambda _, lane: self._compute(lane, ALONE), facts)
+        else:
+            groups = -(-points // self.team.points)
+            _shader.finish(self.shader, self.group, groups, self.team.size, self._compute_together, facts)
+
+    def _team(self) -> Team:
+        """A team wherever what its members find can be combined in any order."""
+        loops = [self.group.graph.operations[need.loop.results[0]] for need in self.made.reductions]
+        lengths = [prod(self.bounds[d] for d in own) for own in self.made.own_dims]
+        if any(
+            combiner_of(op) is None or structured.bytes_of(structured.element_of(op.results[0])) < 2 for op in loops
+        ):
+            lengths = []
+        each = 1 if self.across is not None else TEXEL
+        return team_of(prod(self.extents), max(lengths, default=0) // each, self.busy, _shader.WORKGROUP)
 
     def _store_position(self) -> affine.Expr:
         index = graphs.shifted(self.group, self.axes)
         return affine.substitute(self.shader.outputs[0].position, index, self.made.bounds)
+
+    def _reduces_texels(self) -> bool:
+        """Whether what is reduced lies in texels of the reduced elements."""
+        inner = {own[-1] for own in self.made.own_dims if own and self.bounds[own[-1]] % TEXEL == 0}
+        for leaf, index in self.made.accesses:
+            memory = self.evaluator.memories[leaf]
+            position = affine.substitute(memory.position, index, self.bounds)
+            if has_texels(memory.buffer) and any(
+                position.coefficient(d) == 1 and is_aligned(position, d) for d in inner
+            ):
+                return True
+        return False
 
     def _comes_in_texels(self, dim: int) -> bool:
         """Whether the result can be written four elements at a time along a dimension."""
@@ -100,7 +137,25 @@ class _Lowering:
         cut = nest.merge_dims(made.bounds, order, walked)
         return nest.refine(made, cut), tuple(cut.apply(e) for e in group.axes)
 
-    def _compute(self, _block: Index, lane: Index) -> None:
+    def _compute_together(self, block: Index, invocation: Index) -> None:
+        """Neighbouring invocations are the members of a team, but where points are texels: there they have neighbouring points."""
+        team, size, count = self.team, self.team.size, prod(self.extents)
+        if self.across is None:
+            point, part = b.floordiv(invocation, team.parts), b.mod(invocation, team.parts)
+            member = Member(part, team.parts, 1, b.mul(point, team.parts), size)
+        else:
+            part, point = b.floordiv(invocation, team.points), b.mod(invocation, team.points)
+            member = Member(part, team.parts, team.points, point, size)
+        number = b.add(b.mul(block, team.points), point)
+        if count % team.points == 0:
+            self._compute(number, member)
+            return
+        inside = arith.cmpi(arith.CmpIPredicate.ult, b.value(number), b.value(count))
+        self._compute(b.minimum(number, count - 1), member, inside)
+
+    def _compute(self, lane: Index, member: Member, inside: ir.Value | None = None) -> None:
+        """A point, written by those that are `inside`; the others come along because their workgroup waits for them."""
+        self.member = member
         dims: list[Index | None] = [None] * len(self.bounds)
         _shader.decode_dims(lane, self.lanes, self.extents, dims)
         point = Point(tuple(dims), self.bounds)
@@ -113,7 +168,10 @@ class _Lowering:
         for need, own in zip(self.made.reductions, self.made.own_dims, strict=True):
             computed |= self._reduce(Stage(self.group, self.evaluator, need, self.bounds), own, point, computed)
         self.evaluator.computed = computed
-        self._write(self.inner, point)
+        if inside is None:
+            self._write(point)
+        else:
+            b.when(inside, lambda: self._write(point))
 
     def _quad(self, point: Point, dim: int, first: Index) -> Point:
         """Four points along a dimension, the first of which is a multiple of four."""
@@ -123,47 +181,67 @@ class _Lowering:
         self, stage: Stage, own: Sequence[int], point: Point, computed: Computed
     ) -> dict[tuple[int, nest.Index], Val]:
         combiner = combiner_of(self.group.graph.operations[stage.need.loop.results[0]])
-        along = own[-1] if own and combiner is not None and self.bounds[own[-1]] % TEXEL == 0 else None
+        whole = bool(own) and point.lanes == 1 and self.bounds[own[-1]] % TEXEL == 0
         initial = stage.initial(point, computed)
-        if along is None or combiner is None or point.lanes > 1:
+        if combiner is None or (not whole and self.member.parts == 1):
             return stage.named(stage.each(own, [point], [computed], [initial])[0])
-        return stage.named([self._reduce_along(stage, own, along, combiner, point, initial[0])])
+        return stage.named([self._reduce_in_parts(stage, own, own[-1] if whole else None, combiner, point, initial[0])])
 
-    def _reduce_along(
-        self, stage: Stage, own: Sequence[int], along: int, combiner: Combiner, point: Point, initial: Val
+    def _reduce_in_parts(
+        self, stage: Stage, own: Sequence[int], along: int | None, combiner: Combiner, point: Point, initial: Val
     ) -> Val:
-        """Four partial results along the innermost dimension of a reduction, combined at the end."""
-        kind = initial.type
+        """Partial results of all members of a team, and four of each along a dimension, combined at the end."""
+        kind, is_vector = initial.type, point.lanes > 1
 
-        def loops(remaining: Sequence[int], at: Point, total: ir.Value) -> ir.Value:
-            if not remaining:
-                self.evaluator.fresh()
-                (found,) = self.evaluator.body(stage.need.loop, stage.need.point, at, [Val(kind, total, True)])
-                return self.evaluator.spread(found, at)
-            dim, *rest = remaining
-            step = TEXEL if dim == along else 1
+        def body(indices: Sequence[Index], total: ir.Value) -> list[ir.Value]:
+            at = point
+            for dim, index in zip(own, indices, strict=True):
+                at = self._quad(at, dim, index) if dim == along else at.at(dim, index)
+            self.evaluator.fresh()
+            before = Val(kind, total, at.lanes > 1)
+            (found,) = self.evaluator.body(stage.need.loop, stage.need.point, at, [before])
+            return [self._built(found, at)]
 
-            def body(index: Index, value: ir.Value) -> list[ir.Value]:
-                there = self._quad(at, dim, index) if dim == along else at.at(dim, index)
-                return [loops(rest, there, value)]
+        lanes = TEXEL if is_vector or along is not None else 1
+        neutral = combiner.neutral(ir.VectorType.get([lanes], kind) if lanes > 1 else kind)
+        steps = [TEXEL if d == along else 1 for d in own]
+        (total,) = self.member.walk([self.bounds[d] for d in own], steps, body, [neutral])
+        if along is not None:
+            total = _across_lanes(combiner, total)
+        total = self.member.combine(combiner, total, self.evaluator.once)
+        return Val(kind, combiner.combine(self._built(initial, point), total), is_vector)
 
-            return b.loop(0, self.bounds[dim], step, body, [total])[0]
+    def _built(self, val: Val, point: Point) -> ir.Value:
+        return (self.evaluator.spread if point.lanes > 1 else self.evaluator.scalar)(val, point)
 
-        total = loops(own, point, combiner.neutral(ir.VectorType.get([TEXEL], kind)))
-        parts = [vector.extract(total, [], [i]) for i in range(TEXEL)]
-        while len(parts) > 1:
-            parts = [combiner.combine(x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
-        return Val(kind, combiner.combine(self.evaluator.scalar(initial, point), parts[0]))
-
-    def _write(self, inner: Sequence[int], point: Point) -> None:
+    def _write(self, point: Point) -> None:
         """The group's result at one point of the domain, over its other dimensions."""
-        if inner:
-            dim, *rest = inner
-            in_texels = not rest and point.lanes == 1 and self._comes_in_texels(dim)
-            at = (lambda i: self._quad(point, dim, i)) if in_texels else (lambda i: point.at(dim, i))
-            b.loop(0, self.bounds[dim], TEXEL if in_texels else 1, lambda i: self._write(rest, at(i)))
+        if not self.inner and self.member.parts > 1:
+            first = arith.cmpi(arith.CmpIPredicate.eq, b.value(self.member.part), b.value(0))
+            b.when(first, lambda: self._write_at(point))
             return
+        in_texels = bool(self.inner) and point.lanes == 1 and self._comes_in_texels(self.inner[-1])
+        steps = [TEXEL if in_texels and d == self.inner[-1] else 1 for d in self.inner]
+
+        def body(indices: Sequence[Index]) -> list[ir.Value]:
+            at = point
+            for dim, index, step in zip(self.inner, indices, steps, strict=True):
+                at = self._quad(at, dim, index) if step == TEXEL else at.at(dim, index)
+            self._write_at(at)
+            return []
+
+        self.member.walk([self.bounds[d] for d in self.inner], steps, body)
+
+    def _write_at(self, point: Point) -> None:
         self.evaluator.fresh()
         index = graphs.shifted(self.group, self.axes)
         for number, memory in zip(self.group.results, self.shader.outputs, strict=True):
             self.evaluator.store(self.evaluator.value(number, self.axes, point), memory, index, point)
+
+
+def _across_lanes(combiner: Combiner, total: ir.Value) -> ir.Value:
+    """Partial results of four lanes as one, in a tree."""
+    parts = [vector.extract(total, [], [i]) for i in range(TEXEL)]
+    while len(parts) > 1:
+        parts = [combiner.combine(x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]

@@ -99,6 +99,13 @@ def test_kernels_need_no_more_than_the_runtime_asks_for(build: Build, name: str,
     assert used <= {*EVERYWHERE, *FEATURES}
 
 
+@pytest.mark.parametrize("precision", ["f32", "f16"])
+def test_some_reductions_are_shared(build: Build, precision: str) -> None:
+    """So that what is checked here are kernels with barriers, too."""
+    dispatches = build("tiny", precision, "buffer").artifact.manifest["dispatches"]
+    assert any(d["facts"].get("vector", "").endswith("invocations") for d in dispatches)
+
+
 @pytest.mark.parametrize("name", ["few", "tiny"])
 def test_tensors_are_images_or_it_is_said_why_not(build: Build, name: str) -> None:
     for memory, most in (("buffer", 0), ("texture", 100)):
