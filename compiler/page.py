@@ -124,7 +124,7 @@ def _row(kernel: dict[str, Any], share: float) -> str:
 def _memory(memory: dict[str, Any]) -> str:
     """Where a kernel of a GPU writes a tensor."""
     if memory["texels"]:
-        return "writes an image of {} x {} texels".format(*memory["texels"])
+        return f"writes an image of {' x '.join(map(str, memory['texels']))} texels"
     return f"writes a buffer: {memory['reason']}"
 
 

@@ -13,8 +13,8 @@ says nothing is. On a call, or on the dispatch that it becomes, it says why ther
 
     #layout.map<affine_map<..>, 200704, #layout.texture2d<3584>>
 
-is the same memory as an image, four elements in a texel and 3584 in a line (`passes.math.image`). `layout.in_buffer` says of a
-call why each of its results is not in one.
+is the same memory as an image, four elements in a texel and 3584 in a line (`passes.math.image`), and `#layout.texture3d<3584, 200704>`
+an image of slices with 200704 elements each. `layout.in_buffer` says of a call why each of its results is not in one.
 """
 # The bindings read the annotations below raw, so this file must not postpone their evaluation.
 
@@ -43,12 +43,19 @@ class TextureAttr(Layout.Attribute, name="texture2d"):
     pitch: ir.IntegerAttr
 
 
+class VolumeAttr(Layout.Attribute, name="texture3d"):
+    """The space of images with so many elements in a line, and in a slice of lines."""
+
+    pitch: ir.IntegerAttr
+    slice: ir.IntegerAttr
+
+
 class MapAttr(Layout.Attribute, name="map"):
     """Index to position, the size of the buffer in elements, and the space that it lies in: "buffer", or a texture."""
 
     index: ir.AffineMapAttr
     size: ir.IntegerAttr
-    space: ir.StringAttr | TextureAttr
+    space: ir.StringAttr | TextureAttr | VolumeAttr
 
 
 def strided(position: Expr, rank: int, size: int) -> MapAttr:
@@ -79,24 +86,27 @@ def size_of(attribute: MapAttr) -> int:
     return ir.IntegerAttr(attribute.size).value
 
 
-def in_texture(attribute: MapAttr, pitch: int) -> MapAttr:
-    """The same in an image with lines of `pitch` elements."""
-    lines = TextureAttr.get(ir.IntegerAttr.get(ir.IntegerType.get_signless(64), pitch))
-    return MapAttr.get(attribute.index, attribute.size, lines)
+def in_texture(attribute: MapAttr, pitches: image.Pitches) -> MapAttr:
+    """The same in an image."""
+    numbers = [ir.IntegerAttr.get(ir.IntegerType.get_signless(64), pitch) for pitch in reversed(pitches)]
+    space = TextureAttr.get(*numbers) if len(numbers) == 1 else VolumeAttr.get(*numbers)
+    return MapAttr.get(attribute.index, attribute.size, space)
 
 
-def pitch_of(attribute: MapAttr) -> int | None:
-    """Elements in a line of the image that a tensor is in; None where it is in a buffer."""
-    if isinstance(attribute.space.maybe_downcast(), ir.StringAttr):
-        return None
-    return ir.IntegerAttr(TextureAttr(attribute.space).pitch).value
+def pitches_of(attribute: MapAttr) -> image.Pitches:
+    """Of the image that a tensor is in; none where it is in a buffer."""
+    space = attribute.space.maybe_downcast()
+    if isinstance(space, ir.StringAttr):
+        return ()
+    numbers = [space.slice, space.pitch] if isinstance(space, VolumeAttr) else [TextureAttr(attribute.space).pitch]
+    return tuple(ir.IntegerAttr(number).value for number in numbers)
 
 
 def lines_of(attribute: MapAttr, position: Expr, bounds: Sequence[int]) -> list[Expr]:
-    """What has to be walked evenly where dimensions of the extents `bounds` are joined: a position in a buffer, in an image the
+    """What has to be walked evenly where dimensions of the extents `bounds` are joined: a position in a buffer, in an image slice and
     line and the element in it."""
-    pitch = pitch_of(attribute)
-    found = image.split(position, pitch, bounds) if pitch is not None else None
+    pitches = pitches_of(attribute)
+    found = image.split(position, pitches, bounds) if pitches else None
     return [position] if found is None else list(found)
 
 

@@ -13,7 +13,7 @@ Several dispatches may share a launch (`chain-kernels`):
 
 A tensor may be an image:
 
-    %i = "plan.image"() {bytes = 802816, width = 896, height = 56, element = f32, slot = 0, offset = 1605632} : () -> !plan.buffer
+    %i = "plan.image"() {bytes = 802816, width = 896, height = 56, depth = 1, element = f32, slot = 0, offset = 1605632} : () -> !plan.buffer
 
 A dispatch passes its operands to the kernel in order: the inputs, then what it writes.
 """
@@ -68,12 +68,13 @@ class ArenaOp(Plan.Operation, name="arena"):
 
 
 class ImageOp(Plan.Operation, name="image"):
-    """A tensor of `bytes` bytes as an image of `width` x `height` texels of four elements, in memory that it shares with all images
-    of its `slot`; the host sees a copy of it at `offset` of the copy of the arena. Both are -1 until `assign-arena` has run."""
+    """A tensor of `bytes` bytes as an image of `width` x `height` x `depth` texels of four elements, of two dimensions where the depth
+    is 1, in memory that it shares with all images of its `slot`; the host sees a copy of it at `offset` of the copy of the arena. Both are -1 until `assign-arena` has run."""
 
     bytes: ir.IntegerAttr
     width: ir.IntegerAttr
     height: ir.IntegerAttr
+    depth: ir.IntegerAttr
     element: ir.TypeAttr
     slot: ir.IntegerAttr
     offset: ir.IntegerAttr
@@ -141,6 +142,7 @@ def image(made: Image, element: ir.Type, size: int) -> ir.Value:
         bytes=i64(size),
         width=i64(made.width),
         height=i64(made.height),
+        depth=i64(made.depth),
         element=ir.TypeAttr.get(element),
         slot=i64(-1),
         offset=i64(-1),

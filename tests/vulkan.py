@@ -6,8 +6,13 @@ import ctypes
 import functools
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
+
+from cocomp.targets.gpus import GPU_TARGETS
 
 TEXT = 256
 """Bytes of a name in Vulkan's structures."""
@@ -65,6 +70,15 @@ def layers() -> frozenset[str]:
 def complete() -> bool:
     """Whether everything is here that tests use."""
     return bool(devices()) and VALIDATION in layers() and shutil.which("spirv-val") is not None
+
+
+@contextmanager
+def images_of(extent: int, deep: int) -> Iterator[None]:
+    """Compile as if images of two dimensions had at most `extent` texels each way, those of three `deep`."""
+    driver, likely = GPU_TARGETS["vulkan"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(GPU_TARGETS, "vulkan", (driver, replace(likely, image_extent=extent, volume_extent=deep)))
+        yield
 
 
 VALIDATION = "VK_LAYER_KHRONOS_validation"

@@ -104,7 +104,9 @@ class GpuTarget:
     memory_reason: str = "buffers are read through the texture units, too"
     """Why, or why not."""
     image_extent: int = 4096
-    """Texels that an image may have each way: every device takes so many."""
+    """Texels that an image of two dimensions may have each way: every device takes so many."""
+    volume_extent: int = 256
+    """The same of three."""
 
     filters: bool = False
     addressable_dims: int = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cocomp.dialects import layout, plan, structured
+from cocomp.passes.math.image import Image
 from cocomp.runtime.manifest import FORMAT
 from cocomp.support.machine import Target
 from cocomp.support.mlir import ir, ops_in, origins, source_line
@@ -99,7 +100,7 @@ def _written(described: ir.DictAttr, op: ir.Operation) -> dict[str, Any]:
     return {
         "inside": inside,
         "space": buffer.name.removeprefix("plan."),
-        "texels": [buffer.attributes[n].value for n in ("width", "height")] if buffer.name == "plan.image" else None,
+        "texels": _extents(buffer) if buffer.name == "plan.image" else None,
         "in_buffer": described["in_buffer"].value if "in_buffer" in described else "",
         "offset": offset,
         "type": str(kind.element_type),
@@ -108,3 +109,8 @@ def _written(described: ir.DictAttr, op: ir.Operation) -> dict[str, Any]:
         "strides": [position.coefficient(axis) for axis in range(len(kind.shape))],
         "bytes": structured.bytes_of(kind.element_type),
     }
+
+
+def _extents(image: ir.Operation) -> list[int]:
+    """Texels each way, two or three."""
+    return list(Image(*(image.attributes[n].value for n in ("width", "height", "depth"))).extents)

@@ -18,31 +18,37 @@ class Family:
     """Whether `--memory=auto` makes images of what contractions read."""
     reason: str
     image_extent: int
-    """Texels that an image may have each way, on all devices of the family."""
+    """Texels that an image of two dimensions may have each way, on all devices of the family."""
+    volume_extent: int
+    """The same of three."""
     busy_invocations: int
     """That keep all cores of a common device busy."""
 
 
-CERTAIN_EXTENT = 4096
-"""Texels that an image may have each way with every device."""
+CERTAIN = {"image_extent": 4096, "volume_extent": 256}
+"""Texels that images of two and of three dimensions may have each way with every device."""
 FAMILIES = {
     "adreno": Family(
-        True, "the cache of the texture units keeps tiles of images: neighbours both ways", 16384, 1 << 13
+        True, "the cache of the texture units keeps tiles of images: neighbours both ways", 16384, 2048, 1 << 13
     ),
     "powervr": Family(
-        True, "the cache of the texture units keeps tiles of images: neighbours both ways", 4096, 1 << 12
+        True, "the cache of the texture units keeps tiles of images: neighbours both ways", 4096, 2048, 1 << 12
     ),
     "mali": Family(
-        False, "buffers and images share a cache, and addresses in images take more arithmetic", 8192, 1 << 13
+        False, "buffers and images share a cache, and addresses in images take more arithmetic", 8192, 2048, 1 << 13
     ),
     "desktop": Family(
-        False, "buffers and images share a large cache, and addresses in images take more arithmetic", 16384, 1 << 15
+        False,
+        "buffers and images share a large cache, and addresses in images take more arithmetic",
+        16384,
+        2048,
+        1 << 15,
     ),
 }
-"""GPUs whose rules are known; any other may have images of 4096 texels each way, which Vulkan requires."""
+"""GPUs whose rules are known; any other is certain to have what Vulkan requires."""
 GPU_TARGETS = {
-    "vulkan": ("host", replace(FAMILIES["desktop"], image_extent=CERTAIN_EXTENT, busy_invocations=1 << 7)),
-    "android-gpu": ("android-cpu", replace(FAMILIES["adreno"], image_extent=CERTAIN_EXTENT, busy_invocations=1 << 12)),
+    "vulkan": ("host", replace(FAMILIES["desktop"], **CERTAIN, busy_invocations=1 << 7)),
+    "android-gpu": ("android-cpu", replace(FAMILIES["adreno"], **CERTAIN, busy_invocations=1 << 12)),
 }
 """Target -> the CPU target whose library drives the GPU, and what any GPU is taken to be. Among those of a machine there are software
 devices, for which a few invocations do and barriers are slow."""
@@ -67,6 +73,7 @@ def target_called(name: str, cpu: str = "", precision: str = "f32") -> Target:
         takes_images=family.takes_images,
         memory_reason=family.reason,
         image_extent=family.image_extent,
+        volume_extent=family.volume_extent,
         busy_invocations=family.busy_invocations,
     )
 

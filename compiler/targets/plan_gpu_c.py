@@ -34,6 +34,7 @@ FEATURES = {39: "INT8", 22: "INT16", 11: "INT64", 9: "FLOAT16", 4448: "STORAGE8"
 OP_CAPABILITY, HEADER_WORDS = 17, 5
 UNTYPED = ("buffer", "image", "stored")
 """Ways to bind memory that say nothing of its elements."""
+EXTENTS = ("width", "height", "depth")
 MAX_BINDINGS = 64
 """Of a kernel: what the runtime has room for."""
 MAX_RANGE = (1 << 32) - 1
@@ -96,9 +97,10 @@ def _images(main: ir.Operation) -> dict[ir.Value, tuple[int, str]]:
                 times.setdefault(value, []).append(time)
     found: dict[ir.Value, tuple[int, str]] = {}
     for number, (value, seen) in enumerate(times.items()):
-        width, height, slot, offset = (value.owner.attributes[n].value for n in ("width", "height", "slot", "offset"))
+        extents = ", ".join(str(value.owner.attributes[n].value) for n in EXTENTS)
+        slot, offset = (value.owner.attributes[n].value for n in ("slot", "offset"))
         is_half = int(str(value.owner.attributes["element"]) == "f16")
-        found[value] = number, f"{{{width}, {height}, {is_half}, {slot}, {seen[0]}, {seen[-1]}, {offset}}}"
+        found[value] = number, f"{{{extents}, {is_half}, {slot}, {seen[0]}, {seen[-1]}, {offset}}}"
     return found
 
 

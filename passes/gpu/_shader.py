@@ -13,6 +13,7 @@ from cocomp.passes.kernel import _builder as b
 from cocomp.passes.kernel._builder import Index, Once
 from cocomp.passes.kernel._function import i64, memories_of, memory_of, memory_type
 from cocomp.passes.kernel._values import Memory
+from cocomp.passes.math.image import Pitches
 from cocomp.support.mlir import arith, func, gpu, ir, ops_in
 
 from ._border import fill_border
@@ -69,13 +70,13 @@ def begin(
     return Shader(function, evaluator, outputs, arguments[len(inputs) + len(outs) :])
 
 
-def _pitches(group: ir.Operation, inputs: int, outputs: int) -> dict[int, int]:
+def _pitches(group: ir.Operation, inputs: int, outputs: int) -> dict[int, Pitches]:
     """Of the buffers that may be images, by their number among the arguments of the kernel."""
     layouts = [layout.of_argument(group, n) for n in range(inputs)] + [
         layout.of_result(group, n) for n in range(outputs)
     ]
-    found = {number: layout.pitch_of(attribute) for number, attribute in enumerate(layouts)}
-    return {number: pitch for number, pitch in found.items() if pitch is not None}
+    found = {number: layout.pitches_of(attribute) for number, attribute in enumerate(layouts)}
+    return {number: pitches for number, pitches in found.items() if pitches}
 
 
 def stored(kind: ir.MemRefType) -> ir.MemRefType:
@@ -120,7 +121,9 @@ def finish(
     attributes["kernel.grid"] = ir.DenseI64ArrayAttr.get(grid)
     attributes["kernel.workgroup"] = i64(size)
     pitches = shader.evaluator.texels.pitches
-    attributes["kernel.pitches"] = ir.DenseI64ArrayAttr.get([pitches.get(n, 0) for n in range(len(shader.arguments))])
+    attributes["kernel.pitches"] = ir.ArrayAttr.get(
+        [ir.DenseI64ArrayAttr.get(pitches.get(n, ())) for n in range(len(shader.arguments))]
+    )
     attributes["kernel.tasks"] = i64(prod(grid))
     attributes["kernel.flops"] = i64(graphs.flops(group))
     attributes["kernel.facts"] = ir.DictAttr.get({k: ir.StringAttr.get(v) for k, v in facts.items()})

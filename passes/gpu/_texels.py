@@ -21,14 +21,15 @@ FORMATS = {"f32": "Rgba32f", "f16": "Rgba16f"}
 
 @dataclass(frozen=True)
 class Place:
-    """Where elements of a buffer are: their position, and where the buffer may be an image, (line, element in it)."""
+    """Where elements of a buffer are: their position, and where the buffer may be an image, slice if it has such, line, and element
+    in it."""
 
     position: Index
-    line: tuple[Index, Index] | None = None
+    coordinates: tuple[Index, ...] = ()
 
     @property
     def values(self) -> list[ir.Value]:
-        return [b.value(index) for index in (self.position, *(self.line or ()))]
+        return [b.value(index) for index in (self.position, *self.coordinates)]
 
 
 def is_aligned(position: Expr, along: int | None) -> bool:
@@ -44,26 +45,29 @@ def is_aligned(position: Expr, along: int | None) -> bool:
 class Texels:
     """Access to a kernel's buffers through the texture units."""
 
-    pitches: Mapping[int, int]
-    """Number of a buffer among the kernel's arguments -> elements in a line of the image that it may be."""
+    pitches: Mapping[int, image.Pitches]
+    """Number of a buffer among the kernel's arguments -> those of the image that it may be."""
 
     def place(self, buffer: ir.Value, position: Expr, dims: Sequence[Index | None], bounds: Sequence[int]) -> Place:
         """Where a position of a buffer is, whose dimensions have the given values and extents."""
-        pitch = self._pitch(buffer)
-        found = image.split(position, pitch, bounds) if pitch else None
-        return Place(b.evaluate(position, dims), found and (b.evaluate(found[0], dims), b.evaluate(found[1], dims)))
+        pitches = self._pitches(buffer)
+        found = image.split(position, pitches, bounds) if pitches else None
+        return Place(b.evaluate(position, dims), tuple(b.evaluate(part, dims) for part in found or ()))
 
     def moved(self, buffer: ir.Value, place: Place, offset: Index) -> Place:
-        """A place so many elements further, in which no line ends that `place` was computed for."""
-        pitch = self._pitch(buffer)
+        """A place so many elements further, in which no line or slice ends that `place` was computed for."""
         position = b.add(place.position, offset)
-        if place.line is None or not pitch:
+        if not place.coordinates:
             return Place(position)
-        line, element = place.line
-        return Place(position, (b.add(line, b.floordiv(offset, pitch)), b.add(element, b.mod(offset, pitch))))
+        *outer, element = place.coordinates
+        moved: list[Index] = []
+        for coordinate, pitch in zip(outer, self._pitches(buffer), strict=True):
+            moved.append(b.add(coordinate, b.floordiv(offset, pitch)))
+            offset = b.mod(offset, pitch)
+        return Place(position, (*moved, b.add(element, offset)))
 
-    def _pitch(self, buffer: ir.Value) -> int | None:
-        return self.pitches.get(ir.BlockArgument(buffer).arg_number)
+    def _pitches(self, buffer: ir.Value) -> image.Pitches:
+        return self.pitches.get(ir.BlockArgument(buffer).arg_number, ())
 
     def fetch(self, buffer: ir.Value, at: Place | Index, count: int = TEXEL) -> ir.Value:
         """Four elements from a place on, a multiple of four, or the one there; single precision, whatever they are in

@@ -115,7 +115,8 @@ class _Binding:
     def _view(self, number: int, how: View) -> ir.Value:
         if (number, how) not in self.views:
             element = str(self.block.arguments[number].type.element_type)
-            extent = "Dim2D" if how in (View.IMAGE, View.STORED) else "Buffer"
+            is_image = how in (View.IMAGE, View.STORED)
+            extent = f"Dim{1 + len(self.function.attributes['kernel.pitches'][number])}D" if is_image else "Buffer"
             is_written = how in (View.WRITTEN, View.STORED)
             used = f"NoSampler, {FORMATS[element]}" if is_written else "NeedSampler, Unknown"
             sampled = "f32" if element in FORMATS else element
@@ -135,14 +136,14 @@ def _accesses(buffer: ir.Value) -> list[ir.Operation]:
 
 
 def _coordinates(op: ir.Operation, is_image: bool, count: int) -> ir.Value:
-    """Of the texel that an access is about: its number in a buffer of texels of `count` elements, x and y in an image."""
-    position, *line = [_index(value) for value in texel.place_of(op)]
+    """Of the texel that an access is about: its number in a buffer of texels of `count` elements, x, y and maybe z in an image."""
+    position, *outer = [_index(value) for value in texel.place_of(op)]
     if not is_image:
         return _as_i32(_in_texels(position) if count == TEXEL else position)
-    y, element = line
+    element = outer.pop()
     x = _in_texels(element) if count == TEXEL else b.floordiv(element, TEXEL)
-    kind = ir.VectorType.get([2], ir.IntegerType.get_signless(32))
-    return vector.from_elements(kind, [_as_i32(x), _as_i32(y)])
+    places = [_as_i32(place) for place in (x, *reversed(outer))]
+    return vector.from_elements(ir.VectorType.get([len(places)], places[0].type), places)
 
 
 def _in_texels(at: b.Index) -> b.Index:

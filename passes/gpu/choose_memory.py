@@ -24,8 +24,8 @@ class ChooseMemoryPass(Pass):
       -->
         func @group_3(%x: tensor<..> {layout.map = #layout.map<affine_map<..>, 200704, #layout.texture2d<3584>>}, ..)
 
-    With `memory=texture` all that can be, with `buffer` none, with `auto` those that the target's rule is about. What is
-    concatenated is in one image with the whole. Inputs, outputs and weights are in buffers, and so is what has no elements of four to
+    With `memory=texture` all that can be, with `buffer` none, with `auto` those that the target's rule is about. What is too large for
+    two dimensions has three (`texture3d`). What is concatenated is in one image with the whole. Inputs, outputs and weights are in buffers, and so is what has no elements of four to
     a texel, no lines of whole texels, or more of them than a device is certain to take; calls say why of each result
     (`layout.in_buffer`). Needs `select-layout`, and kernels that are not shared yet.
     """
@@ -39,12 +39,12 @@ class ChooseMemoryPass(Pass):
         functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
         block = functions["main"].regions[0].blocks[0]
         for tensor in _tensors(block, functions):
-            found = self._pitch_of(tensor, target)
+            found = self._pitches_of(tensor, target)
             for place in tensor.places:
                 place.settle(found)
 
-    def _pitch_of(self, tensor: _Tensor, target: GpuTarget) -> int | str:
-        """Elements in a line of the image that a tensor becomes, or why it does not."""
+    def _pitches_of(self, tensor: _Tensor, target: GpuTarget) -> image.Pitches | str:
+        """Of the image that a tensor becomes, or why it does not."""
         if tensor.is_output:
             return "it is an output of the model"
         if self.memory == "buffer":
@@ -56,7 +56,8 @@ class ChooseMemoryPass(Pass):
         if self.memory == "auto" and not any(place.is_read_by_contraction for place in tensor.places):
             return "no contraction reads it again and again"
         shapes = [(layout.position_of(p.layout, p.shape), p.shape) for p in tensor.places]
-        return image.pitch_of(shapes, layout.size_of(tensor.places[0].layout), target.image_extent)
+        size = layout.size_of(tensor.places[0].layout)
+        return image.pitches_of(shapes, size, target.image_extent, target.volume_extent)
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,14 @@ class _Place:
     def is_read_by_contraction(self) -> bool:
         return not self.is_result and graphs.read_group(self.function).contraction is not None
 
-    def settle(self, pitch: int | str) -> None:
-        """Put the pitch of an image on the function, or the reason for none on the call."""
-        if isinstance(pitch, int):
-            changed = layout.in_texture(self.layout, pitch)
+    def settle(self, found: image.Pitches | str) -> None:
+        """Put the pitches of an image on the function, or the reason for none on the call."""
+        if not isinstance(found, str):
+            changed = layout.in_texture(self.layout, found)
             (layout.set_of_result if self.is_result else layout.set_of_argument)(self.function, self.number, changed)
         elif self.is_result:
             reasons = layout.buffer_reasons(self.call)
-            reasons[self.number] = pitch
+            reasons[self.number] = found
             layout.set_buffer_reasons(self.call, reasons)
 
 

@@ -17,7 +17,7 @@ class SettleMemoryPass(Pass):
 
         %a = "plan.arena"() {bytes = 802816, offset = -1}
       -->
-        %a = "plan.image"() {bytes = 802816, width = 896, height = 56, element = f32, slot = -1, offset = -1}
+        %a = "plan.image"() {bytes = 802816, width = 896, height = 56, depth = 1, element = f32, slot = -1, offset = -1}
 
     Kernels have to know line and element in it of all that they read, and to write whole texels; where one does not, the tensor
     stays a buffer, and dispatches say so of what they write (`in_buffer`). Leaves `kernel.images` on kernels, the operands that are
@@ -42,8 +42,8 @@ class SettleMemoryPass(Pass):
 def _settle(buffer: ir.Operation, functions: dict[str, ir.Operation]) -> None:
     uses = [(use.owner.operation, use.operand_number) for use in buffer.results[0].uses]
     seen = [(functions[op.attributes["kernel"].value], number) for op, number in uses]
-    pitch = min((function.attributes["kernel.pitches"][number] for function, number in seen), default=0)
-    if not pitch:
+    pitches = [tuple(function.attributes["kernel.pitches"][number]) for function, number in seen]
+    if not pitches or not all(pitches):
         return
     reason = next(filter(None, (_refusal(*one) for one in sorted(seen, key=_place_of))), "")
     if reason:
@@ -53,9 +53,9 @@ def _settle(buffer: ir.Operation, functions: dict[str, ir.Operation]) -> None:
     function, number = seen[0]
     element = function.regions[0].blocks[0].arguments[number].type.element_type
     each = structured.bytes_of(element)
-    image = Image.of(buffer.attributes["bytes"].value // each, pitch)
+    image = Image.of(buffer.attributes["bytes"].value // each, pitches[0])
     with ir.InsertionPoint(buffer):
-        made = plan.image(image, element, image.width * image.height * TEXEL * each)
+        made = plan.image(image, element, image.texels * TEXEL * each)
     buffer.results[0].replace_all_uses_with(made)
     buffer.erase()
 

@@ -12,14 +12,17 @@ static int32_t format_of(const cocomp_gpu_image *image) {
   return image->is_half ? VK_FORMAT_R16G16B16A16_SFLOAT : VK_FORMAT_R32G32B32A32_SFLOAT;
 }
 
+static int32_t type_of(const cocomp_gpu_image *image) { return image->depth > 1 ? VK_IMAGE_TYPE_3D : VK_IMAGE_TYPE_2D; }
+
 /* Whether the device has such images. */
 static int check(cocomp_gpu *gpu, const cocomp_gpu_image *image) {
   VkImageFormatProperties found;
-  const VkResult result = gpu->GetPhysicalDeviceImageFormatProperties(gpu->physical, format_of(image), VK_IMAGE_TYPE_2D,
+  const VkResult result = gpu->GetPhysicalDeviceImageFormatProperties(gpu->physical, format_of(image), type_of(image),
                                                                       VK_IMAGE_TILING_OPTIMAL, USAGE, 0, &found);
   if (result == VK_ERROR_FORMAT_NOT_SUPPORTED) return COCOMP_NO_IMAGES;
   if (result) return cocomp_gpu_status(result);
-  const int fits = image->width <= found.maxExtent.width && image->height <= found.maxExtent.height;
+  const int fits = image->width <= found.maxExtent.width && image->height <= found.maxExtent.height &&
+                   image->depth <= found.maxExtent.depth;
   return fits ? COCOMP_OK : COCOMP_IMAGE_TOO_LARGE;
 }
 
@@ -29,9 +32,9 @@ static int create_image(cocomp_model *model, int64_t number) {
   const int status = check(gpu, image);
   if (status) return status;
   const VkImageCreateInfo info = {.sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
-                                  .imageType = VK_IMAGE_TYPE_2D,
+                                  .imageType = type_of(image),
                                   .format = format_of(image),
-                                  .extent = {image->width, image->height, 1},
+                                  .extent = {image->width, image->height, image->depth},
                                   .mipLevels = 1,
                                   .arrayLayers = 1,
                                   .samples = VK_SAMPLE_COUNT_1_BIT,
@@ -64,7 +67,7 @@ static int create_view(cocomp_model *model, int64_t number) {
   if (status) return status;
   const VkImageViewCreateInfo view = {.sType = VK_STRUCTURE_TYPE_IMAGE_VIEW_CREATE_INFO,
                                       .image = model->images[number],
-                                      .viewType = VK_IMAGE_VIEW_TYPE_2D,
+                                      .viewType = image->depth > 1 ? VK_IMAGE_VIEW_TYPE_3D : VK_IMAGE_VIEW_TYPE_2D,
                                       .format = format_of(image),
                                       .subresourceRange = WHOLE};
   return cocomp_gpu_made(gpu->CreateImageView(gpu->device, &view, NULL, &model->image_views[number]),
@@ -105,10 +108,10 @@ void cocomp_gpu_begin_images(cocomp_model *model, VkCommandBuffer commands, int6
   }
 }
 
-/* Lines of an image, from number `first` on, to the staging buffer. */
-static int copy_lines(cocomp_model *model, int64_t number, uint32_t first, uint32_t count) {
+/* Lines of a slice of an image, from number `first` on, to the staging buffer. */
+static int copy_lines(cocomp_model *model, int64_t number, uint32_t slice, uint32_t first, uint32_t count) {
   const VkBufferImageCopy region = {.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
-                                    .imageOffset = {0, (int32_t)first, 0},
+                                    .imageOffset = {0, (int32_t)first, (int32_t)slice},
                                     .imageExtent = {plan->images[number].width, count, 1}};
   VkCommandBuffer commands;
   const int status = cocomp_gpu_begin(model, &commands);
@@ -119,17 +122,25 @@ static int copy_lines(cocomp_model *model, int64_t number, uint32_t first, uint3
   return cocomp_gpu_finish(model, commands);
 }
 
+/* A slice of an image, as many lines at once as the staging buffer holds. */
+static int copy_slice(cocomp_model *model, char *host, int64_t number, uint32_t slice) {
+  const cocomp_gpu_image *image = &plan->images[number];
+  const uint32_t line = image->width * (image->is_half ? 8u : 16u), most = COCOMP_GPU_STAGING_BYTES / line;
+  int status = COCOMP_OK;
+  for (uint32_t y = 0; !status && y < image->height; y += most) {
+    const uint32_t count = image->height - y < most ? image->height - y : most;
+    status = copy_lines(model, number, slice, y, count);
+    if (!status) memcpy(host + ((int64_t)slice * image->height + y) * line, model->staging.mapped, (size_t)count * line);
+  }
+  return status;
+}
+
 int cocomp_gpu_copy_images(cocomp_model *model, char *host, int64_t last) {
   int status = plan->image_count ? cocomp_gpu_stage(model) : COCOMP_OK;
   for (int64_t i = 0; !status && i < plan->image_count; i++) {
     const cocomp_gpu_image *image = &plan->images[i];
     if (image->first > last || image->last < last) continue;
-    const uint32_t line = image->width * (image->is_half ? 8u : 16u), most = COCOMP_GPU_STAGING_BYTES / line;
-    for (uint32_t y = 0; !status && y < image->height; y += most) {
-      const uint32_t count = image->height - y < most ? image->height - y : most;
-      status = copy_lines(model, i, y, count);
-      if (!status) memcpy(host + image->offset + (int64_t)y * line, model->staging.mapped, (size_t)count * line);
-    }
+    for (uint32_t z = 0; !status && z < image->depth; z++) status = copy_slice(model, host + image->offset, i, z);
   }
   return status;
 }

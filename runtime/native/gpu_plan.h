@@ -56,6 +56,7 @@ typedef struct {
 typedef struct {
   uint32_t width; /* texels */
   uint32_t height;
+  uint32_t depth; /* 1 where there are two dimensions */
   int32_t is_half; /* precision */
   int32_t slot;
   int32_t first; /* dispatch that sees it */

@@ -27,7 +27,7 @@ __attribute__((visibility("default"))) const char *cocomp_message(int status) {
     case COCOMP_NO_IMAGES:
       return "the device has no images of four elements in a texel that kernels read and write; compile with --memory=buffer";
     case COCOMP_IMAGE_TOO_LARGE:
-      return "a tensor is larger than an image of the device may be (maxImageDimension2D); compile with --memory=buffer";
+      return "a tensor is larger than an image of the device may be (maxImageDimension2D, maxImageDimension3D); compile with --memory=buffer";
     default: return "unknown status";
   }
 }

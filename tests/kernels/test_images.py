@@ -15,16 +15,22 @@ from torch import Tensor, nn
 
 import cocomp
 from cocomp import Options
-from tests.vulkan import needs_device
+from tests.vulkan import images_of, needs_device
 
 IMAGES = Options(target="vulkan", memory="texture")
 
 
 def run(
-    module: nn.Module, inputs: Sequence[Tensor], options: Options = IMAGES, tolerance: float = 2e-5
+    module: nn.Module,
+    inputs: Sequence[Tensor],
+    options: Options = IMAGES,
+    tolerance: float = 2e-5,
+    limits: tuple[int, int] = (4096, 256),
 ) -> Counter[str]:
-    """Compile with images, compare with PyTorch; how many tensors are in which memory, and why not in images."""
-    artifact = cocomp.compile(module.eval(), tuple(inputs), options=options)
+    """Compile with images of at most so many texels each way, compare with PyTorch; how many tensors are in which memory, `volume` for
+    images of three dimensions, and why not in images."""
+    with images_of(*limits):
+        artifact = cocomp.compile(module.eval(), tuple(inputs), options=options)
     with torch.no_grad():
         expected = module(*inputs)
     wanted = [w.numpy() for w in (expected if isinstance(expected, tuple) else (expected,))]
@@ -32,7 +38,7 @@ def run(
         for found, value in zip(model.run(inputs), wanted, strict=True):
             assert np.abs(found - value).max() <= tolerance * max(1.0, np.abs(value).max())
     written = [w for d in artifact.manifest["dispatches"] for w in d["writes"]]
-    return Counter(w["in_buffer"] or w["space"] for w in written)
+    return Counter(w["in_buffer"] or ("volume" if len(w["texels"] or ()) == 3 else w["space"]) for w in written)
 
 
 class Chain(nn.Module):
@@ -61,7 +67,7 @@ class Chain(nn.Module):
 
 
 @needs_device
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     channels=st.tuples(*[st.sampled_from([1, 3, 4, 6, 8, 20])] * 3),
     kernel=st.sampled_from([1, 3]),
@@ -69,6 +75,7 @@ class Chain(nn.Module):
     size=st.tuples(st.integers(1, 2), st.integers(4, 20), st.integers(4, 20)),
     between=st.sampled_from(["nothing", "concatenated", "added", "pooled", "turned", "normalised"]),
     precision=st.sampled_from(["f32", "f16"]),
+    limits=st.sampled_from([(4096, 256), (16, 64), (3, 64), (3, 20)]),
     seed=st.integers(0, 1000),
 )
 def test_any_chain(
@@ -78,13 +85,14 @@ def test_any_chain(
     size: tuple[int, int, int],
     between: str,
     precision: str,
+    limits: tuple[int, int],
     seed: int,
 ) -> None:
     torch.manual_seed(seed)
     batch, height, width = size
     x = torch.randn(batch, channels[0], height, width)
     options = replace(IMAGES, precision=precision)
-    run(Chain(channels, kernel, stride, between), (x,), options, 2e-5 if precision == "f32" else 2e-2)
+    run(Chain(channels, kernel, stride, between), (x,), options, 2e-5 if precision == "f32" else 2e-2, limits)
 
 
 @needs_device
@@ -94,6 +102,15 @@ def test_whole_texels_are_images(between: str) -> None:
     spaces = run(Chain((4, 8, 12), 3, 1, between), (torch.randn(2, 4, 9, 10),))
     assert spaces["image"] >= 1
     assert set(spaces) <= {"image", "it is an output of the model"}
+
+
+@needs_device
+@pytest.mark.parametrize("between", ["nothing", "concatenated", "added", "pooled", "turned", "normalised"])
+def test_what_is_too_large_for_two_dimensions_has_three(between: str) -> None:
+    torch.manual_seed(1)
+    spaces = run(Chain((4, 8, 12), 3, 1, between), (torch.randn(2, 4, 9, 10),), limits=(12, 64))
+    assert spaces["volume"] >= 1
+    assert set(spaces) <= {"image", "volume", "it is an output of the model"}
 
 
 @needs_device
@@ -118,12 +135,15 @@ def test_attention_and_one_dimension() -> None:
 def test_volumes() -> None:
     torch.manual_seed(4)
     volumes = nn.Sequential(nn.Conv3d(4, 8, 3, padding=1), nn.ReLU(), nn.Conv3d(8, 4, 3, padding=1))
-    assert run(volumes, (torch.randn(1, 4, 5, 6, 7),))["image"] >= 1
+    x = torch.randn(1, 4, 5, 6, 7)
+    assert run(volumes, (x,))["image"] >= 1
+    assert run(volumes, (x,), limits=(10, 64))["volume"] >= 1
 
 
 @needs_device
 @pytest.mark.parametrize("kept", [(8, 4), (1, 1)])
-def test_zeros_are_left_out_of_images(kept: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("limits", "space"), [((4096, 256), "image"), ((16, 64), "volume")])
+def test_zeros_are_left_out_of_images(kept: tuple[int, int], limits: tuple[int, int], space: str) -> None:
     torch.manual_seed(5)
     first, last = nn.Conv2d(4, 16, 1), nn.Conv2d(16, 32, 3, padding=1)
     rows, columns = kept
@@ -133,7 +153,7 @@ def test_zeros_are_left_out_of_images(kept: tuple[int, int]) -> None:
         last.weight *= mask.reshape(32, 9, 16).permute(0, 2, 1).reshape(32, 16, 3, 3)
     module, x = nn.Sequential(first, nn.ReLU(), last), torch.randn(1, 4, 9, 10)
     options = replace(IMAGES, sparsity="force:bcr" if rows > 1 else "force:csr")
-    assert run(module, (x,), options)["image"] >= 1
+    assert run(module, (x,), options, limits=limits)[space] >= 1
 
 
 @needs_device

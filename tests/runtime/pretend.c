@@ -96,9 +96,11 @@ static void pretend_properties(VkPhysicalDeviceProperties *found) {
   if (is_without("1.1")) found->apiVersion = 1 << 22;
 }
 
-static void pretend_images(VkImageFormatProperties *found) {
+static void pretend_images(int is_deep, VkImageFormatProperties *found) {
   const char *limit = setting("PRETEND_LIMIT");
-  if (begins(limit, "maxImageDimension2D:")) found->maxExtent.width = found->maxExtent.height = (uint32_t)atoi(strchr(limit, ':') + 1);
+  if (!begins(limit, is_deep ? "maxImageDimension3D:" : "maxImageDimension2D:")) return;
+  const uint32_t most = (uint32_t)atoi(strchr(limit, ':') + 1);
+  found->maxExtent = (VkExtent3D){most, most, is_deep ? most : 1};
 }
 
 static void pretend_families(uint32_t count, VkQueueFamilyProperties *found) {
@@ -126,7 +128,7 @@ static void pretend_cache(size_t *bytes, unsigned char *data) {
 static void pretend_after(const char *name, const word *a) {
   if (!strcmp(name, "GetPhysicalDeviceFeatures2")) pretend_features((void *)a[1]);
   if (!strcmp(name, "GetPhysicalDeviceProperties")) pretend_properties((void *)a[1]);
-  if (!strcmp(name, "GetPhysicalDeviceImageFormatProperties")) pretend_images((void *)a[6]);
+  if (!strcmp(name, "GetPhysicalDeviceImageFormatProperties")) pretend_images(a[2] == VK_IMAGE_TYPE_3D, (void *)a[6]);
   if (!strcmp(name, "GetPhysicalDeviceQueueFamilyProperties")) pretend_families(*(uint32_t *)a[1], (void *)a[2]);
   if (!strcmp(name, "GetPhysicalDeviceMemoryProperties") && is_split) pretend_memory((void *)a[1]);
   if ((!strcmp(name, "GetBufferMemoryRequirements") || !strcmp(name, "GetImageMemoryRequirements")) && is_split) ((VkMemoryRequirements *)a[2])->memoryTypeBits = 3;

@@ -18,7 +18,7 @@ import cocomp
 from cocomp import Options
 from cocomp.targets import gpu
 from tests.targets.samples import Array, arrays, errors, few, references
-from tests.vulkan import needs_device
+from tests.vulkan import images_of, needs_device
 
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "runtime" / "native"
@@ -36,11 +36,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, cocomp.Artifa
         return link(place, *rest)
 
     example = few()
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, images_of(20, 32):
         patch.setattr(gpu, "link", keep)
         artifact = cocomp.compile(*example, options=Options(target="vulkan", memory="texture"))
-    spaces = {w["space"] for d in artifact.manifest["dispatches"] for w in d["writes"]}
-    assert spaces == {"arena", "image", "output"}
+    written = [w for d in artifact.manifest["dispatches"] for w in d["writes"]]
+    assert {w["space"] for w in written} == {"arena", "image", "output"}
+    assert {len(w["texels"]) for w in written if w["texels"]} == {2, 3}
     artifact.save(directory / "model.so")
     shutil.copytree(NATIVE, directory, dirs_exist_ok=True)
     inputs = arrays(example)
@@ -140,7 +141,12 @@ def test_without_a_device(built: tuple[Path, cocomp.Artifact, list[Array]]) -> N
         (
             "LIMIT",
             "maxImageDimension2D:2",
-            "an image of the device may be (maxImageDimension2D); compile with --memory=buffer",
+            "an image of the device may be (maxImageDimension2D, maxImageDimension3D); compile with --memory=buffer",
+        ),
+        (
+            "LIMIT",
+            "maxImageDimension3D:12",
+            "an image of the device may be (maxImageDimension2D, maxImageDimension3D); compile with --memory=buffer",
         ),
         ("FAIL_NAME", "AllocateMemory", "out of memory"),
     ],

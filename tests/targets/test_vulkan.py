@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.resources import as_file
 from pathlib import Path
@@ -24,13 +25,15 @@ from cocomp.targets.plan_gpu_c import FEATURES, capabilities
 from cocomp.verify import read_tensor
 from tests.targets.conftest import example, expected
 from tests.targets.samples import Array, arrays, errors
-from tests.vulkan import VALIDATION, needs_device, needs_spirv_val, needs_validation
+from tests.vulkan import VALIDATION, images_of, needs_device, needs_spirv_val, needs_validation
 
 TOLERANCE = {"f32": 1e-5, "f16": 4e-3}
 MODELS = [
     ("few", "f32", "buffer"), ("tiny", "f32", "buffer"), ("tiny", "f16", "buffer"),
     ("few", "f32", "texture"), ("tiny", "f32", "texture"), ("tiny", "f16", "texture"),
+    ("few", "f32", "slices"), ("tiny", "f16", "slices"),
 ]  # fmt: skip
+"""`slices` are images that have three dimensions where two would be more than 20 texels each way."""
 EVERYWHERE = {0, 1, 46, 47}
 """Numbers of capabilities that every device has: Matrix, Shader, SampledBuffer, ImageBuffer."""
 
@@ -60,9 +63,11 @@ def build() -> Build:
                 shaders.update(original(*arguments))  # pyright: ignore[reportArgumentType]
                 return shaders
 
-            with pytest.MonkeyPatch.context() as patch:
+            sliced = memory == "slices"
+            limits = images_of(20, 32) if sliced else nullcontext()
+            with pytest.MonkeyPatch.context() as patch, limits:
                 patch.setattr(gpu, "shaders_of", keep)
-                options = Options(target="vulkan", precision=precision, memory=memory)
+                options = Options(target="vulkan", precision=precision, memory="texture" if sliced else memory)
                 done[name, precision, memory] = Built(cocomp.compile(*example(name), options=options), shaders)
         return done[name, precision, memory]
 
@@ -108,19 +113,21 @@ def test_some_reductions_are_shared(build: Build, precision: str) -> None:
 
 @pytest.mark.parametrize("name", ["few", "tiny"])
 def test_tensors_are_images_or_it_is_said_why_not(build: Build, name: str) -> None:
-    for memory, most in (("buffer", 0), ("texture", 100)):
+    for memory, most, dimensions in (("buffer", 0, set[int]()), ("texture", 100, {2}), ("slices", 100, {2, 3})):
         dispatches = build(name, "f32", memory).artifact.manifest["dispatches"]
         written = [w for d in dispatches for w in d["writes"]]
         images = [w for w in written if w["space"] == "image"]
         assert min(2, most) <= len(images) <= most
+        assert {len(w["texels"]) for w in images} == dimensions
         assert all((w in images) == (w["texels"] is not None) == (not w["in_buffer"]) for w in written)
 
 
 @needs_device
-@pytest.mark.parametrize("name", ["few", "tiny"])
-def test_images_are_seen_where_the_manifest_says(build: Build, name: str) -> None:
+@pytest.mark.parametrize(("name", "memory"), [("few", "texture"), ("tiny", "texture"), ("few", "slices")])
+def test_images_are_seen_where_the_manifest_says(build: Build, name: str, memory: str) -> None:
     inputs = arrays(example(name))
-    buffers, images = (build(name, "f32", memory).artifact for memory in ("buffer", "texture"))
+    buffers = build(name, "f32", "buffer").artifact
+    images = build(name, "f32", memory).artifact
     pairs = list(zip(buffers.manifest["dispatches"], images.manifest["dispatches"], strict=True))
     with buffers.load() as one, images.load() as other:
         for count, pair in enumerate(pairs, 1):

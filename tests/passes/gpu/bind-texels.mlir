@@ -27,7 +27,7 @@
 !half = memref<64xf16, #spirv.storage_class<StorageBuffer>>
 
 func.func private @k(%x: !single, %w: !single, %y: !half, %z: !half) attributes {
-    kernel.grid = array<i64: 1, 1, 1>, kernel.images = array<i64: 1, 3>, kernel.pitches = array<i64: 0, 32, 0, 32>} {
+    kernel.grid = array<i64: 1, 1, 1>, kernel.images = array<i64: 1, 3>, kernel.pitches = [array<i64>, array<i64: 32>, array<i64>, array<i64: 32>]} {
   %p = gpu.thread_id x
   %line = gpu.thread_id y
   %element = gpu.thread_id z
@@ -41,5 +41,29 @@ func.func private @k(%x: !single, %w: !single, %y: !half, %z: !half) attributes 
   %h = arith.truncf %c : f32 to f16
   memref.store %h, %y[%p] : !half
   "texel.write"(%z, %d, %p, %line, %element) : (!half, vector<4xf32>, index, index, index) -> ()
+  return
+}
+
+// Images of three dimensions: slice and line come before the element, x before y before z.
+
+//     CHECK-LABEL: func.func private @volumes(
+//      CHECK-SAME:   %[[I:[a-z0-9]+]]: !spirv.image<f32, Dim3D, NoDepth, NonArrayed, SingleSampled, NeedSampler, Unknown>
+//      CHECK-SAME:   %[[O:[a-z0-9]+]]: !spirv.image<f32, Dim3D, NoDepth, NonArrayed, SingleSampled, NoSampler, Rgba32f>
+//      CHECK-SAME:   kernel.bindings = ["image f32", "stored f32"]
+//       CHECK-DAG: %[[SLICE:.*]] = gpu.thread_id x
+//       CHECK-DAG: %[[LINE:.*]] = gpu.thread_id y
+//       CHECK-DAG: %[[Y:.*]] = arith.index_cast %[[LINE]] : index to i32
+//       CHECK-DAG: %[[Z:.*]] = arith.index_cast %[[SLICE]] : index to i32
+//           CHECK: %[[AT:.*]] = vector.from_elements %{{.*}}, %[[Y]], %[[Z]] : vector<3xi32>
+//           CHECK: %[[V:.*]] = spirv.ImageFetch %[[I]], %[[AT]] : {{.*}}, vector<3xi32> -> vector<4xf32>
+//           CHECK: spirv.ImageWrite %[[O]], %{{.*}}, %[[V]] : {{.*}}, vector<3xi32>, vector<4xf32>
+func.func private @volumes(%x: !single, %y: !single) attributes {
+    kernel.grid = array<i64: 1, 1, 1>, kernel.images = array<i64: 0, 1>, kernel.pitches = [array<i64: 32, 8>, array<i64: 32, 8>]} {
+  %slice = gpu.thread_id x
+  %line = gpu.thread_id y
+  %element = gpu.thread_id z
+  %p = arith.addi %slice, %line : index
+  %v = "texel.fetch"(%x, %p, %slice, %line, %element) : (!single, index, index, index, index) -> vector<4xf32>
+  "texel.write"(%y, %v, %p, %slice, %line, %element) : (!single, vector<4xf32>, index, index, index, index) -> ()
   return
 }

@@ -92,3 +92,28 @@ func.func @main(%x: tensor<20000xi32>) -> tensor<20000xf32> {
   } -> tensor<20000xf32>
   return %g : tensor<20000xf32>
 }
+
+// -----
+
+// Lines of 20000 elements are too wide for any device to be certain, and lines of 1000 too many; slices of 20 lines are neither.
+
+#id = affine_map<(i, j, k) -> (i, j, k)>
+
+//  CHECK-LABEL: func.func @main(
+//   TEXTURE-NOT:   in_buffer = ["an image
+//       TEXTURE: func.func private @group_0({{.*}} -> (tensor<250x20x1000xf32> {layout.map = #layout.map<{{.*}}, #layout.texture3d<1000 : i64, 20000 : i64>>})
+//       TEXTURE: func.func private @group_1(%{{.*}}: tensor<250x20x1000xf32> {layout.map = #layout.map<{{.*}}, #layout.texture3d<1000 : i64, 20000 : i64>>})
+func.func @main(%x: tensor<250x20x1000xf32>) -> tensor<250x20x1000xf32> {
+  %e = tensor.empty() : tensor<250x20x1000xf32>
+  %y = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%x : tensor<250x20x1000xf32>) outs(%e : tensor<250x20x1000xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.addf %a, %a : f32
+    linalg.yield %c : f32
+  } -> tensor<250x20x1000xf32>
+  %z = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%y : tensor<250x20x1000xf32>) outs(%e : tensor<250x20x1000xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.mulf %a, %a : f32
+    linalg.yield %c : f32
+  } -> tensor<250x20x1000xf32>
+  return %z : tensor<250x20x1000xf32>
+}

@@ -1,10 +1,10 @@
-// RUN: cocomp-opt %s -target=vulkan -p settle-memory | FileCheck %s
+// RUN: cocomp-opt %s --split-input-file -target=vulkan -p settle-memory | FileCheck %s
 
 // @twice writes whole texels and knows lines: it is a kernel of images, and of buffers where @last writes its operand element by
-// element, in another dispatch. Operands that cannot be images have a pitch of 0.
+// element, in another dispatch. Operands that cannot be images have no pitches.
 
 //   CHECK-LABEL: func.func @main()
-//         CHECK:   %[[A:.*]] = "plan.image"() {bytes = 256 : i64, element = f32, height = 2 : i64, offset = -1 : i64, slot = -1 : i64, width = 8 : i64}
+//         CHECK:   %[[A:.*]] = "plan.image"() {bytes = 256 : i64, depth = 1 : i64, element = f32, height = 2 : i64, offset = -1 : i64, slot = -1 : i64, width = 8 : i64}
 //         CHECK:   %[[B:.*]] = "plan.image"()
 //         CHECK:   %[[C:.*]] = "plan.arena"() {bytes = 256 : i64
 //         CHECK:   "plan.dispatch"(%{{.*}}, %[[A]]) {kernel = @twice
@@ -34,7 +34,7 @@ func.func @main() {
   return
 }
 
-func.func private @twice(%x: !buffer, %y: !buffer) attributes {kernel.grid = array<i64: 1, 1, 1>, kernel.pitches = array<i64: 32, 32>} {
+func.func private @twice(%x: !buffer, %y: !buffer) attributes {kernel.grid = array<i64: 1, 1, 1>, kernel.pitches = [array<i64: 32>, array<i64: 32>]} {
   %p = arith.constant 40 : index
   %line = arith.constant 1 : index
   %element = arith.constant 8 : index
@@ -43,11 +43,36 @@ func.func private @twice(%x: !buffer, %y: !buffer) attributes {kernel.grid = arr
   return
 }
 
-func.func private @last(%x: !buffer, %y: !buffer) attributes {kernel.grid = array<i64: 1, 1, 1>, kernel.pitches = array<i64: 32, 32>} {
+func.func private @last(%x: !buffer, %y: !buffer) attributes {kernel.grid = array<i64: 1, 1, 1>, kernel.pitches = [array<i64: 32>, array<i64: 32>]} {
   %p = arith.constant 40 : index
   %line = arith.constant 1 : index
   %element = arith.constant 8 : index
   %v = "texel.fetch"(%x, %p, %line, %element) : (!buffer, index, index, index) -> f32
   memref.store %v, %y[%p] : !buffer
+  return
+}
+
+// -----
+
+// Sixteen lines of four elements, eight in a slice: one texel wide.
+
+//   CHECK-LABEL: func.func @main()
+//         CHECK:   "plan.image"() {bytes = 256 : i64, depth = 2 : i64, element = f32, height = 8 : i64, offset = -1 : i64, slot = -1 : i64, width = 1 : i64}
+!buffer = memref<64xf32, #spirv.storage_class<StorageBuffer>>
+
+func.func @main() {
+  %x = "plan.input"() {index = 0} : () -> !plan.buffer
+  %a = "plan.arena"() {bytes = 256, offset = -1} : () -> !plan.buffer
+  "plan.dispatch"(%x, %a) {kernel = @copy, writes = [{argument = 1}], operandSegmentSizes = array<i32: 2>} : (!plan.buffer, !plan.buffer) -> ()
+  return
+}
+
+func.func private @copy(%x: !buffer, %y: !buffer) attributes {kernel.grid = array<i64: 1, 1, 1>, kernel.pitches = [array<i64>, array<i64: 32, 4>]} {
+  %p = arith.constant 40 : index
+  %slice = arith.constant 1 : index
+  %line = arith.constant 2 : index
+  %element = arith.constant 0 : index
+  %v = "texel.fetch"(%x, %p) : (!buffer, index) -> vector<4xf32>
+  "texel.write"(%y, %v, %p, %slice, %line, %element) : (!buffer, vector<4xf32>, index, index, index, index) -> ()
   return
 }

@@ -18,9 +18,9 @@ func.func @main() {
   %a = "plan.arena"() {bytes = 128, offset = -1} : () -> !plan.buffer
   %b = "plan.arena"() {bytes = 4, offset = -1} : () -> !plan.buffer
   %c = "plan.arena"() {bytes = 64, offset = -1} : () -> !plan.buffer
-  %d = "plan.image"() {bytes = 128, width = 4, height = 2, element = f32, slot = -1, offset = -1} : () -> !plan.buffer
-  %e = "plan.image"() {bytes = 64, width = 4, height = 1, element = f32, slot = -1, offset = -1} : () -> !plan.buffer
-  %f = "plan.image"() {bytes = 64, width = 4, height = 1, element = f32, slot = -1, offset = -1} : () -> !plan.buffer
+  %d = "plan.image"() {bytes = 128, width = 4, height = 2, depth = 1, element = f32, slot = -1, offset = -1} : () -> !plan.buffer
+  %e = "plan.image"() {bytes = 64, width = 4, height = 1, depth = 1, element = f32, slot = -1, offset = -1} : () -> !plan.buffer
+  %f = "plan.image"() {bytes = 64, width = 4, height = 1, depth = 1, element = f32, slot = -1, offset = -1} : () -> !plan.buffer
   %p = "plan.persistent"() {bytes = 100, offset = -1} : () -> !plan.buffer
   %q = "plan.persistent"() {bytes = 8, offset = -1} : () -> !plan.buffer
   "plan.dispatch"(%x, %a) {kernel = @k, writes = [], operandSegmentSizes = array<i32: 2>} : (!plan.buffer, !plan.buffer) -> ()
