@@ -24,6 +24,8 @@ from . import _shader
 from ._columns import texel_columns
 from ._texels import TEXEL, Place, has_texels, is_aligned, narrowed
 
+COLUMNS_A_TURN = 4
+"""Of a list: accumulators that go round a loop cost as much as a column."""
 ENOUGH_LANES = 24
 """Tiles of pixels from which on a workgroup has one row group."""
 
@@ -250,7 +252,14 @@ class _Lowering:
                 totals = _multiply_add(weights, pixels, totals)
             return totals
 
-        return b.loop(first, last, 1, body, totals)
+        def turn(entry: Index, *current: ir.Value) -> list[ir.Value]:
+            return b.unrolled(several, lambda i, *values: body(b.add(entry, i), *values), current)
+
+        several = max(1, COLUMNS_A_TURN // unit)
+        if several == 1:
+            return b.loop(first, last, 1, body, totals)
+        whole = b.add(first, b.mul(b.floordiv(arith.subi(b.value(last), b.value(first)), several), several))
+        return b.loop(whole, last, 1, body, b.loop(first, whole, several, turn, totals))
 
     def _at_pixel(self, dims: Sequence[Index | None], number: int) -> list[Index | None]:
         at = list(dims)

@@ -34,7 +34,7 @@ func.func @main(%x: tensor<8x64xf32>, %w: tensor<16x64xf32> {sparse.name = "quad
 
 // -----
 
-// Columns that have no neighbours are read one by one.
+// Columns that have no neighbours are read one by one, four in a turn of the loop as long as there are as many.
 
 #x = affine_map<(p, r, c) -> (p, c)>
 #w = affine_map<(p, r, c) -> (r, c)>
@@ -48,7 +48,10 @@ func.func @main(%x: tensor<8x64xf32>, %w: tensor<16x64xf32> {sparse.name = "quad
 
 // CHECK-LABEL: func.func private @group_0(
 //  CHECK-SAME:   kernel.bindings = ["singles f32", "quads f32", "written f32", "singles i32", "singles i32"]
-//       CHECK: scf.for
+//       CHECK: %[[TURNS:.+]]:16 = scf.for
+// CHECK-COUNT-36: spirv.ImageFetch
+//   CHECK-NOT:   spirv.ImageFetch
+//       CHECK: scf.for {{.+}} iter_args(%{{.+}} = %[[TURNS]]#0
 // CHECK-COUNT-9: spirv.ImageFetch
 //   CHECK-NOT:   spirv.ImageFetch
 func.func @main(%x: tensor<8x64xf32>, %w: tensor<16x64xf32> {sparse.name = "single"}) -> tensor<8x16xf32> {
