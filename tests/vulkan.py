@@ -73,11 +73,11 @@ def complete() -> bool:
 
 
 @contextmanager
-def images_of(extent: int, deep: int) -> Iterator[None]:
-    """Compile as if images of two dimensions had at most `extent` texels each way, those of three `deep`."""
+def limited(**limits: int) -> Iterator[None]:
+    """Compile as if devices were certain of no more than these, fields of a family."""
     driver, likely = GPU_TARGETS["vulkan"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(GPU_TARGETS, "vulkan", (driver, replace(likely, image_extent=extent, volume_extent=deep)))
+        patch.setitem(GPU_TARGETS, "vulkan", (driver, replace(likely, **limits)))  # pyright: ignore[reportArgumentType]
         yield
 
 

@@ -95,6 +95,10 @@ class GpuTarget:
     """To multiply four elements by one and add them to four others."""
     accumulators: int = 64
     """Elements that an invocation has room to add up."""
+    texel_elements: int = 1 << 16
+    """Texels that a buffer may be seen as."""
+    buffer_bytes: int = 1 << 27
+    """Bytes that a buffer may have: every device takes so many."""
     busy_invocations: int = 64
     """That keep all cores busy: where a kernel has fewer points several compute one together."""
     gpu: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cocomp.support.diagnostics import UsageError
 from cocomp.support.machine import GpuTarget, Target
@@ -12,43 +12,34 @@ from . import cpus
 
 @dataclass(frozen=True)
 class Family:
-    """GPUs that compute and remember alike."""
+    """GPUs that compute and remember alike; what is not said of them is what Vulkan requires."""
 
     takes_images: bool
     """Whether `--memory=auto` makes images of what contractions read."""
     reason: str
-    image_extent: int
-    """Texels that an image of two dimensions may have each way, on all devices of the family."""
-    volume_extent: int
-    """The same of three."""
     busy_invocations: int
     """That keep all cores of a common device busy."""
+    image_extent: int = 4096
+    """Texels that an image of two dimensions may have each way, on all devices of the family."""
+    volume_extent: int = 256
+    """The same of three."""
+    texel_elements: int = 1 << 16
+    """Texels that a buffer may be seen as, on all devices of the family."""
 
 
-CERTAIN = {"image_extent": 4096, "volume_extent": 256}
-"""Texels that images of two and of three dimensions may have each way with every device."""
+TILES = "the cache of the texture units keeps tiles of images: neighbours both ways"
+SHARED = "buffers and images share a cache, and addresses in images take more arithmetic"
+LARGE = "buffers and images share a large cache, and addresses in images take more arithmetic"
 FAMILIES = {
-    "adreno": Family(
-        True, "the cache of the texture units keeps tiles of images: neighbours both ways", 16384, 2048, 1 << 13
-    ),
-    "powervr": Family(
-        True, "the cache of the texture units keeps tiles of images: neighbours both ways", 4096, 2048, 1 << 12
-    ),
-    "mali": Family(
-        False, "buffers and images share a cache, and addresses in images take more arithmetic", 8192, 2048, 1 << 13
-    ),
-    "desktop": Family(
-        False,
-        "buffers and images share a large cache, and addresses in images take more arithmetic",
-        16384,
-        2048,
-        1 << 15,
-    ),
+    "adreno": Family(True, TILES, 1 << 13, image_extent=16384, volume_extent=2048),
+    "powervr": Family(True, TILES, 1 << 12, volume_extent=2048),
+    "mali": Family(False, SHARED, 1 << 13, image_extent=8192, volume_extent=2048),
+    "desktop": Family(False, LARGE, 1 << 15, image_extent=16384, volume_extent=2048, texel_elements=1 << 27),
 }
-"""GPUs whose rules are known; any other is certain to have what Vulkan requires."""
+"""GPUs whose rules are known."""
 GPU_TARGETS = {
-    "vulkan": ("host", replace(FAMILIES["desktop"], **CERTAIN, busy_invocations=1 << 7)),
-    "android-gpu": ("android-cpu", replace(FAMILIES["adreno"], **CERTAIN, busy_invocations=1 << 12)),
+    "vulkan": ("host", Family(False, LARGE, 1 << 7, texel_elements=1 << 27)),
+    "android-gpu": ("android-cpu", Family(True, TILES, 1 << 12)),
 }
 """Target -> the CPU target whose library drives the GPU, and what any GPU is taken to be. Among those of a machine there are software
 devices, for which a few invocations do and barriers are slow."""
@@ -74,6 +65,7 @@ def target_called(name: str, cpu: str = "", precision: str = "f32") -> Target:
         memory_reason=family.reason,
         image_extent=family.image_extent,
         volume_extent=family.volume_extent,
+        texel_elements=family.texel_elements,
         busy_invocations=family.busy_invocations,
     )
 

@@ -32,8 +32,8 @@ cocomp_spirv:
 FEATURES = {39: "INT8", 22: "INT16", 11: "INT64", 9: "FLOAT16", 4448: "STORAGE8", 4433: "STORAGE16"}
 """Number of a SPIR-V capability -> the runtime's name of what a device has to have."""
 OP_CAPABILITY, HEADER_WORDS = 17, 5
-UNTYPED = ("buffer", "image", "stored")
-"""Ways to bind memory that say nothing of its elements."""
+UNTYPED = {"buffer": "BUFFER", "vectors": "BUFFER", "image": "IMAGE", "stored": "STORED"}
+"""Ways to bind memory that say nothing of its elements -> the runtime's name of them."""
 EXTENTS = ("width", "height", "depth")
 MAX_BINDINGS = 64
 """Of a kernel: what the runtime has room for."""
@@ -107,7 +107,7 @@ def _images(main: ir.Operation) -> dict[ir.Value, tuple[int, str]]:
 def _kind(described: str) -> str:
     """The runtime's name of how memory is bound: that of what texels hold goes with it."""
     how, element = described.split()
-    return f"COCOMP_GPU_{how.upper()}{'' if how in UNTYPED else element.removeprefix('f').upper()}"
+    return f"COCOMP_GPU_{UNTYPED.get(how) or how.upper() + element.removeprefix('f').upper()}"
 
 
 def _bytes(described: ir.DictAttr) -> int:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
-from cocomp.dialects import texel
+from cocomp.dialects import structured, texel
 from cocomp.passes.kernel import _builder as b
 from cocomp.passes.math.image import TEXEL
-from cocomp.support.mlir import arith, ir, ops_in, vector
+from cocomp.support.machine import GpuTarget
+from cocomp.support.mlir import arith, ir, memref, ops_in, vector
 from cocomp.support.passes import Pass, State
 
 from ._texels import FORMATS
@@ -23,6 +24,8 @@ class View(StrEnum):
     """A buffer, read four elements at a time."""
     SINGLES = "singles"
     """A buffer, read an element at a time, through the texture units all the same."""
+    VECTORS = "vectors"
+    """A buffer of vectors, for one that has more texels than a device sees of a buffer."""
     WRITTEN = "written"
     """A buffer, written four elements at a time."""
     IMAGE = "image"
@@ -43,22 +46,25 @@ class BindTexelsPass(Pass):
           %v = spirv.ImageFetch %x, %i    spirv.ImageWrite %y, %xy, %v
 
     Operands whose numbers are in `kernel.images` are images. Leaves `kernel.operands`, the operand of the dispatch behind each
-    argument, and `kernel.bindings`, how it is bound: buffers first, of those that are seen as such, then their other views.
+    argument, and `kernel.bindings`, how it is bound: buffers first, of those that are seen as such, then their other views. What has
+    more texels than the target is certain to see of a buffer is read and written past the texture units, as a buffer of vectors.
     Needs kernels of `shade-contractions` and `shade-loops`.
     """
 
     name: ClassVar[str] = "bind-texels"
 
     def run(self, module: ir.Module, state: State) -> None:
+        assert isinstance(state.target, GpuTarget)
         for function in ops_in(module.body):
             if "kernel.grid" in function.attributes:
                 with function.location:
-                    _Binding(function).run()
+                    _Binding(function, state.target).run()
 
 
 @dataclass
 class _Binding:
     function: ir.Operation
+    target: GpuTarget
     views: dict[tuple[int, View], ir.Value] = field(default_factory=dict[tuple[int, View], ir.Value])
     """The arguments behind all others, in their order."""
 
@@ -66,10 +72,12 @@ class _Binding:
         attributes = self.function.attributes
         images = set(attributes["kernel.images"]) if "kernel.images" in attributes else set[int]()
         buffers = list(self.block.arguments)
-        for number, buffer in enumerate(buffers):
-            for op in _accesses(buffer):
-                with ir.InsertionPoint(op), op.location:
-                    self._replace(op, number, number in images)
+        for in_texels in (False, True):  # buffers come first
+            for number, buffer in enumerate(buffers):
+                for op in _accesses(buffer):
+                    if in_texels == (number in images or self._is_seen(op, number)):
+                        with ir.InsertionPoint(op), op.location:
+                            (self._replace if in_texels else self._go_past)(op, number, number in images)
         elements = [buffer.type.element_type for buffer in buffers]
         found = [*((n, View.BUFFER) for n in range(len(buffers))), *self.views]
         unused = [i for i, argument in enumerate(self.block.arguments) if not list(argument.uses)]
@@ -99,6 +107,32 @@ class _Binding:
             op.results[0].replace_all_uses_with(self._fetched(op, number, is_image))
         op.erase()
 
+    def _is_seen(self, op: ir.Operation, number: int) -> bool:
+        """Whether a buffer is no larger than the texture units see one; who is larger than a buffer, too, may find a device that sees
+        more of texels."""
+        kind = self.block.arguments[number].type
+        size, single = kind.shape[0], op.name == "texel.fetch" and not isinstance(op.results[0].type, ir.VectorType)
+        texels = size if single else -(-size // TEXEL)
+        is_buffer = size * structured.bytes_of(kind.element_type) <= self.target.buffer_bytes
+        return texels <= self.target.texel_elements or not is_buffer or (not single and size % TEXEL != 0)
+
+    def _go_past(self, op: ir.Operation, number: int, _is_image: bool) -> None:
+        """Read or write the buffer itself."""
+        position = texel.place_of(op)[0]
+        if op.name == "texel.write":
+            vectors = self._view(number, View.VECTORS)
+            kind = vectors.type.element_type
+            values = op.operands[1] if op.operands[1].type == kind else arith.truncf(kind, op.operands[1])
+            memref.store(values, vectors, [b.value(_in_texels(_index(position)))])
+        else:
+            kind = op.results[0].type
+            if isinstance(kind, ir.VectorType):
+                found = memref.load(self._view(number, View.VECTORS), [b.value(_in_texels(_index(position)))])
+            else:
+                found = memref.load(self.block.arguments[number], [position])
+            op.results[0].replace_all_uses_with(found if found.type == kind else arith.extf(kind, found))
+        op.erase()
+
     def _fetched(self, op: ir.Operation, number: int, is_image: bool) -> ir.Value:
         kind = op.results[0].type
         is_quad = isinstance(kind, ir.VectorType)
@@ -113,7 +147,12 @@ class _Binding:
         return vector.extract(made.results[0], [b.mod(texel.place_of(op)[-1], TEXEL)], [_DYNAMIC])
 
     def _view(self, number: int, how: View) -> ir.Value:
-        if (number, how) not in self.views:
+        if (number, how) not in self.views and how is View.VECTORS:
+            scalars = self.block.arguments[number].type
+            vectors = ir.VectorType.get([TEXEL], scalars.element_type)
+            kind = ir.MemRefType.get([scalars.shape[0] // TEXEL], vectors, memory_space=scalars.memory_space)
+            self.views[number, how] = self.block.add_argument(kind, self.function.location)
+        elif (number, how) not in self.views:
             element = str(self.block.arguments[number].type.element_type)
             is_image = how in (View.IMAGE, View.STORED)
             extent = f"Dim{1 + len(self.function.attributes['kernel.pitches'][number])}D" if is_image else "Buffer"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import cocomp
 from cocomp import Options
-from tests.vulkan import images_of, needs_device
+from tests.vulkan import limited, needs_device
 
 IMAGES = Options(target="vulkan", memory="texture")
 
@@ -29,7 +29,7 @@ def run(
 ) -> Counter[str]:
     """Compile with images of at most so many texels each way, compare with PyTorch; how many tensors are in which memory, `volume` for
     images of three dimensions, and why not in images."""
-    with images_of(*limits):
+    with limited(image_extent=limits[0], volume_extent=limits[1]):
         artifact = cocomp.compile(module.eval(), tuple(inputs), options=options)
     with torch.no_grad():
         expected = module(*inputs)

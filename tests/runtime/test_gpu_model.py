@@ -18,7 +18,7 @@ import cocomp
 from cocomp import Options
 from cocomp.targets import gpu
 from tests.targets.samples import Array, arrays, errors, few, references
-from tests.vulkan import images_of, needs_device
+from tests.vulkan import limited, needs_device
 
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "runtime" / "native"
@@ -36,7 +36,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, cocomp.Artifa
         return link(place, *rest)
 
     example = few()
-    with pytest.MonkeyPatch.context() as patch, images_of(20, 32):
+    with pytest.MonkeyPatch.context() as patch, limited(image_extent=20, volume_extent=32):
         patch.setattr(gpu, "link", keep)
         artifact = cocomp.compile(*example, options=Options(target="vulkan", memory="texture"))
     written = [w for d in artifact.manifest["dispatches"] for w in d["writes"]]
@@ -186,6 +186,18 @@ def test_a_call_that_fails(
     directory = built[0]
     environment = {"COCOMP_VULKAN_LOADER": str(pretend), "PRETEND_FAIL_NAME": call, "PRETEND_RESULT": str(result)}
     assert said(directory / "model.so", directory, **environment).endswith(message)
+
+
+@needs_device
+def test_a_device_that_sees_few_texels_of_a_buffer(pretend: Path, here: Path) -> None:
+    example = few()
+    with limited(texel_elements=20):
+        cocomp.compile(*example, options=Options(target="vulkan")).save(here / "model.so")
+    np.savez(here / "inputs.npz", *arrays(example))
+    environment = {"COCOMP_VULKAN_LOADER": str(pretend), "PRETEND_LIMIT": "maxTexelBufferElements:20"}
+    message = said(here / "model.so", here, **environment)
+    assert message.isdigit(), message
+    assert max(errors(list(np.load(here / "outputs.npz").values()), references(example))) <= 1e-5
 
 
 class Narrow(torch.nn.Module):

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.resources import as_file
 from pathlib import Path
@@ -25,16 +24,21 @@ from cocomp.targets.plan_gpu_c import FEATURES, capabilities
 from cocomp.verify import read_tensor
 from tests.targets.conftest import example, expected
 from tests.targets.samples import Array, arrays, errors
-from tests.vulkan import VALIDATION, images_of, needs_device, needs_spirv_val, needs_validation
+from tests.vulkan import VALIDATION, limited, needs_device, needs_spirv_val, needs_validation
 
 TOLERANCE = {"f32": 1e-5, "f16": 4e-3}
 MODELS = [
     ("few", "f32", "buffer"), ("tiny", "f32", "buffer"), ("tiny", "f16", "buffer"),
     ("few", "f32", "texture"), ("tiny", "f32", "texture"), ("tiny", "f16", "texture"),
-    ("few", "f32", "slices"), ("tiny", "f16", "slices"),
+    ("few", "f32", "slices"), ("tiny", "f16", "slices"), ("few", "f32", "vectors"), ("tiny", "f16", "vectors"),
 ]  # fmt: skip
-"""`slices` are images that have three dimensions where two would be more than 20 texels each way."""
-EVERYWHERE = {0, 1, 46, 47}
+LIMITED = {
+    "slices": ("texture", {"image_extent": 20, "volume_extent": 32}),
+    "vectors": ("buffer", {"texel_elements": 20}),
+}
+"""Devices that are certain of little, so that images have three dimensions, and buffers are read past the texture units."""
+SAMPLED_BUFFER, IMAGE_BUFFER = 46, 47
+EVERYWHERE = {0, 1, SAMPLED_BUFFER, IMAGE_BUFFER}
 """Numbers of capabilities that every device has: Matrix, Shader, SampledBuffer, ImageBuffer."""
 
 
@@ -63,11 +67,10 @@ def build() -> Build:
                 shaders.update(original(*arguments))  # pyright: ignore[reportArgumentType]
                 return shaders
 
-            sliced = memory == "slices"
-            limits = images_of(20, 32) if sliced else nullcontext()
-            with pytest.MonkeyPatch.context() as patch, limits:
+            kind, limits = LIMITED.get(memory, (memory, {}))
+            with pytest.MonkeyPatch.context() as patch, limited(**limits):
                 patch.setattr(gpu, "shaders_of", keep)
-                options = Options(target="vulkan", precision=precision, memory="texture" if sliced else memory)
+                options = Options(target="vulkan", precision=precision, memory=kind)
                 done[name, precision, memory] = Built(cocomp.compile(*example(name), options=options), shaders)
         return done[name, precision, memory]
 
@@ -109,6 +112,16 @@ def test_some_reductions_are_shared(build: Build, precision: str) -> None:
     """So that what is checked here are kernels with barriers, too."""
     dispatches = build("tiny", precision, "buffer").artifact.manifest["dispatches"]
     assert any(d["facts"].get("vector", "").endswith("invocations") for d in dispatches)
+
+
+@pytest.mark.parametrize(("name", "precision"), [("few", "f32"), ("tiny", "f16")])
+def test_large_buffers_are_read_past_the_texture_units(build: Build, name: str, precision: str) -> None:
+    """Kernels that see texels of buffers need a capability."""
+    seeing: dict[str, int] = {}
+    for memory in ("buffer", "vectors"):
+        needed = [set(capabilities(binary)) for binary in build(name, precision, memory).shaders.values()]
+        seeing[memory] = sum(bool({SAMPLED_BUFFER, IMAGE_BUFFER} & one) for one in needed)
+    assert 0 < seeing["vectors"] < seeing["buffer"]
 
 
 @pytest.mark.parametrize("name", ["few", "tiny"])
