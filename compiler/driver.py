@@ -91,7 +91,7 @@ class Compilation:
         self.facts["weights"] = weights_of(self.module, self.weights)
         self.facts["copies"] = copies_of(self.module)
         if isinstance(target, GpuTarget):
-            library = gpu.emit(self.module, self.weights, target, manifest)
+            library = gpu.emit(self.module, self.weights, target, manifest, self.options.processes)
             self.facts["spirv_bytes"] = library.spirv_bytes
         else:
             library = cpu.emit(self.module, self.weights, target, manifest, self.options.processes)
@@ -122,7 +122,9 @@ class Compilation:
 def _road(chosen: Options, target: Target, fold: bool) -> Road:
     if isinstance(target, GpuTarget):
         tuner = _gpu_tuner(chosen)
-        return gpu_steps(chosen.precision, chosen.sparsity, tuner, chosen.fast_math, chosen.without, chosen.memory)
+        return gpu_steps(
+            chosen.precision, chosen.sparsity, tuner, chosen.fast_math, chosen.without, chosen.memory, chosen.fallback
+        )
     return cpu_steps(fold, chosen.precision, chosen.sparsity, _tuner(chosen), chosen.fast_math, chosen.without)
 
 
@@ -138,6 +140,10 @@ def target_of(options: Options) -> Target:
     elif options.memory != "auto":
         raise UsageError(
             f"expected no --memory={options.memory} with -target={options.target}: processors have no textures"
+        )
+    elif options.fallback != "none":
+        raise UsageError(
+            f"expected no --fallback={options.fallback} with -target={options.target}: all kernels run on the CPU there, leave it out"
         )
     elif options.tune and not runs_here(target):
         raise UsageError(

@@ -15,6 +15,7 @@ from .phases import NAMES
 
 PRECISIONS = ("f32", "f16")
 MEMORIES = ("auto", "texture", "buffer")
+FALLBACKS = ("none", "cpu")
 OPTIONAL = ("rewriting", "fusion", "layout")
 """What a compilation can do without: scales and algebra, kernels and launches of more than one operator, layouts that are not row-major."""
 
@@ -33,6 +34,8 @@ class Options:
     weight with zeros has to have that encoding."""
     memory: str = "auto"
     """Of tensors between the kernels of a GPU: `texture`, images wherever one can be, `buffer`, or `auto`, as the GPU likes it."""
+    fallback: str = "none"
+    """Of kernels that GPUs cannot compute: `none`, they are an error, or `cpu`, the processor that drives the GPU runs them."""
     fast_math: bool = False
     """Whether rewriting may round otherwise, overflow elsewhere, or assume that roots have no negative operands."""
     tune: float | None = None
@@ -56,6 +59,8 @@ class Options:
             raise UsageError(f"unknown precision '{self.precision}': expected one of {', '.join(PRECISIONS)}")
         if self.memory not in MEMORIES:
             raise UsageError(f"unknown memory '{self.memory}': expected one of {', '.join(MEMORIES)}")
+        if self.fallback not in FALLBACKS:
+            raise UsageError(f"unknown fallback '{self.fallback}': expected one of {', '.join(FALLBACKS)}")
         if self.sparsity not in ("auto", "off"):
             from cocomp.passes.math.encodings import parse_sparsity  # needs numpy: not for --help
 

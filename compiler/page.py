@@ -36,6 +36,7 @@ def page(report: dict[str, Any]) -> str:
         verification=f"<h2>Verification</h2>\n<table>{_pairs(errors)}</table>" if errors else "",
         rewriting=_rewriting_table(report["rewriting"]),
         copies=_copies_table(report["copies"]),
+        fallback=_fallback_table(report["kernels"]),
         sparsity=_sparsity_table(report["kernels"]),
         kernels="\n".join(_row(k, k["executed_flops"] / most) for k in report["kernels"]),
     )
@@ -65,6 +66,17 @@ def _copies_table(copies: list[dict[str, Any]]) -> str:
     ]
     head = "<tr><th class=number>launch<th>layer<th>kernel<th class=number>written<th>why it is there</tr>"
     return "<h2>Copies</h2>\n<table>" + "\n".join([head, *rows]) + "</table>" if rows else ""
+
+
+def _fallback_table(kernels: list[dict[str, Any]]) -> str:
+    """Kernels of a model for a GPU that the CPU runs, and why."""
+    rows = [
+        f"<tr><td class=number>{k['launch']}<td>{html.escape(k['layer'])}<td>{html.escape(k['kernel'])}<td>{html.escape(k['on_cpu'])}</tr>"
+        for k in kernels
+        if k["on_cpu"]
+    ]
+    head = "<tr><th class=number>launch<th>layer<th>kernel<th>why it is not on the GPU</tr>"
+    return "<h2>On the CPU</h2>\n<table>" + "\n".join([head, *rows]) + "</table>" if rows else ""
 
 
 def _sparsity_table(kernels: list[dict[str, Any]]) -> str:
@@ -104,12 +116,13 @@ def _row(kernel: dict[str, Any], share: float) -> str:
     variant = ", ".join(
         v if k == "kind" else f"{k} {v}" for k, v in sorted(kernel["variant"].items(), key=lambda i: i[0] != "kind")
     )
+    place = "<br><small>on the CPU</small>" if kernel["on_cpu"] else ""
     memory = "".join(f"<br><small>{html.escape(_memory(m))}</small>" for m in kernel["memory"])
     gain = "" if kernel["measured_gain"] is None else f" {kernel['measured_gain']:.2f}x"
     texts = [
         f"<td class=number>{kernel['launch']}<td>{html.escape(kernel['layer'])}<br><small>{html.escape(kernel['source'])}</small>",
         f"<td title='{html.escape(', '.join(kernel['nodes']))}'>{html.escape(kernel['kernel'])}",
-        f"<td>{html.escape(variant)}{memory}<td>{kernel['schedule']}{gain}<td>{html.escape(kernel['encoding'])}",
+        f"<td>{html.escape(variant)}{place}{memory}<td>{kernel['schedule']}{gain}<td>{html.escape(kernel['encoding'])}",
     ]
     kept = f"{kernel['kept']:.0%}" if kernel["encoding"] not in ("", "dense") else ""
     numbers = [

@@ -10,6 +10,7 @@ from cocomp.passes.fusion.form_groups import FormGroupsPass
 from cocomp.passes.fusion.plan_fusion import PlanFusionPass
 from cocomp.passes.gpu.bind_texels import BindTexelsPass
 from cocomp.passes.gpu.choose_memory import ChooseMemoryPass
+from cocomp.passes.gpu.place_groups import PlaceGroupsPass
 from cocomp.passes.gpu.schedule_shades import ScheduleShadesPass
 from cocomp.passes.gpu.settle_memory import SettleMemoryPass
 from cocomp.passes.gpu.shade_contractions import ShadeContractionsPass
@@ -134,6 +135,9 @@ FROM_SHADES = [
     Step(PackWeightsPass(), "weights in the order of the tiles"),
     Step(ShadeContractionsPass(), "gather-GEMM with its epilogue"),
     Step(ShadeLoopsPass(), "everything else that is a loop"),
+    Step(LowerContractionsPass(), "what is left to the CPU is lowered as for CPUs: contractions,"),
+    Step(LowerLoopsPass(), "loops,"),
+    Step(LowerSequentialPass(), "scans and sorts"),
     Step(SettleMemoryPass(), "how kernels read and write is known: what is no image for all stays a buffer"),
     Step(BindTexelsPass(), "what memory is what is known"),
     Step(AssignArenaPass(alignment=256), "all buffers are known, and when they live"),
@@ -148,9 +152,13 @@ def gpu_steps(
     fast_math: bool = False,
     without: Collection[str] = (),
     memory: str = "auto",
+    fallback: str = "none",
 ) -> Road:
-    """The road to kernels for GPUs: the same graph, other layouts and loops."""
-    doubles = [Step(NarrowDoublesPass(), "no phone's GPU computes in double precision, and constants are computed")]
+    """The road to kernels for GPUs: the same graph, other layouts and loops. With `fallback=cpu` what no GPU computes is lowered for the
+    processor that drives it."""
+    doubles = [
+        Step(NarrowDoublesPass(fallback), "no phone's GPU computes in double precision, and constants are computed")
+    ]
     return [
         *_graph_steps(
             True, precision, sparsity, fast_math, without, doubles, PlanFusionPass(fuse="fusion" not in without)
@@ -158,6 +166,7 @@ def gpu_steps(
         (
             phase("laid-out"),
             [
+                Step(PlaceGroupsPass(fallback), "kernels are known: some can only run on the CPU"),
                 Step(
                     SelectLayoutPass(choose="layout" not in without, gather=True), "texels hold neighbouring channels"
                 ),
@@ -173,6 +182,10 @@ def gpu_steps(
                     "tiles depend on layouts, packing depends on tiles",
                 ),
                 *([Step(tuner, "measuring knows what counting cannot")] if tuner else []),
+                Step(
+                    ScheduleContractionsPass(force=sparsity.startswith("force")),
+                    "the CPU's contractions have no tile yet",
+                ),
                 *FROM_SHADES,
             ],
         ),

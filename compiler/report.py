@@ -49,6 +49,8 @@ The JSON object, version `REPORT_FORMAT`:
         weight_bytes, written_bytes
         memory                      [{space, texels, reason}] of what it writes on a GPU: output, arena, or image with its
                                     extents in texels (else null); why it is no image ("" for one)
+        processor                   "gpu" or "cpu", what runs it
+        on_cpu                      of a model for a GPU: why the CPU runs it; else ""
         tasks                       independent pieces of work that threads share
         schedule                    how its loops were chosen: "predicted" by counted cycles, "tuned" by measuring
         predicted_cycles            of one core, by counting instructions; null for all but contractions, and where it was tuned
@@ -204,5 +206,7 @@ def _kernel(dispatch: dict[str, Any], weight_bytes: int) -> dict[str, Any]:
             for w in dispatch["writes"]
             if w["texels"] or w["in_buffer"]
         ],
+        "processor": dispatch["processor"],
+        "on_cpu": dispatch["on_cpu"],
         "tasks": dispatch["tasks"],
     }

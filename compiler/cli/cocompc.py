@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cocomp import __version__
-from cocomp.options import MEMORIES, OPTIONAL, Options, names
+from cocomp.options import FALLBACKS, MEMORIES, OPTIONAL, Options, names
 from cocomp.phases import NAMES
 from cocomp.support.diagnostics import CompileError, UsageError
 
@@ -93,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
         help="of tensors between the kernels of a GPU: images wherever one can be, buffers, or as the GPU likes it (default)",
     )  # fmt: skip
     parser.add_argument(
+        "--fallback", choices=FALLBACKS, default="none",
+        help="of kernels that GPUs cannot compute (scans, sorts, scatters, double precision): an error (default), or on the CPU",
+    )  # fmt: skip
+    parser.add_argument(
         "--fast-math", action="store_true",
         help="allow rewrites that round otherwise, overflow elsewhere or narrow a domain; --list-rewrites tells which",
     )  # fmt: skip
@@ -162,6 +166,7 @@ def _compile(options: argparse.Namespace) -> int:
         precision=options.precision,
         sparsity=options.sparsity.replace(" ", ""),
         memory=options.memory,
+        fallback=options.fallback,
         fast_math=options.fast_math,
         tune=options.tune,
         tune_database=options.tune_database,
@@ -187,6 +192,7 @@ def _compile(options: argparse.Namespace) -> int:
         if tolerance is not None:
             _verify(artifact, imported, options, tolerance, progress)
         _write(artifact, output, options.report, spec)
+    _tell_fallback(artifact)
     return _shell.OK
 
 
@@ -282,6 +288,20 @@ def _write(artifact: Artifact, output: Path, report: Path | None, model: str) ->
 
         files[report] = render(artifact, model, report.suffix)
     write_whole(files, executable=output)
+
+
+def _tell_fallback(artifact: Artifact) -> None:
+    """Which kernels of a model for a GPU the CPU runs, by reason."""
+    dispatches = artifact.manifest["dispatches"]
+    layers: dict[str, dict[str, None]] = {}
+    for dispatch in dispatches:
+        if dispatch["on_cpu"]:
+            layers.setdefault(dispatch["on_cpu"], {})[dispatch["layer"]] = None
+    if layers:
+        count = sum(bool(d["on_cpu"]) for d in dispatches)
+        print(f"cocompc: {count} of {len(dispatches)} kernels run on the CPU", file=sys.stderr)
+    for reason, found in layers.items():
+        print(f"note: {reason}: {', '.join(found)}", file=sys.stderr)
 
 
 def _write_module(imported: Imported, output: Path) -> None:

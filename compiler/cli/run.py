@@ -188,6 +188,8 @@ def _profile(model: Model, inputs: Sequence[np.ndarray]) -> list[dict[str, Any]]
                 "layer": time.layer,
                 "layers": list(dict.fromkeys(k["layer"] for k in kernels)),
                 "source": kernels[0]["source"],
+                "processor": kernels[0]["processor"],
+                "on_cpu": kernels[0]["on_cpu"],
                 "microseconds": time.microseconds,
                 "share": time.microseconds / total,
                 "flops": flops,
@@ -219,7 +221,10 @@ def _print_profile(rows: Sequence[dict[str, Any]]) -> None:
     print(f"\n{'time':>10} {'share':>6} {'GFLOP/s':>8}  {'layer':<{width}}  kernel")
     for row in rows:
         rate = f"{row['gflops_per_second']:8.1f}" if row["gflops_per_second"] else " " * 8
-        print(f"{row['microseconds']:7.1f} us {row['share']:6.1%} {rate}  {row['layer']:<{width}}  {row['kernel']}")
+        place = f" on the CPU: {row['on_cpu']}" if row["on_cpu"] else ""
+        print(
+            f"{row['microseconds']:7.1f} us {row['share']:6.1%} {rate}  {row['layer']:<{width}}  {row['kernel']}{place}"
+        )
     print(f"{sum(row['microseconds'] for row in rows):7.1f} us in {len(rows)} kernels")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -111,6 +111,9 @@ class GpuTarget:
     """Texels that an image of two dimensions may have each way: every device takes so many."""
     volume_extent: int = 256
     """The same of three."""
+
+    driver: CpuTarget | None = field(default=None, repr=False)
+    """The processor that drives the GPU, and runs what `--fallback=cpu` leaves to it."""
 
     filters: bool = False
     addressable_dims: int = 1

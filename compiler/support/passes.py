@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, get_type_hints
 
 from .diagnostics import CompileError, InternalError, UsageError
-from .machine import Target
+from .machine import CpuTarget, Target
 from .mlir import ir, run_upstream
 from .weights import WeightStore
 
@@ -38,6 +38,13 @@ class State:
     """Takes what a pass that takes long is doing, for who watches."""
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     """What passes found out and the report shows, by the pass's name."""
+
+    @property
+    def processor(self) -> CpuTarget:
+        """What runs kernels for processors: the target, or what drives the GPU that is the target."""
+        found = self.target if isinstance(self.target, CpuTarget) else self.target.driver
+        assert found is not None
+        return found
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from cocomp.passes.convert.lower_to_llvm import LowerToLlvmPass
@@ -33,7 +34,8 @@ def emit(
             plan = plan_c.write(module, blob, manifest, target)
             (directory / "plan.c").write_text(plan.source)
             (directory / "weights.S").write_text(plan_c.WEIGHTS_ASSEMBLY)
-            objects = emit_objects(llvm_texts(module, target, workers), target, directory)
+            kernels = [f for f in ops_in(module.body) if f.attributes["sym_name"].value != "main"]
+            objects = emit_objects(llvm_texts(kernels, target, workers), target, directory)
             data = link(directory, SOURCES, ["plan.c", "weights.S", *map(str, objects)], target)
         except OSError as error:
             raise CompileError(f"cannot write temporary files: {error.strerror}", where=str(directory)) from error
@@ -53,9 +55,8 @@ def _needed_once(module: ir.Module) -> set[str]:
     return {name for name, kinds in readers.items() if kinds == {True}}
 
 
-def llvm_texts(module: ir.Module, target: CpuTarget, workers: int) -> list[str]:
-    """LLVM IR of the kernels, in up to `workers` parts of similar size."""
-    kernels = [f for f in ops_in(module.body) if f.attributes["sym_name"].value != "main"]
+def llvm_texts(kernels: Sequence[ir.Operation], target: CpuTarget, workers: int) -> list[str]:
+    """LLVM IR of kernels, in up to `workers` parts of similar size."""
     sizes = {f.attributes["sym_name"].value: _size(f) for f in kernels}
     count = max(1, min(workers, sum(sizes.values()) // WORTH_A_PROCESS))
     parts: list[list[ir.Operation]] = [[] for _ in range(count)]
@@ -64,7 +65,7 @@ def llvm_texts(module: ir.Module, target: CpuTarget, workers: int) -> list[str]:
         lightest = loads.index(min(loads))
         parts[lightest].append(kernel)
         loads[lightest] += sizes[kernel.attributes["sym_name"].value]
-    return [_llvm_text(part, module.context, target) for part in parts if part]
+    return [_llvm_text(part, part[0].context, target) for part in parts if part]
 
 
 def _size(operation: ir.Operation) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cocomp.dialects import layout, plan, structured
+from cocomp.dialects import layout, places, plan, structured
 from cocomp.passes.math.image import Image
 from cocomp.runtime.manifest import FORMAT
-from cocomp.support.machine import Target
+from cocomp.support.machine import GpuTarget, Target
 from cocomp.support.mlir import ir, ops_in, origins, source_line
 from cocomp.support.weights import WeightStore
 
@@ -33,7 +33,7 @@ def manifest_of(module: ir.Module, target: Target, precision: str) -> dict[str, 
         "image_bytes": main.attributes["plan.image_bytes"].value,
         "persistent_bytes": main.attributes["plan.persistent_bytes"].value,
         "launches": len(launches),
-        "dispatches": [_dispatch(op, functions, n) for n, launch in enumerate(launches) for op in launch],
+        "dispatches": [_dispatch(op, functions, n, target) for n, launch in enumerate(launches) for op in launch],
     }
 
 
@@ -64,7 +64,7 @@ def _tensor(described: ir.DictAttr) -> dict[str, Any]:
     return {"name": described["name"].value, "type": str(kind.element_type), "shape": list(kind.shape)}
 
 
-def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation], launch: int) -> dict[str, Any]:
+def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation], launch: int, target: Target) -> dict[str, Any]:
     kernel = op.attributes["kernel"].value
     function = functions[kernel]
     found = origins(op.location)
@@ -77,6 +77,8 @@ def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation], launch: int)
         "layer": next((path for _, path in found if path), found[0][0] if found else kernel),
         "nodes": [node for node, _ in found],
         "source": source_line(op.location),
+        "processor": "gpu" if isinstance(target, GpuTarget) and not places.on_cpu(function) else "cpu",
+        "on_cpu": places.on_cpu(function),
         "tasks": function.attributes["kernel.tasks"].value,
         "flops": flops - added,
         "executed_flops": flops - skipped,

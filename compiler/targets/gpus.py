@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cocomp.support.diagnostics import UsageError
 from cocomp.support.machine import GpuTarget, Target
@@ -52,14 +52,14 @@ def target_called(name: str, cpu: str = "", precision: str = "f32") -> Target:
         return cpus.cpu_target(name, cpu, precision)
     if cpu and cpu not in FAMILIES:
         raise UsageError(f"unknown GPU '{cpu}' for -target={name}: expected one of {', '.join(FAMILIES)}")
-    driver, likely = GPU_TARGETS[name]
-    host = cpus.cpu_target(driver)
+    beside, likely = GPU_TARGETS[name]
+    driver = replace(cpus.cpu_target(beside), filters=False)
     family = FAMILIES[cpu] if cpu else likely
     return GpuTarget(
         name,
-        host.triple,
+        driver.triple,
         precision=precision,
-        page_bytes=host.page_bytes,
+        page_bytes=driver.page_bytes,
         gpu=cpu,
         takes_images=family.takes_images,
         memory_reason=family.reason,
@@ -67,6 +67,7 @@ def target_called(name: str, cpu: str = "", precision: str = "f32") -> Target:
         volume_extent=family.volume_extent,
         texel_elements=family.texel_elements,
         busy_invocations=family.busy_invocations,
+        driver=driver,
     )
 
 

@@ -107,9 +107,9 @@ def _launch(
         values += [f"scratch + {taken}" if taken else "scratch"] if scratch else []
         calls.append(f"{_name(op)}({', '.join([*values, _range(tasks[op], units, len(launch))])});")
     body = calls[0] if len(launch) == 1 else f"for (int64_t u = first; u < last; u++) {{ {' '.join(calls)} }}"
-    runner = table.runners.setdefault(body, f"run_{len(table.runners)}")
+    called = table.runners.setdefault(body, f"run_{len(table.runners)}")
     table.prepared += "once" in attributes
-    table.dispatches.append(f"{{{runner}, {units}, {len(table.arguments)}, {len(used)}}}")
+    table.dispatches.append(f"{{{called}, {units}, {len(table.arguments)}, {len(used)}}}")
     table.arguments += used
 
 
@@ -135,8 +135,8 @@ def _source(
     inputs: int,
     outputs: int,
 ) -> str:
-    kernels = "\n".join(_kernel(name, *shape) for name, shape in table.kernels.items())
-    runners = "\n".join(_runner(name, body) for body, name in table.runners.items())
+    kernels = "\n".join(prototype(name, *shape) for name, shape in table.kernels.items())
+    runners = "\n".join(runner(name, body) for body, name in table.runners.items())
     text = json.dumps(json.dumps(manifest))
     return f"""\
 #include "plan.h"
@@ -170,21 +170,27 @@ const cocomp_plan cocomp_the_plan = {{
   .weights_bytes = {blob.size},
   .manifest = manifest,
   .checksum = checksum,
-  .x86_level = {X86_LEVELS.get(target.cpu, 0)},
-  .arm_fp16 = {int("+fullfp16" in target.features)},
+  {needs(target)},
 }};
 """
+
+
+def needs(target: CpuTarget) -> str:
+    """Initialisers that say what a processor has to have."""
+    return f".x86_level = {X86_LEVELS.get(target.cpu, 0)}, .arm_fp16 = {int('+fullfp16' in target.features)}"
 
 
 def _rows(items: list[str]) -> str:
     return ",\n  ".join(items) if items else "{0}"
 
 
-def _kernel(name: str, count: int, scratch: bool) -> str:
+def prototype(name: str, count: int, scratch: bool) -> str:
+    """The declaration of a kernel with so many buffers."""
     return f"void {name}({', '.join(['char *'] * (count + scratch) + ['int64_t', 'int64_t'])});"
 
 
-def _runner(name: str, body: str) -> str:
+def runner(name: str, body: str) -> str:
+    """A function that the runtime calls, around calls of kernels."""
     unused = "" if "scratch" in body else "(void)scratch; "
     return f"static void {name}(char *const *a, int64_t first, int64_t last, char *scratch) {{ {unused}{body} }}"
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from cocomp.dialects import structured
+from cocomp.dialects import places, plan, structured
 from cocomp.support.diagnostics import CompileError, InternalError
+from cocomp.support.machine import CpuTarget
 from cocomp.support.mlir import ir, ops_in, where
 from cocomp.support.weights import WeightStore
 
 from .blob import Blob
 from .library import CHECKSUM
+from .plan_c import needs, prototype, runner
 
 DATA_ASSEMBLY = """\
 .section .rodata.cocomp_weights,"a"
@@ -49,10 +51,39 @@ class PlanSource:
     spirv: bytes
 
 
+@dataclass
+class _Tasks:
+    """What the processor runs, as C: kernels, functions around them, rows of the plan."""
+
+    kernels: dict[str, str] = field(default_factory=dict[str, str])
+    runners: dict[str, str] = field(default_factory=dict[str, str])
+    rows: list[str] = field(default_factory=list[str])
+    scratch: int = 0
+    """Bytes that a thread needs."""
+
+    def add(self, op: ir.Operation, described: ir.OpAttributeMap) -> None:
+        """A row for a dispatch whose arguments are its operands."""
+        kernel, count = op.attributes["kernel"].value, len(op.operands)
+        if count > plan.MAX_ARGUMENTS:
+            raise InternalError(f"kernel '{kernel}' has {count} arguments, more than {plan.MAX_ARGUMENTS}")
+        scratch = described["kernel.scratch"].value if "kernel.scratch" in described else 0
+        self.scratch = max(self.scratch, scratch)
+        self.kernels[kernel] = prototype(kernel, count, scratch > 0)
+        values = [*(f"a[{n}]" for n in range(count)), *(["scratch"] if scratch else []), "first", "last"]
+        self.runners[kernel] = runner(f"run_{kernel}", f"{kernel}({', '.join(values)});")
+        written = sum({1 << w["argument"].value for w in op.attributes["writes"]})
+        self.rows.append(f"{{run_{kernel}, {described['kernel.tasks'].value}, {count}, {written}u}}")
+
+
 def write(
-    module: ir.Module, blob: Blob, shaders: Mapping[str, bytes], weights: WeightStore, manifest: dict[str, object]
+    module: ir.Module,
+    blob: Blob,
+    shaders: Mapping[str, bytes],
+    weights: WeightStore,
+    manifest: dict[str, object],
+    processor: CpuTarget,
 ) -> PlanSource:
-    """Plan of a planned module. `manifest` must be complete: it is embedded as it is."""
+    """Plan of a planned module. `manifest` must be complete: it is embedded as it is. `processor` runs what is on the CPU."""
     functions = {f.attributes["sym_name"].value: f for f in ops_in(module.body)}
     main = functions["main"]
     tensors = {kind: [_bytes(t) for t in main.attributes[f"plan.{kind}s"]] for kind in ("input", "output")}
@@ -61,18 +92,24 @@ def write(
     bindings: list[str] = []
     dispatches: list[str] = []
     kinds: dict[str, list[str]] = {}
+    tasks = _Tasks()
     for op in ops_in(main.regions[0].blocks[0]):
         if op.name != "plan.dispatch":
             continue
         kernel = op.attributes["kernel"].value
         described = functions[kernel].attributes
-        bound = list(zip(described["kernel.operands"], described["kernel.bindings"], strict=True))
-        kinds[kernel] = [_kind(how.value) for _, how in bound]
-        if len(bound) > MAX_BINDINGS:
-            raise InternalError(f"kernel '{kernel}' has {len(bound)} bindings, more than {MAX_BINDINGS}")
-        grid = ", ".join(str(n) for n in described["kernel.grid"])
-        dispatches.append(f"{{{numbers[kernel]}, {len(bindings)}, {{{grid}}}}}")
-        for number, _ in bound:
+        if places.on_cpu(functions[kernel]):
+            dispatches.append(f"{{-1, {len(tasks.rows)}, {len(bindings)}, {{0, 0, 0}}}}")
+            tasks.add(op, described)
+            seen = list(range(len(op.operands)))
+        else:
+            seen = list(described["kernel.operands"])
+            kinds[kernel] = [_kind(how.value) for how in described["kernel.bindings"]]
+            if len(seen) > MAX_BINDINGS:
+                raise InternalError(f"kernel '{kernel}' has {len(seen)} bindings, more than {MAX_BINDINGS}")
+            grid = ", ".join(str(n) for n in described["kernel.grid"])
+            dispatches.append(f"{{{numbers[kernel]}, -1, {len(bindings)}, {{{grid}}}}}")
+        for number in seen:
             offset, size, space = _place(op.operands[number], blob, weights, tensors, images)
             if size > MAX_RANGE:
                 raise CompileError(f"a tensor of {size} bytes is more than a GPU addresses", where=where(op))
@@ -84,7 +121,9 @@ def write(
         rows.append(f'{{{len(code)}, {len(binary)}, "{name}", {len(listed)}, {len(kinds[name])}}}')
         listed += kinds[name]
         code += binary
-    return PlanSource(_source(main, rows, listed, dispatches, bindings, images, tensors, shaders, blob, manifest), code)
+    needed = needs(processor) if tasks.rows else ".x86_level = 0, .arm_fp16 = 0"
+    source = _source(main, rows, listed, dispatches, tasks, needed, bindings, images, tensors, shaders, blob, manifest)
+    return PlanSource(source, code)
 
 
 def _images(main: ir.Operation) -> dict[ir.Value, tuple[int, str]]:
@@ -155,6 +194,8 @@ def _source(
     shaders: list[str],
     kinds: list[str],
     dispatches: list[str],
+    tasks: _Tasks,
+    needed: str,
     bindings: list[str],
     images: Mapping[ir.Value, tuple[int, str]],
     tensors: Mapping[str, list[int]],
@@ -168,7 +209,7 @@ def _source(
     return f"""\
 #include "gpu_plan.h"
 
-static const cocomp_gpu_shader shaders[] = {{
+{_lines(tasks.kernels)}{_lines(tasks.runners)}static const cocomp_gpu_shader shaders[] = {{
   {_rows(shaders)}
 }};
 
@@ -176,6 +217,10 @@ static const uint8_t kinds[] = {{{", ".join(kinds) or "0"}}};
 
 static const cocomp_gpu_dispatch dispatches[] = {{
   {_rows(dispatches)}
+}};
+
+static const cocomp_gpu_task tasks[] = {{
+  {_rows(tasks.rows)}
 }};
 
 static const cocomp_gpu_binding bindings[] = {{
@@ -196,12 +241,14 @@ const cocomp_gpu_plan cocomp_the_gpu_plan = {{
   .shaders = shaders,
   .kinds = kinds,
   .dispatches = dispatches,
+  .tasks = tasks,
   .bindings = bindings,
   .images = images,
   .input_bytes = input_bytes,
   .output_bytes = output_bytes,
   .shader_count = {len(shaders)},
   .dispatch_count = {len(dispatches)},
+  .task_count = {len(tasks.rows)},
   .binding_count = {len(bindings)},
   .image_count = {len(images)},
   .slot_count = {1 + max((v.owner.attributes["slot"].value for v in images), default=-1)},
@@ -210,11 +257,17 @@ const cocomp_gpu_plan cocomp_the_gpu_plan = {{
   .arena_bytes = {main.attributes["plan.arena_bytes"].value},
   .image_bytes = {main.attributes["plan.image_bytes"].value},
   .weights_bytes = {blob.size},
+  .scratch_bytes = {-(-tasks.scratch // 4096) * 4096},
   .manifest = manifest,
   .checksum = checksum,
   .features = {features},
+  {needed},
 }};
 """
+
+
+def _lines(texts: Mapping[str, str]) -> str:
+    return "".join(f"{text}\n" for text in texts.values()) + ("\n" if texts else "")
 
 
 def _rows(items: list[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from cocomp.dialects import graph as graphs
-from cocomp.dialects import layout, sparse, structured
+from cocomp.dialects import layout, places, sparse, structured
 from cocomp.dialects.graph import Graph
 from cocomp.passes.kernel._reduction import combiner_of
 from cocomp.passes.kernel._windows import pools_in_tiles
@@ -42,6 +42,7 @@ class Kernels:
     """Views that are in no kernel of their own."""
     unit: VectorUnit
     rates: Rates
+    is_for_gpu: bool = False
     _nests: dict[Members, _Loops | None] = field(default_factory=dict[Members, "_Loops | None"])
 
     def is_legal(self, members: Members) -> bool:
@@ -51,6 +52,8 @@ class Kernels:
             return False
         pads = {self.graph.numbers[op.results[0]] for op in others if op.name == "tensor.pad"}
         if not all(op.name == "tensor.pad" or self._is_computed_on_the_way(op) for op in others):
+            return False
+        if self.is_for_gpu and not self._share_a_machine(members):
             return False
         found = self._nest(members)
         if found is None:
@@ -68,6 +71,13 @@ class Kernels:
         if contractions:
             return len(made.reductions) == 1 and self._is_epilogue(made, contractions[0], inside)
         return all(self._is_cheap_here(need, made, domain) for need in made.maps)
+
+    def _share_a_machine(self, members: Members) -> bool:
+        """Whether all operations run on the GPU, or all on the CPU; a contraction there is a kernel by itself, because registers of the
+        CPU are not those of `unit`."""
+        operations = [self.operations[m] for m in members]
+        beyond = [bool(places.beyond_gpus(op)) for op in operations]
+        return not any(beyond) or (all(beyond) and not any(map(structured.is_contract, operations)))
 
     def cycles(self, members: Members) -> float | None:
         """Cycles of the kernel of some operations (`passes.math.traffic`); None where they are not loops."""

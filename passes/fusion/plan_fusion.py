@@ -16,6 +16,7 @@ from cocomp.passes.math.algebra.cost import Rates
 from cocomp.passes.math.mapping import MappingType
 from cocomp.passes.math.plan import Members, Node, plan
 from cocomp.passes.math.work import VectorUnit
+from cocomp.support.machine import GpuTarget
 from cocomp.support.mlir import ir, operators, ops_in
 from cocomp.support.passes import Pass, State
 from cocomp.support.tuning import TuningDatabase
@@ -38,7 +39,7 @@ class PlanFusionPass(Pass):
     epilogue), and a pool whose windows lie side by side where tiles will hold whole windows (`passes.kernel._windows`), and
     where the kernel, which has fewer results to share out then, still keeps all of a GPU busy. Where the table says yellow, a join has to take fewer cycles than two kernels
     (`passes.math.traffic`). Views say nothing: whoever reads through them has a copy. Those that stay copies
-    (`eliminate-layout-transforms`) end a kernel. Needs `classify-mapping`; `form-groups` makes functions of what is written.
+    (`eliminate-layout-transforms`) end a kernel. For GPUs, what they cannot compute shares no kernel with what they can. Needs `classify-mapping`; `form-groups` makes functions of what is written.
 
     With `tune=true` those joins are decided by what was measured on the target: the `database` (a file; empty: the user's) tells, and what it
     does not know is measured for `seconds`, one kernel and two in turns with `threads` threads (0: all processors), and kept. What
@@ -61,7 +62,9 @@ class PlanFusionPass(Pass):
         operations = [op for op in ops_in(block) if _is_computed(op, graph)]
         views = {op for op in ops_in(block) if structured.is_view(op)}.difference(operations)
         rates = Rates(2.0 * state.target.fma_lanes)
-        kernels = Kernels(graph, operations, views, VectorUnit.of(state.target), rates)
+        kernels = Kernels(
+            graph, operations, views, VectorUnit.of(state.target), rates, isinstance(state.target, GpuTarget)
+        )
         with self._oracle(kernels, state) as pays:
             groups = plan(self._nodes(operations), kernels.is_legal, pays)
         for number, group in enumerate(groups):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
-from cocomp.dialects import layout, structured
+from cocomp.dialects import layout, places, structured
 from cocomp.passes.math import image
 from cocomp.support.machine import GpuTarget
 from cocomp.support.mlir import ir, ops_in
@@ -25,7 +25,8 @@ class ChooseMemoryPass(Pass):
         func @group_3(%x: tensor<..> {layout.map = #layout.map<affine_map<..>, 200704, #layout.texture2d<3584>>}, ..)
 
     With `memory=texture` all that can be, with `buffer` none, with `auto` those that the target's rule is about. What is too large for
-    two dimensions has three (`texture3d`). What is concatenated is in one image with the whole. Inputs, outputs and weights are in buffers, and so is what has no elements of four to
+    two dimensions has three (`texture3d`). What is concatenated is in one image with the whole. Inputs, outputs, weights and what the CPU
+    computes are in buffers, and so is what has no elements of four to
     a texel, no lines of whole texels, or more of them than a device is certain to take; calls say why of each result
     (`layout.in_buffer`). Needs `select-layout`, and kernels that are not shared yet.
     """
@@ -47,6 +48,8 @@ class ChooseMemoryPass(Pass):
         """Of the image that a tensor becomes, or why it does not."""
         if tensor.is_output:
             return "it is an output of the model"
+        if any(place.is_on_cpu for place in tensor.places):
+            return "the CPU reads or writes it"
         if self.memory == "buffer":
             return "buffers were asked for"
         if tensor.element not in FORMATS:
@@ -80,6 +83,10 @@ class _Place:
     @property
     def is_read_by_contraction(self) -> bool:
         return not self.is_result and graphs.read_group(self.function).contraction is not None
+
+    @property
+    def is_on_cpu(self) -> bool:
+        return bool(places.on_cpu(self.function))
 
     def settle(self, found: image.Pitches | str) -> None:
         """Put the pitches of an image on the function, or the reason for none on the call."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cocomp.dialects import plan, structured, texel
+from cocomp.dialects import places, plan, structured, texel
 from cocomp.passes.math.image import TEXEL, Image
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
@@ -36,13 +36,14 @@ class SettleMemoryPass(Pass):
                 _settle(op, functions)
         variants: dict[tuple[str, tuple[int, ...]], str] = {}
         for op in dispatches:
-            _specialise(op, functions, variants)
+            if not places.on_cpu(functions[op.attributes["kernel"].value]):
+                _specialise(op, functions, variants)
 
 
 def _settle(buffer: ir.Operation, functions: dict[str, ir.Operation]) -> None:
     uses = [(use.owner.operation, use.operand_number) for use in buffer.results[0].uses]
     seen = [(functions[op.attributes["kernel"].value], number) for op, number in uses]
-    pitches = [tuple(function.attributes["kernel.pitches"][number]) for function, number in seen]
+    pitches = [_pitches(*one) for one in seen]
     if not pitches or not all(pitches):
         return
     reason = next(filter(None, (_refusal(*one) for one in sorted(seen, key=_place_of))), "")
@@ -58,6 +59,11 @@ def _settle(buffer: ir.Operation, functions: dict[str, ir.Operation]) -> None:
         made = plan.image(image, element, image.texels * TEXEL * each)
     buffer.results[0].replace_all_uses_with(made)
     buffer.erase()
+
+
+def _pitches(function: ir.Operation, number: int) -> tuple[int, ...]:
+    """Of an image that an operand may be, none where it cannot: the CPU sees none."""
+    return () if places.on_cpu(function) else tuple(function.attributes["kernel.pitches"][number])
 
 
 def _place_of(seen: tuple[ir.Operation, int]) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from functools import partial
 from math import prod
 from typing import ClassVar
 
-from cocomp.dialects import structured
+from cocomp.dialects import places, structured
 from cocomp.passes.kernel import _builder as b
 from cocomp.passes.kernel._builder import Index
 from cocomp.passes.kernel._contraction import Contraction, Pool, encoding_of
@@ -58,7 +58,8 @@ class ShadeContractionsPass(Pass):
 
     def run(self, module: ir.Module, state: State) -> None:
         for contraction, schedule in scheduled(module):
-            _Lowering(contraction, schedule).run()
+            if not places.on_cpu(contraction.group.function):
+                _Lowering(contraction, schedule).run()
 
 
 @dataclass

@@ -8,7 +8,7 @@ from math import prod
 from typing import ClassVar
 
 from cocomp.dialects import graph as graphs
-from cocomp.dialects import layout, structured
+from cocomp.dialects import layout, places, structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.kernel import _builder as b
 from cocomp.passes.kernel._builder import Index
@@ -17,21 +17,18 @@ from cocomp.passes.kernel._stage import Computed, Stage
 from cocomp.passes.kernel._values import Point, Val
 from cocomp.passes.math import affine, nest
 from cocomp.passes.math.teams import Team, team_of
-from cocomp.support.diagnostics import CompileError
 from cocomp.support.machine import GpuTarget
-from cocomp.support.mlir import arith, ir, ops_in, vector, where
+from cocomp.support.mlir import arith, ir, ops_in, vector
 from cocomp.support.passes import Pass, State
 
 from . import _shader
 from ._team import ALONE, Member
 from ._texels import TEXEL, has_texels, is_aligned
 
-LOOPS = ("linalg.generic", "tensor.pad", "sparse.contract", "arith.constant")
-
 
 @dataclass(frozen=True)
 class ShadeLoopsPass(Pass):
-    """Groups without a contraction over channels become kernels with a point of the result for each invocation.
+    """Groups without a contraction over channels, other than the CPU's, become kernels with a point of the result for each invocation.
 
         func @group_7(%x: tensor<1x128x768xf32>) -> tensor<1x128x768xf32> { mean, variance, normalise }
       -->
@@ -47,18 +44,10 @@ class ShadeLoopsPass(Pass):
 
     def run(self, module: ir.Module, state: State) -> None:
         for function in ops_in(module.body):
-            if not graphs.is_group(function):
-                continue
-            group = graphs.read_group(function)
-            if group.root.name not in LOOPS and structured.view_of(group.root) is None:
-                raise CompileError(
-                    f"operation '{group.root.name}' is not supported on GPUs",
-                    where=where(group.root),
-                    notes=["compile for a CPU, or leave the operation out of the exported part"],
-                )
-            assert isinstance(state.target, GpuTarget)
-            with function.location:
-                _Lowering(group, state.target.busy_invocations).run()
+            if graphs.is_group(function) and not places.on_cpu(function):
+                assert isinstance(state.target, GpuTarget)
+                with function.location:
+                    _Lowering(graphs.read_group(function), state.target.busy_invocations).run()
 
 
 @dataclass

@@ -28,7 +28,7 @@ def works_of(contraction: Contraction, names: Sequence[str], state: State) -> li
     work = contraction.work()
     if not names or encoding_of(contraction) == "dense":
         return [work]
-    unit = VectorUnit.of(state.target, contraction.element_bytes)
+    unit = VectorUnit.of(state.processor, contraction.element_bytes)
     masks = [matrix_of(name, state.weights[name], contraction) != 0 for name in dict.fromkeys(names)]
     return [work, thinned(work, masks, unit)]
 
@@ -38,7 +38,7 @@ def rank(contraction: Contraction, works: Sequence[Work], state: State, filterin
 
     `works` are those to choose from, `filtering` tells whether minimal filtering is one more kind.
     """
-    unit = VectorUnit.of(state.target, contraction.element_bytes)
+    unit = VectorUnit.of(state.processor, contraction.element_bytes)
     orientations = (False, True) if contraction.fills_along_pixels else (False,)
     kinds = [
         [(cycles, _named("kernel.schedule", schedule_attribute(tiles))) for cycles, tiles in rank_tiles(work, unit, o)]
@@ -46,7 +46,7 @@ def rank(contraction: Contraction, works: Sequence[Work], state: State, filterin
         for work in works
     ]
     if filtering:
-        ranked = rank_winograd(contraction, unit, state.target.l1_bytes)
+        ranked = rank_winograd(contraction, unit, state.processor.l1_bytes)
         kinds.append([(c / WORTH_IT, _named("kernel.winograd", winograd_attribute(s))) for c, s in ranked])
     heads = sorted((kind[0] for kind in kinds if kind), key=_predicted)
     others = sorted((candidate for kind in kinds for candidate in kind[1:]), key=_predicted)

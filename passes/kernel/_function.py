@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from cocomp.dialects import graph as graphs
-from cocomp.dialects import layout, structured
+from cocomp.dialects import layout, places, structured
 from cocomp.dialects.graph import Group
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Expr
@@ -121,6 +121,7 @@ def finish(kernel: Kernel, group: Group, tasks: int, facts: dict[str, str]) -> N
     kernel.function.attributes["kernel.tasks"] = i64(tasks)
     kernel.function.attributes["kernel.flops"] = i64(graphs.flops(group))
     kernel.function.attributes["kernel.facts"] = ir.DictAttr.get({k: ir.StringAttr.get(v) for k, v in facts.items()})
+    places.put_on_cpu(kernel.function, places.on_cpu(group.function))
     group.function.erase()
 
 

@@ -48,7 +48,7 @@ class LowerLoopsPass(Pass):
             group = graphs.read_group(function)
             if _is_loops(group):
                 with function.location:
-                    _Lowering(group, state.target.lanes(_element_bytes(group))).run()
+                    _Lowering(group, state.processor.lanes(_element_bytes(group))).run()
 
 
 def _element_bytes(group: Group) -> int:

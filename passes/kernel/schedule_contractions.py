@@ -18,7 +18,7 @@ from cocomp.support.passes import Pass, State
 
 from ._candidates import works_of
 from ._contraction import Contraction, encoding_of, matrix_of
-from ._scheduled import contractions, schedule_attribute
+from ._scheduled import contractions, schedule_attribute, schedule_of
 from ._winograd import WORTH_IT, choose_winograd, winograd_attribute
 
 ENOUGH = 0.9
@@ -36,8 +36,8 @@ class ScheduleContractionsPass(Pass):
     Counts instructions (`passes.math.tiles`) of several ways and takes the cheapest: registers along rows, or along pixels
     where they are contiguous; all columns, or for a weight with zeros only those that a row group keeps, or a piece of a band of
     rows (`passes.math.pieces`); minimal filtering, which a 3x3 convolution gets as `kernel.winograd` instead. With `force` zeros are left out wherever there are any.
-    Tiles hold whole windows of a result that is pooled. Depth-wise contractions get neither: they run as loops over channels. Needs `select-layout` and weights that have an
-    encoding. `tune-contractions` may overwrite the attributes.
+    Tiles hold whole windows of a result that is pooled. Depth-wise contractions get neither: they run as loops over channels. A contraction that has a tile, for a GPU, keeps it.
+    Needs `select-layout` and weights that have an encoding. `tune-contractions` may overwrite the attributes.
     """
 
     name: ClassVar[str] = "schedule-contractions"
@@ -46,11 +46,15 @@ class ScheduleContractionsPass(Pass):
     def run(self, module: ir.Module, state: State) -> None:
         for contraction, names in contractions(module):
             function = contraction.group.function
-            unit = VectorUnit.of(state.target, contraction.element_bytes)
+            if schedule_of(function) is not None:
+                continue
+            unit = VectorUnit.of(state.processor, contraction.element_bytes)
             whole, *thinned = works_of(contraction, names, state)
             forced = self.force and bool(thinned)
             tiles, cycles = _cheapest(contraction, thinned if forced else [whole, *thinned], unit)
-            filtered = None if forced else choose_winograd(contraction, unit, state.target.l1_bytes)
+            filtered = (
+                None if forced or not unit.filters else choose_winograd(contraction, unit, state.processor.l1_bytes)
+            )
             if filtered is not None and filtered[1] < WORTH_IT * cycles:
                 cycles = filtered[1]
                 function.attributes["kernel.winograd"] = winograd_attribute(filtered[0])
@@ -80,11 +84,11 @@ def _outlook(
 ) -> dict[str, Any]:
     """What the report says of a weight with zeros: shares of 1, cycles, and why it is not faster."""
     (whole, thinned), (tiles, cycles) = works, chosen
-    unit = VectorUnit.of(state.target, contraction.element_bytes)
+    unit = VectorUnit.of(state.processor, contraction.element_bytes)
     kept, share = (float(np.mean(n)) for n in zip(*(_kept(n, contraction, state) for n in set(names)), strict=True))
     lines = dataclasses.replace(whole, contiguous_rows=True, contiguous_pixels=False)
     direct = estimate(lines, choose_tiles(lines, unit), unit)
-    filtered = choose_winograd(contraction, unit, state.target.l1_bytes, any_layout=True)
+    filtered = choose_winograd(contraction, unit, state.processor.l1_bytes, any_layout=True)
     dense = filtered[1] if filtered is not None and filtered[1] < WORTH_IT * direct else direct
     layer = Layer(
         kept=kept,

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from cocomp.dialects import graph as graphs
-from cocomp.dialects import layout, structured
+from cocomp.dialects import layout, places, structured
 from cocomp.dialects.graph import Group
 from cocomp.dialects.layout import MapAttr
 from cocomp.passes.kernel._contraction import source_of
@@ -140,7 +140,8 @@ class _Selector:
             elif op.name == "func.call":
                 group = graphs.read_group(self.functions[op.attributes["callee"].value])
                 wanted = [found] if (found := _weight_rows(group)) is not None else []
-                for number, axis in [*wanted, *_texels_of(group)] if self.gather else wanted:
+                gather = self._gathers(group.function)
+                for number, axis in [*wanted, *_texels_of(group)] if gather else wanted:
                     self.needs.setdefault(op.operands[number], []).append((graphs.flops(group), axis))
             elif op.name == "func.return":
                 for value in op.operands:
@@ -149,7 +150,7 @@ class _Selector:
     def assign(self, call: ir.Operation) -> None:
         """Write the layouts of one call's operands and results on its function."""
         function = self.functions[call.attributes["callee"].value]
-        if not self.gather:
+        if not self._gathers(function):
             self._copy_where_needed(call, function)
         arguments: list[dict[str, ir.Attribute]] = []
         channels = _depthwise_channels(function)
@@ -164,6 +165,9 @@ class _Selector:
         function.attributes["arg_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(a) for a in arguments])
         results = [{"layout.map": self.of(v)} for v in call.results]
         function.attributes["res_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(a) for a in results])
+
+    def _gathers(self, function: ir.Operation) -> bool:
+        return self.gather and not places.on_cpu(function)
 
     def _copy_where_needed(self, call: ir.Operation, function: ir.Operation) -> None:
         """A contraction's second operand, where it is an activation, needs its rows contiguous: copy it if they are not."""
@@ -181,6 +185,7 @@ class _Selector:
         if (value, axis) not in self.copies:
             copied = _insert_copy(call, value, f"relayout_{len(self.functions)}", self.functions)
             layout.set_copy_reason(copied.owner.operation, ROWS)
+            places.put_on_cpu(self.functions[copied.owner.attributes["callee"].value], places.on_cpu(function))
             self.layouts[copied] = self._pitched(shape, _with_inner(range(len(shape)), (axis,)), _element_bytes(value))
             self.copies[value, axis] = copied
             self.assign(copied.owner.operation)

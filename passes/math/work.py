@@ -203,7 +203,8 @@ class VectorUnit:
         lanes = self.lanes
         while lanes > MIN_LANES and lanes // 2 >= rows:
             lanes //= 2
-        return [lanes >> s for s in range(3) if lanes >> s >= MIN_LANES] if sparse else [lanes]
+        narrow = [lanes >> s for s in range(3) if lanes >> s >= MIN_LANES] if sparse else []
+        return narrow or [lanes]
 
 
 def split_rows(rows: int, vectors: int, lanes: int) -> tuple[Segment, ...]:

@@ -42,7 +42,7 @@ class NarrowFloatsPass(Pass):
 
     Sums (means, variances, softmax denominators) and functions keep single precision inside: their bodies extend what
     they read, and a sum's result stays single until an element-wise operation stores what becomes of it. The model's
-    inputs and outputs keep their types. Needs constants folded; leaves weights in half precision in the store.
+    inputs and outputs keep their types, and so does what is in double precision. Needs constants folded; leaves weights in half precision in the store.
     """
 
     name: ClassVar[str] = "narrow-floats"
@@ -103,8 +103,9 @@ class _Narrowing:
         return self.half if kind == self.single else kind
 
     def _as(self, value: ir.Value, element: ir.Type) -> ir.Value:
-        """`value` with elements of another float type."""
-        if structured.element_of(value) == element or not isinstance(structured.element_of(value), ir.FloatType):
+        """`value` with elements of another float type; doubles are what the model asks for."""
+        found = structured.element_of(value)
+        if found == element or found == ir.F64Type.get() or not isinstance(found, ir.FloatType):
             return value
         shape = structured.shape_of(value)
         maps = [ir.AffineMap.get_identity(len(shape))] * 2

@@ -54,7 +54,7 @@ const char *cocomp_message(int status);
 const char *cocomp_manifest(void);
 
 /* Prepare the model to run on `threads` threads (the caller's is one of them; 0 means all processors). A model for
- * a GPU takes the best device that has what it needs, and no threads. */
+ * a GPU takes the best device that has what it needs, and threads only for kernels that the processor runs. */
 int cocomp_create(int threads, cocomp_model **model);
 
 /* The name of the GPU that the model runs on, valid until the model is destroyed; null where it runs on the CPU. */

@@ -48,7 +48,8 @@ void cocomp_gpu_barrier(cocomp_model *model, VkCommandBuffer commands, uint32_t 
       .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
       .srcAccessMask = accesses(after, VK_ACCESS_SHADER_WRITE_BIT, VK_ACCESS_TRANSFER_WRITE_BIT, 0),
       .dstAccessMask = accesses(before, VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT,
-                                VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT, VK_ACCESS_HOST_READ_BIT)};
+                                VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
+                                VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT)};
   model->gpu.CmdPipelineBarrier(commands, after, before, 0, 1, &all, 0, NULL, 0, NULL);
 }
 
@@ -66,7 +67,7 @@ void cocomp_gpu_record(cocomp_model *model, VkCommandBuffer commands, int64_t fi
                                &model->sets[i], 0, NULL);
     gpu->CmdDispatch(commands, dispatch->grid[0], dispatch->grid[1], dispatch->grid[2]);
     if (timed)
-      gpu->CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, model->queries, (uint32_t)i + 1);
+      gpu->CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, model->queries, (uint32_t)(i - first) + 1);
   }
   /* For the host, for copies of the arena, and for the next run. */
   cocomp_gpu_barrier(model, commands, compute, compute | VK_PIPELINE_STAGE_HOST_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
@@ -77,12 +78,12 @@ int cocomp_gpu_stage(cocomp_model *model) {
   return cocomp_gpu_allocate(&model->gpu, COCOMP_GPU_STAGING_BYTES, COCOMP_GPU_HOST, &model->staging);
 }
 
-int cocomp_gpu_copy(cocomp_model *model, cocomp_gpu_buffer *buffer, char *host, int64_t bytes, int upload) {
+int cocomp_gpu_copy(cocomp_model *model, cocomp_gpu_buffer *buffer, int64_t first, char *host, int64_t bytes, int upload) {
   int status = cocomp_gpu_stage(model);
   for (int64_t start = 0; !status && start < bytes; start += COCOMP_GPU_STAGING_BYTES) {
     const int64_t size = bytes - start < COCOMP_GPU_STAGING_BYTES ? bytes - start : COCOMP_GPU_STAGING_BYTES;
-    const VkBufferCopy region = {.srcOffset = upload ? 0 : (VkDeviceSize)start,
-                                 .dstOffset = upload ? (VkDeviceSize)start : 0,
+    const VkBufferCopy region = {.srcOffset = upload ? 0 : (VkDeviceSize)(first + start),
+                                 .dstOffset = upload ? (VkDeviceSize)(first + start) : 0,
                                  .size = (VkDeviceSize)size};
     if (upload) memcpy(model->staging.mapped, host + start, (size_t)size);
     VkCommandBuffer commands;
@@ -91,7 +92,7 @@ int cocomp_gpu_copy(cocomp_model *model, cocomp_gpu_buffer *buffer, char *host, 
     model->gpu.CmdCopyBuffer(commands, upload ? model->staging.buffer : buffer->buffer,
                              upload ? buffer->buffer : model->staging.buffer, 1, &region);
     cocomp_gpu_barrier(model, commands, VK_PIPELINE_STAGE_TRANSFER_BIT,
-            VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_HOST_BIT);
+                       VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_HOST_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT);
     status = cocomp_gpu_finish(model, commands);
     if (!status && !upload) memcpy(host + start, model->staging.mapped, (size_t)size);
   }

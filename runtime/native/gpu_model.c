@@ -1,4 +1,5 @@
-/* Runs a plan on a GPU: one command buffer, recorded when the model is created, is submitted again for every run. */
+/* Runs a plan on a GPU: command buffers, recorded when the model is created, are submitted again for every run. There is one, unless
+ * the processor has kernels to run between others. */
 #include "gpu_model.h"
 
 #include "calls.h"
@@ -17,10 +18,35 @@ static size_t handles_bytes(void) {
 
 static size_t profile_bytes(void) { return (size_t)(plan->dispatch_count + 1) * sizeof(int64_t); }
 
-static int create(cocomp_model *model) {
+static size_t recorded_bytes(void) { return (size_t)plan->dispatch_count * sizeof(VkCommandBuffer); }
+
+static int is_on_host(int64_t number) { return plan->dispatches[number].shader < 0; }
+
+/* Where a segment ends that begins with dispatch number `first`, of `count`: one of the processor is one by itself. */
+static int64_t segment_end(int64_t first, int64_t count) {
+  int64_t end = first + 1;
+  while (!is_on_host(first) && end < count && !is_on_host(end)) end++;
+  return end;
+}
+
+static int record_segments(cocomp_model *model) {
+  int status = COCOMP_OK;
+  for (int64_t first = 0, end; !status && first < plan->dispatch_count; first = end) {
+    end = segment_end(first, plan->dispatch_count);
+    if (is_on_host(first)) continue;
+    status = cocomp_gpu_begin(model, &model->recorded[first]);
+    if (status) return status;
+    cocomp_gpu_record(model, model->recorded[first], first, end - first, 0);
+    status = cocomp_gpu_status(model->gpu.EndCommandBuffer(model->recorded[first]));
+  }
+  return status;
+}
+
+static int create(cocomp_model *model, int threads) {
   model->layouts = cocomp_pages(handles_bytes());
   model->nanoseconds = cocomp_pages(profile_bytes());
-  if (!model->layouts || !model->nanoseconds) return COCOMP_OUT_OF_MEMORY;
+  model->recorded = cocomp_pages(recorded_bytes());
+  if (!model->layouts || !model->nanoseconds || !model->recorded) return COCOMP_OUT_OF_MEMORY;
   model->pipeline_layouts = model->layouts + plan->shader_count;
   model->pipelines = model->pipeline_layouts + plan->shader_count;
   model->sets = model->pipelines + plan->shader_count;
@@ -28,16 +54,14 @@ static int create(cocomp_model *model) {
   model->images = model->views + plan->binding_count;
   model->image_views = model->images + plan->image_count;
   model->slots = model->image_views + plan->image_count;
-  int status = cocomp_gpu_open(&model->gpu, plan->features);
+  int status = cocomp_gpu_create_host(model, threads);
+  if (!status) status = cocomp_gpu_open(&model->gpu, plan->features);
   if (!status) status = cocomp_gpu_create_commands(model);
   if (!status) status = cocomp_gpu_create_memory(model);
   if (!status) status = cocomp_gpu_create_images(model);
   if (!status) status = cocomp_gpu_create_pipelines(model);
   if (!status) status = cocomp_gpu_create_sets(model);
-  if (!status) status = cocomp_gpu_begin(model, &model->recorded);
-  if (status) return status;
-  cocomp_gpu_record(model, model->recorded, 0, plan->dispatch_count, 0);
-  return cocomp_gpu_status(model->gpu.EndCommandBuffer(model->recorded));
+  return status ? status : record_segments(model);
 }
 
 EXPORT int cocomp_create(int threads, cocomp_model **made) {
@@ -45,7 +69,7 @@ EXPORT int cocomp_create(int threads, cocomp_model **made) {
   *made = NULL;
   cocomp_model *model = cocomp_pages(sizeof *model);
   if (!model) return COCOMP_OUT_OF_MEMORY;
-  const int status = create(model);
+  const int status = create(model, threads);
   if (status)
     cocomp_destroy(model);
   else
@@ -53,15 +77,16 @@ EXPORT int cocomp_create(int threads, cocomp_model **made) {
   return status;
 }
 
-static int read_times(cocomp_model *model, int64_t count) {
+static int read_times(cocomp_model *model, int64_t first, int64_t count) {
   cocomp_gpu *gpu = &model->gpu;
-  uint64_t *stamps = (uint64_t *)model->nanoseconds;
+  int64_t *times = model->nanoseconds + first;
+  uint64_t *stamps = (uint64_t *)times;
   const uint64_t mask = ~(uint64_t)0 >> (64 - gpu->timestamp_bits);
   const VkResult result =
-      gpu->GetQueryPoolResults(gpu->device, model->queries, 0, (uint32_t)count + 1, profile_bytes(), stamps, sizeof *stamps,
-                               VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);
+      gpu->GetQueryPoolResults(gpu->device, model->queries, 0, (uint32_t)count + 1,
+                               (size_t)(count + 1) * sizeof *stamps, stamps, sizeof *stamps, VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT);
   for (int64_t i = 0; !result && i < count; i++)
-    model->nanoseconds[i] =
+    times[i] =
         (int64_t)((double)((stamps[i + 1] - stamps[i]) & mask) * (double)gpu->properties.limits.timestampPeriod);
   return cocomp_gpu_status(result);
 }
@@ -74,41 +99,56 @@ static int run_recorded_now(cocomp_model *model, int64_t first, int64_t count, i
   return cocomp_gpu_finish(model, commands);
 }
 
-/* One launch after the other, by the clock of the host: for queues without one. */
-static int run_by_the_clock(cocomp_model *model, int64_t count) {
+/* One launch after the other, by the clock of the host: for the processor's, and queues without a clock. */
+static int run_by_the_clock(cocomp_model *model, int64_t first, int64_t end) {
   int status = COCOMP_OK;
-  for (int64_t i = 0; !status && i < count; i++) {
+  for (int64_t i = first; !status && i < end; i++) {
     const int64_t start = cocomp_nanoseconds();
-    status = run_recorded_now(model, i, 1, 0);
+    status = is_on_host(i) ? cocomp_gpu_run_on_host(model, i) : run_recorded_now(model, i, 1, 0);
     model->nanoseconds[i] = cocomp_nanoseconds() - start;
   }
   return status;
 }
 
-static int run_profiled(cocomp_model *model, int64_t count) {
-  if (!model->gpu.timestamp_bits) return run_by_the_clock(model, count);
-  const int status = run_recorded_now(model, 0, count, 1);
-  return status ? status : read_times(model, count);
+static int run_profiled(cocomp_model *model, int64_t first, int64_t end) {
+  if (is_on_host(first) || !model->gpu.timestamp_bits) return run_by_the_clock(model, first, end);
+  const int status = run_recorded_now(model, first, end - first, 1);
+  return status ? status : read_times(model, first, end - first);
 }
 
 static size_t shadow_bytes(void) { return (size_t)(plan->arena_bytes + plan->image_bytes); }
 
+int cocomp_gpu_create_shadow(cocomp_model *model) {
+  if (!model->shadow) model->shadow = cocomp_pages(shadow_bytes());
+  return model->shadow ? COCOMP_OK : COCOMP_OUT_OF_MEMORY;
+}
+
 /* Where the host does not see the arena, or there are images that `count` dispatches have left, it gets a copy. */
 static int copy_arena(cocomp_model *model, int64_t count) {
   if (model->arena.mapped && !plan->image_count) return COCOMP_OK;
-  if (!model->shadow) model->shadow = cocomp_pages(shadow_bytes());
-  if (!model->shadow) return COCOMP_OUT_OF_MEMORY;
-  int status = COCOMP_OK;
+  int status = cocomp_gpu_create_shadow(model);
+  if (status) return status;
   if (model->arena.mapped)
     memcpy(model->shadow, model->arena.mapped, (size_t)plan->arena_bytes);
   else
-    status = cocomp_gpu_copy(model, &model->arena, model->shadow, plan->arena_bytes, 0);
+    status = cocomp_gpu_copy(model, &model->arena, 0, model->shadow, plan->arena_bytes, 0);
   return status ? status : cocomp_gpu_copy_images(model, model->shadow, count - 1);
 }
 
+static int run_segment(cocomp_model *model, int64_t first, int64_t end) {
+  if (model->profiling) return run_profiled(model, first, end);
+  if (is_on_host(first)) return cocomp_gpu_run_on_host(model, first);
+  const int is_whole = end == segment_end(first, plan->dispatch_count);
+  return is_whole ? cocomp_gpu_submit(model, model->recorded[first]) : run_recorded_now(model, first, end - first, 0);
+}
+
 static int run(cocomp_model *model, int64_t count) {
-  if (model->profiling) return run_profiled(model, count);
-  return count == plan->dispatch_count ? cocomp_gpu_submit(model, model->recorded) : run_recorded_now(model, 0, count, 0);
+  int status = COCOMP_OK;
+  for (int64_t first = 0, end; !status && first < count; first = end) {
+    end = segment_end(first, count);
+    status = run_segment(model, first, end);
+  }
+  return status;
 }
 
 /* `is_looked_into`: whether the host wants to see the arena afterwards. */
@@ -157,6 +197,8 @@ EXPORT void cocomp_destroy(cocomp_model *model) {
   if (!model) return;
   if (model->gpu.QueueSubmit) cocomp_gpu_destroy_objects(model); /* the last function that opening a device finds */
   cocomp_gpu_close(&model->gpu);
+  cocomp_gpu_destroy_host(model);
+  if (model->recorded) cocomp_free_pages(model->recorded, recorded_bytes());
   if (model->shadow) cocomp_free_pages(model->shadow, shadow_bytes());
   if (model->layouts) cocomp_free_pages(model->layouts, handles_bytes());
   if (model->nanoseconds) cocomp_free_pages(model->nanoseconds, profile_bytes());

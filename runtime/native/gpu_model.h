@@ -7,6 +7,7 @@
 #include "cocomp.h"
 #include "gpu_cache.h"
 #include "gpu_plan.h"
+#include "pool.h"
 #include "vulkan.h"
 
 struct cocomp_model {
@@ -25,11 +26,14 @@ struct cocomp_model {
   VkHandle *slots; /* memory of images */
   VkHandle set_pool;
   VkHandle command_pool;
-  VkCommandBuffer recorded; /* of a whole run */
+  VkCommandBuffer *recorded; /* of each dispatch that begins a segment */
   VkHandle fence;
   VkHandle queries;
   cocomp_gpu_cache cache; /* while pipelines are made */
   char *shadow; /* copy of an arena that the host does not see, and of images */
+  cocomp_pool *pool; /* for kernels of the processor, and their memory */
+  char *scratch;
+  int threads;
   int64_t *nanoseconds;
   int profiling;
   atomic_flag running;
@@ -53,6 +57,12 @@ void cocomp_gpu_destroy_images(cocomp_model *model);
 void cocomp_gpu_begin_images(cocomp_model *model, VkCommandBuffer commands, int64_t next);
 int cocomp_gpu_copy_images(cocomp_model *model, char *host, int64_t last);
 
+/* Kernels of the processor: threads for them; run dispatch number `number`, which is one. */
+int cocomp_gpu_create_host(cocomp_model *model, int threads);
+void cocomp_gpu_destroy_host(cocomp_model *model);
+int cocomp_gpu_run_on_host(cocomp_model *model, int64_t number);
+int cocomp_gpu_create_shadow(cocomp_model *model);
+
 /* Commands. */
 int cocomp_gpu_begin(cocomp_model *model, VkCommandBuffer *commands);
 /* Run commands and wait. */
@@ -66,7 +76,7 @@ void cocomp_gpu_barrier(cocomp_model *model, VkCommandBuffer commands, uint32_t 
 /* Memory for copies of so many bytes at once. */
 enum { COCOMP_GPU_STAGING_BYTES = 16 << 20 };
 int cocomp_gpu_stage(cocomp_model *model);
-/* Copies between a buffer that the host does not see and memory of the host, in pieces. */
-int cocomp_gpu_copy(cocomp_model *model, cocomp_gpu_buffer *buffer, char *host, int64_t bytes, int upload);
+/* Copies between a buffer that the host does not see, from byte `first` on, and memory of the host, in pieces. */
+int cocomp_gpu_copy(cocomp_model *model, cocomp_gpu_buffer *buffer, int64_t first, char *host, int64_t bytes, int upload);
 
 #endif

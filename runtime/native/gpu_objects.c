@@ -163,6 +163,7 @@ int cocomp_gpu_create_sets(cocomp_model *model) {
   int status = cocomp_gpu_made(gpu->CreateDescriptorPool(gpu->device, &pool, NULL, &model->set_pool), &model->set_pool);
   for (int64_t i = 0; !status && i < plan->dispatch_count; i++) {
     const cocomp_gpu_dispatch *dispatch = &plan->dispatches[i];
+    if (dispatch->shader < 0) continue;
     const cocomp_gpu_shader *shader = &plan->shaders[dispatch->shader];
     const VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
                                               .descriptorPool = model->set_pool,
@@ -211,7 +212,7 @@ int cocomp_gpu_create_memory(cocomp_model *model) {
   if (model->weights.mapped)
     memcpy(model->weights.mapped, cocomp_weights, (size_t)plan->weights_bytes);
   else
-    status = cocomp_gpu_copy(model, &model->weights, (char *)cocomp_weights, plan->weights_bytes, 1);
+    status = cocomp_gpu_copy(model, &model->weights, 0, (char *)cocomp_weights, plan->weights_bytes, 1);
   cocomp_forget(cocomp_weights, (size_t)plan->weights_bytes);
   return status;
 }

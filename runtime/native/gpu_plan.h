@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "kernel.h"
+
 enum cocomp_gpu_space { COCOMP_GPU_INPUT, COCOMP_GPU_OUTPUT, COCOMP_GPU_WEIGHTS, COCOMP_GPU_ARENA, COCOMP_GPU_IN_IMAGE };
 
 /* How a kernel sees memory: as a buffer, or as texels of one or four elements in single or half precision, or integers; or as an
@@ -47,10 +49,19 @@ typedef struct {
 } cocomp_gpu_shader;
 
 typedef struct {
-  int32_t shader;
+  int32_t shader;        /* -1 where the processor runs it: */
+  int32_t task;          /* in cocomp_gpu_plan.tasks, else -1 */
   int32_t first_binding; /* in cocomp_gpu_plan.bindings */
   uint32_t grid[3];      /* workgroups */
 } cocomp_gpu_dispatch;
+
+/* A kernel of the processor. Its bindings are buffers, and its arguments. */
+typedef struct {
+  cocomp_kernel kernel;
+  int64_t count; /* of tasks that threads share */
+  int32_t bindings;
+  uint64_t written; /* a bit for each binding */
+} cocomp_gpu_task;
 
 /* A tensor in an image. Those of a slot have the same memory, one after the other. */
 typedef struct {
@@ -68,12 +79,14 @@ typedef struct {
   const cocomp_gpu_shader *shaders;
   const uint8_t *kinds; /* of bindings, enum cocomp_gpu_kind */
   const cocomp_gpu_dispatch *dispatches;
+  const cocomp_gpu_task *tasks;
   const cocomp_gpu_binding *bindings;
   const cocomp_gpu_image *images;
   const int64_t *input_bytes;
   const int64_t *output_bytes;
   int64_t shader_count;
   int64_t dispatch_count;
+  int64_t task_count;
   int64_t binding_count;
   int64_t image_count;
   int64_t slot_count;
@@ -82,9 +95,12 @@ typedef struct {
   int64_t arena_bytes;
   int64_t image_bytes; /* behind the arena, in what the host sees of both */
   int64_t weights_bytes;
+  int64_t scratch_bytes; /* for each thread that runs tasks */
   const char *manifest;
   const char *checksum; /* SHA-256 of the file with 64 zeros in this place */
   uint32_t features;    /* of enum cocomp_gpu_feature */
+  int32_t x86_level;    /* what tasks need: 2, 3 or 4 for x86-64-v2, v3, v4; else 0 */
+  int32_t arm_fp16;     /* 1 when half-precision arithmetic is needed */
 } cocomp_gpu_plan;
 
 extern const cocomp_gpu_plan cocomp_the_gpu_plan;

@@ -29,11 +29,6 @@ EXPORT const char *cocomp_device(const cocomp_model *model) {
   return NULL;
 }
 
-static int fits_processor(void) {
-  if (cocomp_the_plan.x86_level > cocomp_x86_level()) return 0;
-  return !cocomp_the_plan.arm_fp16 || cocomp_arm_fp16();
-}
-
 static size_t profile_bytes(void) { return (size_t)cocomp_the_plan.dispatch_count * sizeof(int64_t); }
 
 static size_t scratch_bytes(int threads) { return (size_t)threads * (size_t)cocomp_the_plan.scratch_bytes; }
@@ -57,7 +52,7 @@ static int allocate(cocomp_model *model) {
 EXPORT int cocomp_create(int threads, cocomp_model **made) {
   if (!made || threads < 0 || threads > COCOMP_MAX_THREADS) return COCOMP_INVALID_ARGUMENT;
   *made = NULL;
-  if (!fits_processor()) return COCOMP_WRONG_CPU;
+  if (!cocomp_fits_processor(cocomp_the_plan.x86_level, cocomp_the_plan.arm_fp16)) return COCOMP_WRONG_CPU;
   cocomp_model *model = cocomp_pages(sizeof *model);
   if (!model) return COCOMP_OUT_OF_MEMORY;
   model->threads = threads ? threads : cocomp_processors();

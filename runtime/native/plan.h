@@ -2,7 +2,7 @@
 #ifndef COCOMP_PLAN_H
 #define COCOMP_PLAN_H
 
-#include <stdint.h>
+#include "kernel.h"
 
 enum cocomp_space { COCOMP_INPUT, COCOMP_OUTPUT, COCOMP_WEIGHTS, COCOMP_PERSISTENT, COCOMP_ARENA };
 
@@ -11,9 +11,6 @@ typedef struct {
   int64_t offset; /* bytes; for inputs and outputs the tensor's number */
   int32_t space;
 } cocomp_argument;
-
-/* Runs tasks first .. last - 1 of a kernel, or units of a chain of kernels; `scratch` is the calling thread's own memory. */
-typedef void (*cocomp_kernel)(char *const *arguments, int64_t first, int64_t last, char *scratch);
 
 /* Where a buffer would begin whose slice number `unit`, of so many bytes, lies at `offset` of a thread's own memory. */
 static inline char *cocomp_slice(char *scratch, int64_t offset, int64_t unit, int64_t bytes) {
@@ -47,7 +44,5 @@ typedef struct {
 
 extern const cocomp_plan cocomp_the_plan;
 extern const char cocomp_weights[];
-
-enum { COCOMP_MAX_ARGUMENTS = 64 };
 
 #endif

@@ -127,3 +127,7 @@ int cocomp_x86_level(void) { return 0; }
 int cocomp_arm_fp16(void) { return (getauxval(HWCAP) & HWCAP_ASIMDHP) != 0; }
 
 #endif
+
+int cocomp_fits_processor(int x86_level, int arm_fp16) {
+  return x86_level <= cocomp_x86_level() && (!arm_fp16 || cocomp_arm_fp16());
+}

@@ -22,5 +22,6 @@ int64_t cocomp_nanoseconds(void);
 int cocomp_processors(void);
 int cocomp_x86_level(void); /* 1 .. 4 for x86-64-v1 .. v4; 0 elsewhere */
 int cocomp_arm_fp16(void);  /* half-precision vector arithmetic */
+int cocomp_fits_processor(int x86_level, int arm_fp16); /* whether code that needs these runs here */
 
 #endif

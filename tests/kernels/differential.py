@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
 import cocomp
+from cocomp import Options
+from tests.vulkan import needs_device
 
 TOLERANCE = 2e-5
+on_cpus_and_beside_gpus = pytest.mark.parametrize(
+    ("target", "fallback"), [("host", "none"), pytest.param("vulkan", "cpu", marks=needs_device)], ids=["cpu", "gpu"]
+)
+"""For tests of what GPUs leave to the CPU."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,11 @@ class Together(nn.Module):
         return tuple(results)
 
 
-def check(*cases: Case, threads: Sequence[int] = (2,), target: str = "host") -> None:
+def check(*cases: Case, threads: Sequence[int] = (2,), target: str = "host", fallback: str = "none") -> None:
     """Compile all cases as one model and compare every result with PyTorch's."""
     module = Together(cases).eval()
     inputs = [x for c in cases for x in c.inputs]
-    artifact = cocomp.compile(module, inputs, target)
+    artifact = cocomp.compile(module, inputs, options=Options(target=target, fallback=fallback))
     expected = [references(c) for c in cases]
     for count in threads:
         with artifact.load(threads=count) as model:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 import torch
-from differential import Case, check
+from differential import Case, check, on_cpus_and_beside_gpus
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -148,7 +148,8 @@ def test_padding() -> None:
     )
 
 
-def test_gathers_and_scatters() -> None:
+@on_cpus_and_beside_gpus
+def test_gathers_and_scatters(target: str, fallback: str) -> None:
     torch.manual_seed(6)
     table, x = torch.randn(11, 8), torch.randn(4, 6, 5)
     tokens = torch.randint(0, 11, (3, 7))
@@ -170,6 +171,7 @@ def test_gathers_and_scatters() -> None:
         Case("one hot", lambda t: F.one_hot(t, 11).float(), (tokens,)),
         Case("masked choice", lambda v: torch.where(v > 0, v, torch.zeros_like(v)).sum(1), (x,)),
         Case("computed position", lambda v: v.gather(2, v.argmax(2, keepdim=True)), (x,)),
+        target=target, fallback=fallback,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from differential import Case, check
+from differential import Case, check, on_cpus_and_beside_gpus
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -67,7 +67,8 @@ def test_functions_of_two_numbers() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64, torch.int32])
-def test_comparisons_and_choices(dtype: torch.dtype) -> None:
+@on_cpus_and_beside_gpus
+def test_comparisons_and_choices(dtype: torch.dtype, target: str, fallback: str) -> None:
     torch.manual_seed(3)
     a, b = torch.randint(-3, 4, (5, 17)).to(dtype), torch.randint(-3, 4, (5, 17)).to(dtype)
     check(
@@ -83,11 +84,14 @@ def test_comparisons_and_choices(dtype: torch.dtype) -> None:
         Case("to bool", lambda x: x.to(torch.bool), (a,)),
         Case("bool sum", lambda x: (x > 0).sum(1), (a,)),
         Case("any all", lambda x: ((x > 2).any(1), (x > -3).all(0)), (a,)),
+        target=target,
+        fallback=fallback,
     )
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
-def test_integers(dtype: torch.dtype) -> None:
+@on_cpus_and_beside_gpus
+def test_integers(dtype: torch.dtype, target: str, fallback: str) -> None:
     torch.manual_seed(4)
     a, b = torch.randint(-100, 100, (3, 19), dtype=dtype), torch.randint(1, 12, (3, 19), dtype=dtype)
     check(
@@ -111,11 +115,14 @@ def test_integers(dtype: torch.dtype) -> None:
         Case("max min", lambda x: (x.amax(1), x.amin(0)), (a,)),
         Case("cumsum", lambda x: x.cumsum(1), (a,)),
         Case("wraps", lambda x: x * torch.iinfo(dtype).max, (a,)),
+        target=target,
+        fallback=fallback,
     )
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
-def test_floating_point_types(dtype: torch.dtype) -> None:
+@on_cpus_and_beside_gpus
+def test_floating_point_types(dtype: torch.dtype, target: str, fallback: str) -> None:
     torch.manual_seed(5)
     if dtype == torch.bfloat16:
         pytest.skip("artefacts have no bfloat16 tensors")
@@ -131,6 +138,8 @@ def test_floating_point_types(dtype: torch.dtype) -> None:
         Case("to single", lambda x: x.float() * 2, (a,), tolerance),
         Case("product", torch.matmul, (a, b.T.contiguous()), tolerance),
         Case("softmax", lambda x: x.softmax(-1), (a,), tolerance),
+        target=target,
+        fallback=fallback,
     )
 
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 import torch
-from differential import Case, check
+from differential import Case, check, on_cpus_and_beside_gpus
 from torch import nn
 from torch.nn import functional as F
 
@@ -133,7 +133,8 @@ def test_adaptive_and_global_pooling() -> None:
     )
 
 
-def test_scans_sorts_and_choices() -> None:
+@on_cpus_and_beside_gpus
+def test_scans_sorts_and_choices(target: str, fallback: str) -> None:
     torch.manual_seed(7)
     x = torch.randn(3, 17, 5)
     check(
@@ -144,4 +145,6 @@ def test_scans_sorts_and_choices() -> None:
         Case("sort", lambda v: tuple(v.sort(1)), (x,)),
         Case("descending", lambda v: tuple(v.sort(-1, descending=True)), (x,)),
         Case("argsort", lambda v: v.argsort(0), (x,)),
+        target=target,
+        fallback=fallback,
     )

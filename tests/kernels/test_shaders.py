@@ -111,12 +111,63 @@ def test_half_precision() -> None:
         assert np.abs(model(x) - expected).max() < 2e-2 * np.abs(expected).max()
 
 
+class Turns(nn.Module):
+    """Convolutions with a scan between them, and products in double precision that read a tensor of the GPU in another order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 6, 3)
+        self.wide = nn.Linear(6, 5).double()
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        made = self.last(self.first(x).relu().cumsum(2) * 0.1)
+        doubled = made.double() * y
+        return made, self.wide(doubled.mean((2, 3))), torch.bmm(doubled[0], doubled[0].mT), x.var()
+
+
+@needs_device
+@pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-5), ("f16", 2e-2)])
+@pytest.mark.parametrize("without", [(), ("fusion", "layout")], ids=["whole", "plain"])
+def test_a_gpu_and_a_cpu_take_turns(precision: str, tolerance: float, without: tuple[str, ...]) -> None:
+    torch.manual_seed(8)
+    module = Turns().eval()
+    inputs = (torch.randn(1, 3, 12, 10), torch.randn(1, 6, 10, 8, dtype=torch.float64))
+    options = Options(target="vulkan", precision=precision, without=without, fallback="cpu", memory="texture")
+    artifact = cocomp.compile(module, inputs, options=options)
+    kinds = {(d["processor"], d["facts"]["kind"]) for d in artifact.manifest["dispatches"]}
+    assert {("gpu", "gather-gemm"), ("cpu", "scan"), ("cpu", "gather-gemm"), ("gpu", "reduction")} <= kinds
+    with torch.no_grad():
+        expected = [r.numpy() for r in module(*inputs)]
+    with artifact.load(threads=2) as model:
+        found = model.run(inputs)
+    for one, wanted in zip(found, expected, strict=True):
+        assert one.dtype == wanted.dtype
+        assert np.abs(one - wanted).max() < tolerance * np.abs(wanted).max()
+
+
+def test_zeros_are_left_out_in_double_precision() -> None:
+    torch.manual_seed(9)
+    linear = nn.Linear(64, 64).double()
+    with torch.no_grad():
+        linear.weight *= (torch.rand(4, 64) < 0.2).repeat_interleave(16, 0)
+    x = torch.randn(16, 64, dtype=torch.float64)
+    artifact = cocomp.compile(linear, (x,), options=Options(target="android-gpu", fallback="cpu"))
+    (kernel,) = [d for d in artifact.manifest["dispatches"] if d["facts"]["kind"] == "gather-gemm"]
+    assert kernel["processor"] == "cpu" and kernel["facts"]["encoding"] != "dense"
+
+
 def test_what_gpus_cannot_do_is_said() -> None:
     x = torch.randn(2, 5)
-    with pytest.raises(CompileError, match="'tm_tensor.scan' is not supported on GPUs"):
+    with pytest.raises(
+        CompileError, match="'tm_tensor.scan' is not supported on GPUs\nnote: compile with --fallback=cpu"
+    ):
         cocomp.compile(type("Sum", (nn.Module,), {"forward": lambda _, x: x.cumsum(1)})(), (x,), "vulkan")
-    with pytest.raises(CompileError, match="double precision, which vulkan does not have"):
+    with pytest.raises(CompileError, match="double precision, which vulkan does not have\nnote: .*--fallback=cpu"):
         cocomp.compile(nn.ReLU(), (x.double(),), "vulkan")
+    with pytest.raises(UsageError, match="no --fallback=cpu with -target=host: all kernels run on the CPU there"):
+        cocomp.compile(nn.ReLU(), (x,), options=Options(fallback="cpu"))
+    with pytest.raises(UsageError, match="unknown fallback 'gpu': expected one of none, cpu"):
+        Options(target="vulkan", fallback="gpu")
     with pytest.raises(
         UsageError,
         match="unknown GPU 'cortex-a76' for -target=android-gpu: expected one of adreno, powervr, mali, desktop",

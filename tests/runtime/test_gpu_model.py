@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,84 +14,20 @@ import torch
 
 import cocomp
 from cocomp import Options
-from cocomp.targets import gpu
+from tests.runtime.gpu_parts import RUN, build, drive, keep_parts, needs_gcc, said
 from tests.targets.samples import Array, arrays, errors, few, references
 from tests.vulkan import limited, needs_device
-
-HERE = Path(__file__).parent
-NATIVE = HERE.parents[1] / "runtime" / "native"
-needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc and its sanitizers")
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, cocomp.Artifact, list[Array]]:
     """Everything that an artefact is linked from, the artefact (`model.so`), and its inputs."""
-    directory = tmp_path_factory.mktemp("gpu")
-    link = gpu.link
-
-    def keep(place: Path, *rest: Any) -> bytes:
-        shutil.copytree(place, directory, dirs_exist_ok=True)
-        return link(place, *rest)
-
-    example = few()
-    with pytest.MonkeyPatch.context() as patch, limited(image_extent=20, volume_extent=32):
-        patch.setattr(gpu, "link", keep)
-        artifact = cocomp.compile(*example, options=Options(target="vulkan", memory="texture"))
-    written = [w for d in artifact.manifest["dispatches"] for w in d["writes"]]
+    with limited(image_extent=20, volume_extent=32):
+        built = keep_parts(few(), Options(target="vulkan", memory="texture"), tmp_path_factory.mktemp("gpu"))
+    written = [w for d in built[1].manifest["dispatches"] for w in d["writes"]]
     assert {w["space"] for w in written} == {"arena", "image", "output"}
     assert {len(w["texels"]) for w in written if w["texels"]} == {2, 3}
-    artifact.save(directory / "model.so")
-    shutil.copytree(NATIVE, directory, dirs_exist_ok=True)
-    inputs = arrays(example)
-    for number, array in enumerate(inputs):
-        (directory / f"in{number}").write_bytes(array.tobytes())
-    np.savez(directory / "inputs.npz", *inputs)
-    sizes = {"input_bytes": [a.nbytes for a in inputs], "output_bytes": [r.nbytes for r in references(example)]}
-    lines = [f"static const size_t {name}[] = {{{', '.join(map(str, values))}}};" for name, values in sizes.items()]
-    lines.append(f"enum {{ dispatches = {artifact.manifest['launches']} }};")
-    (directory / "sizes.h").write_text("#include <stddef.h>\n" + "\n".join(lines) + "\n")
-    return directory, artifact, inputs
-
-
-@pytest.fixture(scope="module")
-def pretend(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A loader in front of the system's that does what the environment says."""
-    library = tmp_path_factory.mktemp("pretend") / "libpretend.so"
-    flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-fvisibility=hidden"]
-    subprocess.run(
-        [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-fno-sanitize=all", *flags, f"-I{NATIVE}",
-         str(HERE / "pretend.c"), "-o", str(library)],
-        check=True,
-    )  # fmt: skip
-    return library
-
-
-RUN = """\
-import sys, numpy, cocomp
-inputs = list(dict(numpy.load(sys.argv[2])).values())
-try:
-    with cocomp.load(sys.argv[1]) as model:
-        outputs = model.run(inputs)
-        times = model.launch_times(inputs, 2)
-        model.run_partly(inputs, 2)
-        arena, results = model.run_partly(inputs, model.manifest.raw["launches"])
-        assert arena.any() and all(map(numpy.array_equal, results, outputs))
-    numpy.savez(sys.argv[3], *outputs)
-    print(times.min())
-except Exception as error:
-    print(type(error).__name__, error)
-"""
-
-
-def said(model: Path, directory: Path, **environment: str) -> str:
-    """What running a model ends with, in a process of its own: the shortest time of a launch, or what is wrong."""
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(model), str(directory / "inputs.npz"), str(directory / "outputs.npz")],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return built
 
 
 def test_without_a_loader(built: tuple[Path, cocomp.Artifact, list[Array]]) -> None:
@@ -244,24 +178,6 @@ def test_a_device_that_is_enough(built: tuple[Path, cocomp.Artifact, list[Array]
     assert int(message) > 0
     found = list(np.load(directory / "outputs.npz").values())
     assert max(errors(found, references(few()))) <= 1e-5
-
-
-def build(directory: Path, program: str, driver: str, *flags: str) -> Path:
-    """A program of the runtime, the model, and a driver, with sanitizers."""
-    subprocess.run(
-        ["gcc", "-O1", "-g", "-w", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I.",
-         *gpu.SOURCES, "plan.c", "data.S", str(HERE / driver), "-o", program, "-lpthread", "-ldl", *flags],
-        cwd=directory, check=True,
-    )  # fmt: skip
-    return directory / program
-
-
-def drive(program: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a driver. Drivers of Vulkan leak by themselves: what we leak, our drivers count."""
-    return subprocess.run(
-        [str(program), *arguments], cwd=program.parent, capture_output=True, text=True, timeout=300, check=False,
-        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0", **environment},
-    )  # fmt: skip
 
 
 @needs_gcc

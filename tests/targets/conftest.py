@@ -10,10 +10,15 @@ import torch
 
 import cocomp
 from cocomp import Options
-from tests.targets.samples import Array, Example, few, kinds, references
+from tests.targets.samples import Array, Example, few, kinds, references, split
 
 Compiled = Callable[..., cocomp.Artifact]
-EXAMPLES: dict[str, Callable[[], Example]] = {"kinds": kinds, "few": few, "tiny": functools.partial(kinds, 8, 8)}
+EXAMPLES: dict[str, Callable[[], Example]] = {
+    "kinds": kinds,
+    "few": few,
+    "tiny": functools.partial(kinds, 8, 8),
+    "split": split,
+}
 
 
 @functools.cache

@@ -95,6 +95,29 @@ def few() -> Example:
         return Single(nn.Sequential(*layers)).eval(), (torch.randn(1, 3, 21, 17),)
 
 
+class Split(nn.Module):
+    """What GPUs cannot compute between convolutions: a scan, a sort, and sums in double precision beside something in single."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 12, 3)
+        self.third, self.last = nn.Conv2d(12, 8, 1), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        scanned = F.relu(self.first(x)).cumsum(2) * 0.1
+        values, places = self.second(torch.cat([scanned[:, :4], F.silu(scanned[:, 4:])], 1)).sort(3)
+        third = F.relu(self.third(values))
+        sums = (third.mean((2, 3)).double() * weights).cumsum(1)
+        return third, places.to(torch.float32), sums, self.last(third.amax((2, 3))).softmax(-1)
+
+
+def split() -> Example:
+    """`Split` with random weights, and inputs."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(6)
+        return Split().eval(), (torch.randn(1, 3, 11, 9), torch.randn(1, 8, dtype=torch.float64))
+
+
 class Single(nn.Module):
     """A module whose result is a tuple of one."""
 

@@ -31,6 +31,7 @@ MODELS = [
     ("few", "f32", "buffer"), ("tiny", "f32", "buffer"), ("tiny", "f16", "buffer"),
     ("few", "f32", "texture"), ("tiny", "f32", "texture"), ("tiny", "f16", "texture"),
     ("few", "f32", "slices"), ("tiny", "f16", "slices"), ("few", "f32", "vectors"), ("tiny", "f16", "vectors"),
+    ("split", "f32", "buffer"), ("split", "f32", "texture"),
 ]  # fmt: skip
 LIMITED = {
     "slices": ("texture", {"image_extent": 20, "volume_extent": 32}),
@@ -70,7 +71,8 @@ def build() -> Build:
             kind, limits = LIMITED.get(memory, (memory, {}))
             with pytest.MonkeyPatch.context() as patch, limited(**limits):
                 patch.setattr(gpu, "shaders_of", keep)
-                options = Options(target="vulkan", precision=precision, memory=kind)
+                fallback = "cpu" if name == "split" else "none"
+                options = Options(target="vulkan", precision=precision, memory=kind, fallback=fallback)
                 done[name, precision, memory] = Built(cocomp.compile(*example(name), options=options), shaders)
         return done[name, precision, memory]
 
@@ -92,7 +94,7 @@ def test_a_gpu_computes_what_pytorch_does(build: Build, name: str, precision: st
 @pytest.mark.parametrize(("name", "precision", "memory"), MODELS)
 def test_kernels_are_valid_spirv(build: Build, here: Path, name: str, precision: str, memory: str) -> None:
     built = build(name, precision, memory)
-    assert set(built.shaders) == {d["kernel"] for d in built.artifact.manifest["dispatches"]}
+    assert set(built.shaders) == {d["kernel"] for d in built.artifact.manifest["dispatches"] if not d["on_cpu"]}
     for kernel, binary in built.shaders.items():
         file = here / f"{kernel}.spv"
         file.write_bytes(binary)
@@ -189,6 +191,28 @@ def test_two_models_at_once(build: Build) -> None:
             np.testing.assert_array_equal(one.run(arrays(example("few")))[0], wanted[0])
             for found, before in zip(three.run(arrays(example("tiny"))), tiny_wanted, strict=True):
                 np.testing.assert_array_equal(found, before)
+
+
+def test_a_fallback_that_is_not_needed_changes_nothing(build: Build) -> None:
+    for memory in ("buffer", "texture"):
+        options = Options(target="vulkan", memory=memory, fallback="cpu")
+        assert cocomp.compile(*example("few"), options=options).data == build("few", "f32", memory).artifact.data
+
+
+def test_what_the_cpu_runs_is_said_with_its_reason(build: Build) -> None:
+    dispatches = build("split", "f32", "texture").artifact.manifest["dispatches"]
+    assert all((d["processor"] == "cpu") == bool(d["on_cpu"]) for d in dispatches)
+    assert {d["on_cpu"] for d in dispatches} == {
+        "",
+        "operation 'tm_tensor.scan' is not supported on GPUs",
+        "operation 'tm_tensor.sort' is not supported on GPUs",
+        "double precision is not supported on GPUs",
+    }
+    for d in dispatches:
+        if d["on_cpu"]:
+            assert all(w["space"] != "image" and w["in_buffer"] for w in d["writes"])
+        else:
+            assert all(w["type"] != "f64" for w in d["writes"])
 
 
 class Types(nn.Module):
