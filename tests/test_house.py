@@ -193,7 +193,7 @@ def test_files_and_what_they_offer_are_documented(path: Path) -> None:
         return
     tree = ast.parse(text)
     assert ast.get_docstring(tree), f"{path} does not say what it is"
-    is_encoding = path.parent.name == "encodings" and not path.name.startswith("_")
+    is_encoding = path.parent.name in ("encodings", "quantisers") and not path.name.startswith("_")
     described_by_base = is_pass(path) or is_encoding
     for name, node in public(tree):
         if name.rpartition(".")[2] in OBVIOUS or (described_by_base and "." in name):
