@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("bcrc", "prune"):
+    if name in ("bcrc", "prune", "quantize"):
         return import_module(f"cocomp.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'cocomp' has no attribute '{name}'")
