@@ -47,15 +47,19 @@ def compile(
 def import_model(model: Any, example_inputs: Sequence[Any], context: ir.Context) -> Imported:
     """The module of phase `imported` of a torch.nn.Module or an exported program."""
     from .frontend.exported import export, import_program
+    from .frontend.modules import to_arrays
 
-    return import_program(export(model, example_inputs), context)
+    program = export(model, example_inputs)
+    imported = import_program(program, context)
+    imported.examples = to_arrays(program.example_inputs)
+    return imported
 
 
 def compile_imported(
     imported: Imported, options: Options, progress: Progress | None = None, instruments: Sequence[Instrument] = ()
 ) -> Artifact | None:
     """Compile what a front end has imported."""
-    return compile_module(imported.module, imported.weights, options, progress, instruments)
+    return compile_module(imported.module, imported.weights, options, progress, instruments, imported.examples)
 
 
 def compile_module(
@@ -64,15 +68,18 @@ def compile_module(
     options: Options | None = None,
     progress: Progress | None = None,
     instruments: Sequence[Instrument] = (),
+    examples: Sequence[Any] = (),
 ) -> Artifact | None:
     """Compile a module of linalg on tensors that the caller owns; it is changed in place, and so are the weights.
 
     `@main` takes the inputs; an argument with the attribute `sparse.name` is a weight, found under that name in
     `weights`. None when the options say to stop before there is an artefact: `module` then is in that phase.
-    `progress` is told of every phase, `instruments` watch every pass.
+    `examples` are values of the inputs, with which activations are measured where these are quantised. `progress` is told of every phase, `instruments` watch every pass.
     """
     options = options or Options()
-    compilation = Compilation(module, WeightStore() if weights is None else weights, options, instruments=instruments)
+    compilation = Compilation(
+        module, WeightStore() if weights is None else weights, options, instruments=instruments, examples=examples
+    )
     if progress is not None:
         compilation = dataclasses.replace(compilation, progress=progress)
     return compilation.run()

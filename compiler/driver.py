@@ -25,7 +25,7 @@ from cocomp.support.weights import WeightStore
 from .artifact import Artifact, write_whole
 from .options import Options
 from .phases import verify_phase
-from .pipeline import FROM_SCHEDULES, FROM_SHADES, PLACING, TO_SCHEDULES, Road, cpu_steps, gpu_steps
+from .pipeline import FROM_SCHEDULES, FROM_SHADES, PLACING, TO_SCHEDULES, Road, cpu_steps, gpu_steps, quantising_steps
 from .record import RecordGraph
 from .reproduce import Snapshot
 from .targets import cpu, gpu
@@ -47,6 +47,8 @@ class Compilation:
     progress: Progress = field(default=lambda _name, _seconds: None)
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     instruments: Sequence[Instrument] = ()
+    examples: Sequence[np.ndarray] = ()
+    """Values of the inputs, where any are known."""
 
     def run(self) -> Artifact | None:
         """Run the phases; the artefact, or None when the options say to stop before there is one."""
@@ -56,6 +58,7 @@ class Compilation:
             target,
             self.weights,
             evaluate=evaluate_on_host,
+            examples=self.examples,
             measure=measure_here,
             schedule=schedule_groups,
             tell=self._tell,
@@ -120,12 +123,12 @@ class Compilation:
 
 
 def _road(chosen: Options, target: Target, fold: bool) -> Road:
+    quantising = quantising_steps(chosen.quantize, chosen.activation_bits) if chosen.quantize else []
+    graph = chosen.precision, chosen.sparsity
     if isinstance(target, GpuTarget):
         tuner = _gpu_tuner(chosen)
-        return gpu_steps(
-            chosen.precision, chosen.sparsity, tuner, chosen.fast_math, chosen.without, chosen.memory, chosen.fallback
-        )
-    return cpu_steps(fold, chosen.precision, chosen.sparsity, _tuner(chosen), chosen.fast_math, chosen.without)
+        return gpu_steps(*graph, tuner, chosen.fast_math, chosen.without, chosen.memory, chosen.fallback, quantising)
+    return cpu_steps(fold, *graph, _tuner(chosen), chosen.fast_math, chosen.without, quantising)
 
 
 def target_of(options: Options) -> Target:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cocomp.passes.math.quantisers import Quantiser
 from cocomp.passes.math.quantisers.rows import Mixture
-from cocomp.passes.math.quantisers.scales import fit
+from cocomp.passes.math.quantisers.scales import fit, fit_activation
 
 
 def rounded(values: Tensor, quantiser: Quantiser) -> Tensor:
@@ -114,16 +114,8 @@ class QuantisedActivation(nn.Module):
             raise ValueError("no batch came by in calibration")
         seen = torch.cat(self.sample)
         self.sample = []
-        if float(seen.min()) < 0:
-            self.low, self.high = -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
-        top = float(seen.abs().max()) / self.high or 1.0
-        candidates = [top * step / 64 for step in range(64, 3, -1)]
-        self._take(
-            min(
-                candidates,
-                key=lambda s: float((seen - (seen / s).round().clamp(self.low, self.high) * s).square().sum()),
-            )
-        )
+        scale, self.low, self.high = fit_activation(seen.double().cpu().numpy(), self.bits)
+        self._take(scale)
         self.state = "training"
 
     def _take(self, scale: float) -> None:

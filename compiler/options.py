@@ -36,6 +36,10 @@ class Options:
     """Of tensors between the kernels of a GPU: `texture`, images wherever one can be, `buffer`, or `auto`, as the GPU likes it."""
     fallback: str = "none"
     """Of kernels that GPUs cannot compute: `none`, they are an error, or `cpu`, the processor that drives the GPU runs them."""
+    quantize: str = ""
+    """Levels of weights, and of what contractions read: `rmsmp`, `rmsmp:65:30:5`, or a quantiser such as `fixed<4>`; empty for none."""
+    activation_bits: int = 4
+    """Of what contractions read where it is quantised; what hangs on none of them has eight."""
     fast_math: bool = False
     """Whether rewriting may round otherwise, overflow elsewhere, or assume that roots have no negative operands."""
     tune: float | None = None
@@ -68,6 +72,16 @@ class Options:
                 parse_sparsity(self.sparsity)
             except ValueError as error:
                 raise UsageError(str(error)) from None
+        object.__setattr__(self, "quantize", self.quantize.replace(" ", ""))
+        if self.quantize:
+            from cocomp.passes.math.quantisers.rows import parse_mixture
+
+            try:
+                parse_mixture(self.quantize)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+        if not 2 <= self.activation_bits <= 16:
+            raise UsageError(f"expected 2 to 16 bits for activations, got {self.activation_bits}")
         if self.tune is not None and not 0 <= self.tune < math.inf:
             raise UsageError(f"expected a number of seconds from 0 to tune for, got {self.tune:g}")
         if self.tune is None and self.tune_database is not None:
@@ -88,7 +102,7 @@ class Options:
     def parse(cls, text: str) -> Options:
         """The options whose text form is `text`."""
         known = {f.name for f in dataclasses.fields(cls) if f.compare}
-        values: dict[str, str | float | bool | tuple[str, ...]] = {}
+        values: dict[str, str | int | float | bool | tuple[str, ...]] = {}
         for item in text.split():
             key, separator, value = item.partition("=")
             name = key.replace("-", "_")
@@ -96,7 +110,7 @@ class Options:
                 raise UsageError(
                     f"unknown option '{item}': expected key=value with a key of {', '.join(sorted(known))}"
                 )
-            read = {"tune": _seconds, "fast_math": _truth, "without": names}.get(name, str)
+            read = {"tune": _seconds, "fast_math": _truth, "without": names, "activation_bits": _bits}.get(name, str)
             values[name] = read(value)
         return cls(**values)  # pyright: ignore[reportArgumentType]
 
@@ -127,6 +141,12 @@ def _seconds(text: str) -> float:
         return float(text)
     except ValueError:
         raise UsageError(f"expected a number of seconds from 0 to tune for, got '{text}'") from None
+
+
+def _bits(text: str) -> int:
+    if not text.isdecimal():
+        raise UsageError(f"expected 2 to 16 bits for activations, got '{text}'")
+    return int(text)
 
 
 def _truth(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from cocomp.passes.fusion.classify_mapping import ClassifyMappingPass
@@ -29,6 +29,8 @@ from cocomp.passes.plan.assign_arena import AssignArenaPass
 from cocomp.passes.plan.build_plan import BuildPlanPass
 from cocomp.passes.plan.chain_kernels import ChainKernelsPass
 from cocomp.passes.plan.merge_functions import MergeFunctionsPass
+from cocomp.passes.quant.quantise_activations import QuantiseActivationsPass
+from cocomp.passes.quant.quantise_weights import QuantiseWeightsPass
 from cocomp.passes.sparsity.encode_weights import EncodeWeightsPass
 from cocomp.passes.sparsity.pack_weights import PackWeightsPass
 from cocomp.passes.sparsity.raise_contractions import RaiseContractionsPass
@@ -90,6 +92,7 @@ def cpu_steps(
     tuner: TuneContractionsPass | None = None,
     fast_math: bool = False,
     without: Collection[str] = (),
+    quantising: Sequence[Step] = (),
 ) -> Road:
     """The road to kernels for CPUs. Without `fold` constants are computed at run time: that is how constants themselves are
     evaluated. Without `tuner` schedules and kernels are those that cost models predict to be best; with it the latter may take a
@@ -103,7 +106,7 @@ def cpu_steps(
     if tuner is not None:
         planner = replace(planner, tune=True, seconds=tuner.seconds / 4, database=tuner.database, threads=tuner.threads)
     return [
-        *_graph_steps(fold, precision, sparsity, fast_math, without, splitting, planner),
+        *_graph_steps(fold, precision, sparsity, fast_math, without, splitting, planner, quantising),
         (
             phase("laid-out"),
             [
@@ -153,6 +156,7 @@ def gpu_steps(
     without: Collection[str] = (),
     memory: str = "auto",
     fallback: str = "none",
+    quantising: Sequence[Step] = (),
 ) -> Road:
     """The road to kernels for GPUs: the same graph, other layouts and loops. With `fallback=cpu` what no GPU computes is lowered for the
     processor that drives it."""
@@ -161,7 +165,14 @@ def gpu_steps(
     ]
     return [
         *_graph_steps(
-            True, precision, sparsity, fast_math, without, doubles, PlanFusionPass(fuse="fusion" not in without)
+            True,
+            precision,
+            sparsity,
+            fast_math,
+            without,
+            doubles,
+            PlanFusionPass(fuse="fusion" not in without),
+            quantising,
         ),
         (
             phase("laid-out"),
@@ -192,6 +203,14 @@ def gpu_steps(
     ]
 
 
+def quantising_steps(weights: str, activation_bits: int) -> list[Step]:
+    """How a model is quantised that was not trained so; one that was stays as it is."""
+    return [
+        Step(QuantiseWeightsPass(weights), "weights are final: batch norms are part of them"),
+        Step(QuantiseActivationsPass(activation_bits), "weights are rounded: activations are what they make"),
+    ]
+
+
 def _graph_steps(
     fold: bool,
     precision: str,
@@ -200,8 +219,9 @@ def _graph_steps(
     without: Collection[str],
     last: list[Step],
     planner: PlanFusionPass,
+    quantising: Sequence[Step],
 ) -> Road:
-    """What is done to the graph, whatever it is computed on; `last`, once weights are final."""
+    """What is done to the graph, whatever it is computed on; `quantising` and `last`, once weights are final."""
     rewriting = [
         Step(FoldScalesPass(), "batch norm becomes part of the weights that precede it"),
         Step(RewriteAlgebraPass(fast_math), "contractions have their final form, and weights can still be combined"),
@@ -229,6 +249,7 @@ def _graph_steps(
                 Step(RaiseContractionsPass(), "every multiply-accumulate becomes one kind of operation"),
                 Step(TrimPaddingPass(), "wide dilations on small images see padding only"),
                 *(folding if fold else []),
+                *quantising,
                 *(reordering if fold and sparsity == "auto" else []),
                 *(narrowing if precision == "f16" else []),
                 *last,

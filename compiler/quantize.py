@@ -2,7 +2,7 @@
 
     from cocomp import quantize
 
-    q = quantize.prepare(model, "rmsmp", ratio="60:35:5", activation_bits=4)
+    q = quantize.prepare(model, "rmsmp:60:35:5", activation_bits=4)
     q.calibrate(batches)                                  # ranges of activations
     for epoch in range(epochs):
         q.begin_epoch(epoch, lambda: loss(model(x), y))   # every tenth epoch rows are assigned again, by curvature and variance
@@ -26,8 +26,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from cocomp.fake_quant import QuantisedActivation, QuantisedRows, row_curvature, variance
-from cocomp.passes.math.quantisers import parse_quantiser
-from cocomp.passes.math.quantisers.rows import Mixture, all_of, rmsmp
+from cocomp.passes.math.quantisers.rows import Mixture, parse_mixture
 from cocomp.support.diagnostics import UsageError
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.GRUCell, nn.LSTMCell)
@@ -38,22 +37,9 @@ SCALES = ("mse", "max", "dda", "learned")
 Loss = Callable[[], Tensor]
 
 
-def parse_mixture(text: str, ratio: str | None = None) -> Mixture:
-    """`rmsmp` with a ratio (60:35:5 without one), or one quantiser such as `fixed<4>` for all rows. Raises UsageError."""
-    try:
-        if text == "rmsmp":
-            return rmsmp(ratio or "60:35:5")
-        if ratio is not None:
-            raise ValueError(f"expected a ratio with rmsmp alone, got {ratio} with {text}")
-        return all_of(parse_quantiser(text))
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
 def prepare(
     model: nn.Module,
     weights: str = "rmsmp",
-    ratio: str | None = None,
     activation_bits: int = 4,
     input_bits: int = 8,
     scale: str = "mse",
@@ -62,13 +48,16 @@ def prepare(
 ) -> Quantisation:
     """Quantise the weights of convolutions, linear layers and recurrent cells, and what these read.
 
-    weights: `rmsmp`, or a quantiser such as `fixed<4>`, `pot<4>`, `sp2<4>`, `esb<4, 1>`, `apot<4>` for all rows.
+    weights: `rmsmp`, with a ratio `rmsmp:65:30:5`, or a quantiser such as `fixed<4>`, `pot<4>`, `sp2<4>`, `esb<4, 1>`, `apot<4>` for all rows.
     activation_bits: of what a layer reads; `input_bits` of what the first one does. Scales of activations are learned.
     scale: of each row's levels: `mse`, `max`, `dda`, fitted again at every epoch, or `learned`.
     layers: their names; all without it.
     Raises UsageError for what does not fit.
     """
-    mixture = parse_mixture(weights, ratio)
+    try:
+        mixture = parse_mixture(weights)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     for what, given, known in (("method", method, METHODS), ("scale", scale, SCALES)):
         if given not in known:
             raise UsageError(f"expected {what} {', '.join(known[:-1])} or {known[-1]}, got {given}")

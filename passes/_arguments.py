@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from cocomp.support.mlir import ir
@@ -33,3 +35,12 @@ def add_weight(
     marks.append(ir.DictAttr.get({"sparse.name": ir.StringAttr.get(stored)}))
     main.attributes["arg_attrs"] = ir.ArrayAttr.get(marks)
     return argument
+
+
+def rename_weights(function: ir.Operation, names: Mapping[int, str]) -> None:
+    """Let arguments, by their numbers, stand for other weights."""
+    if names:
+        marks = list(function.attributes["arg_attrs"])
+        for number, name in names.items():
+            marks[number] = ir.DictAttr.get({"sparse.name": ir.StringAttr.get(name)})
+        function.attributes["arg_attrs"] = ir.ArrayAttr.get(marks)

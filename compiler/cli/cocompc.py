@@ -93,6 +93,17 @@ def _parser() -> argparse.ArgumentParser:
         help="of tensors between the kernels of a GPU: images wherever one can be, buffers, or as the GPU likes it (default)",
     )  # fmt: skip
     parser.add_argument(
+        "--quantize", metavar="WEIGHTS", default="",
+        help="round weights row by row, and what is multiplied with them: rmsmp, rmsmp:65:30:5, or a quantiser such as fixed<4> for all rows",
+    )  # fmt: skip
+    parser.add_argument(
+        "--activation-bits",
+        type=int,
+        metavar="N",
+        default=4,
+        help="of what is multiplied with quantised weights (default: 4)",
+    )
+    parser.add_argument(
         "--fallback", choices=FALLBACKS, default="none",
         help="of kernels that GPUs cannot compute (scans, sorts, scatters, double precision): an error (default), or on the CPU",
     )  # fmt: skip
@@ -167,6 +178,8 @@ def _compile(options: argparse.Namespace) -> int:
         sparsity=options.sparsity.replace(" ", ""),
         memory=options.memory,
         fallback=options.fallback,
+        quantize=options.quantize,
+        activation_bits=options.activation_bits,
         fast_math=options.fast_math,
         tune=options.tune,
         tune_database=options.tune_database,

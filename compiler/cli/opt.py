@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
         "--weights", metavar="FILE", help="weights of the module (default: FILE.safetensors beside it)"
     )
     weights.add_argument(
-        "--random-weights", action="store_true", help="make up weights for all arguments with sparse.name"
+        "--random-weights",
+        action="store_true",
+        help="make up weights for all arguments with sparse.name, and example inputs",
     )
     parser.add_argument(
         "--save-weights", metavar="FILE", help="write the weights as the passes leave them (safetensors)"
@@ -190,7 +192,9 @@ class _Chunk:
 
         target = target_called(self.options.target, self.options.mcpu, self.options.precision)
         module = parse(self.text, self.context, "-")
-        state = State(target, self._weights(module), evaluate=_evaluate, measure=_measure, schedule=_schedule)
+        weights = self._weights(module)
+        examples = _examples(module) if self.options.random_weights else ()
+        state = State(target, weights, _evaluate, examples, _measure, _schedule)
         run_passes(passes, module, state, [PrintAfter(self.options.print_after), VerifyAfter()])
         self.output = module.operation.get_asm(enable_debug_info=self.options.mlir_print_debuginfo) + "\n"
         if self.options.save_weights:
@@ -271,6 +275,13 @@ def _measure(module: ir.Module, *arguments: Any) -> Any:
     from cocomp.driver import measure_here
 
     return measure_here(module, *arguments)
+
+
+def _examples(module: ir.Module) -> list[Any]:
+    from cocomp.frontend.imported import module_inputs
+    from cocomp.frontend.inputs import examples
+
+    return examples(module_inputs(module))
 
 
 def _random_weights(module: ir.Module) -> WeightStore:

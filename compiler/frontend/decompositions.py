@@ -45,6 +45,11 @@ def batch_norm(
     return x * scale.view(shape) + shift.view(shape), empty, empty
 
 
+def fake_quantize(x: torch.Tensor, scale: float, zero_point: int, low: int, high: int) -> torch.Tensor:
+    """The nearest of evenly spaced levels."""
+    return (torch.clamp(torch.round(x * (1 / scale)) + zero_point, low, high) - zero_point) * scale
+
+
 def attention(
     query: torch.Tensor,
     key: torch.Tensor,
@@ -296,6 +301,7 @@ def table() -> dict[Any, Callable[..., Any]]:
             aten.isfinite.default: is_finite,
             aten.copysign.Tensor: copysign,
             aten.gelu.default: gelu,
+            aten.fake_quantize_per_tensor_affine.default: fake_quantize,
             aten.scaled_dot_product_attention.default: attention,
             aten._scaled_dot_product_flash_attention_for_cpu.default: flash_attention_for_cpu,
         }

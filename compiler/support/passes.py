@@ -27,6 +27,8 @@ class State:
     weights: WeightStore = field(default_factory=WeightStore)
     evaluate: Callable[[ir.Module, WeightStore], list[Any]] | None = None
     """Runs a module whose arguments are all weights and returns its results: how constants are folded."""
+    examples: Sequence[Any] = ()
+    """Values of the model's inputs, in order: what activations are measured with. Empty where none are known."""
     measure: Callable[[ir.Module, WeightStore, Target, int, float], Any] | None = None
     """Compiles a scheduled module whose arguments are all weights and runs it here, on so many threads and for about so many
     seconds: nanoseconds[rounds, calls]. How schedules are tuned."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from cocomp.dialects import structured
+from cocomp.passes._arguments import rename_weights
 from cocomp.passes.kernel._mask import weight_view
 from cocomp.passes.math.encodings import Encoding, parse_encoding, usage
 from cocomp.support.diagnostics import UsageError
@@ -51,16 +51,7 @@ class PruneWeightsPass(Pass):
                 loops = dataclasses.replace(loops, maps=(loops.maps[0], index, loops.maps[2]))
                 array = _pruned(state.weights[name], loops, encoding, self.rate)
                 pruned[weight.arg_number] = state.weights.add(f"{name}:pruned", array)
-            _rename(function, pruned)
-
-
-def _rename(function: ir.Operation, names: Mapping[int, str]) -> None:
-    """Let arguments stand for other weights."""
-    if names:
-        marks = list(function.attributes["arg_attrs"])
-        for number, name in names.items():
-            marks[number] = ir.DictAttr.get({"sparse.name": ir.StringAttr.get(name)})
-        function.attributes["arg_attrs"] = ir.ArrayAttr.get(marks)
+            rename_weights(function, pruned)
 
 
 def _pruned(weight: np.ndarray, loops: structured.Loops, encoding: Encoding, rate: float) -> np.ndarray:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,6 +152,19 @@ def test_options_are_validated(key: str, value: str):
         cocomp.Options(**{key: value})  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantize": "int4"}, "unknown quantiser 'int4': expected one of fixed<bits>"),
+        ({"quantize": "rmsmp:60:35:6"}, "expected three shares that add up to 100, got 60:35:6: 101"),
+        ({"quantize": "fixed<4>", "activation_bits": 1}, "expected 2 to 16 bits for activations, got 1"),
+    ],
+)
+def test_what_is_no_quantisation(options: dict[str, Any], message: str):
+    with pytest.raises(cocomp.UsageError, match=message):
+        cocomp.Options(**options)
+
+
 def test_options_round_trip():
     options = cocomp.Options(target="linux-arm64", cpu="cortex-a76", compile_to="fused", fast_math=True, workers=3)
     assert cocomp.Options.parse(str(options)) == options
@@ -158,6 +172,10 @@ def test_options_round_trip():
     for text in ("target", "speed=high"):
         with pytest.raises(cocomp.UsageError, match="unknown option"):
             cocomp.Options.parse(text)
+    quantised = cocomp.Options(quantize="esb<4, 1>", activation_bits=8)
+    assert cocomp.Options.parse(str(quantised)) == quantised
+    with pytest.raises(cocomp.UsageError, match="expected 2 to 16 bits for activations, got 'four'"):
+        cocomp.Options.parse("activation-bits=four")
     with pytest.raises(cocomp.UsageError, match="expected true or false for fast-math, got 'fast'"):
         cocomp.Options.parse("fast-math=fast")
 

@@ -14,7 +14,7 @@ from benchmarks.quantised import TASKS, accuracy, train
 from cocomp import quantize
 from cocomp.fake_quant import QuantisedActivation, QuantisedRows, rounded, row_curvature
 from cocomp.passes.math.quantisers import parse_quantiser
-from cocomp.passes.math.quantisers.rows import rmsmp
+from cocomp.passes.math.quantisers.rows import parse_mixture, rmsmp
 from cocomp.support.diagnostics import UsageError
 
 
@@ -54,7 +54,7 @@ def test_training_rounds_as_the_compiler_does(text: str) -> None:
 def test_learned_scales_follow_their_gradient() -> None:
     """LSQ: inside numerator - w / s, outside the largest numerator, by 1 / sqrt(n most)."""
     weight = torch.tensor([[0.6, -2.3, 9.0]], dtype=torch.float64)
-    rows = QuantisedRows(weight, quantize.parse_mixture("fixed<4>"), "learned")
+    rows = QuantisedRows(weight, parse_mixture("fixed<4>"), "learned")
     with torch.no_grad():
         rows.scales.fill_(1.0)
     rows(weight).sum().backward()
@@ -85,7 +85,7 @@ def test_weights_end_on_their_levels(weights: str, scale: str) -> None:
 
 def test_a_finished_model_is_exported_as_it_runs() -> None:
     model, x = network(), images()
-    q = quantize.prepare(model, "rmsmp", ratio="65:30:5")
+    q = quantize.prepare(model, "rmsmp:65:30:5")
     q.calibrate([x[:4], (x[4:],)])
     q.finish()
     exported = torch.export.export(model, (x,))
@@ -188,8 +188,8 @@ def test_a_trained_model_is_as_good_as_in_single_precision() -> None:
     "arguments, message",
     [
         ({"weights": "int8"}, "unknown quantiser 'int8': expected one of fixed<bits>"),
-        ({"ratio": "50:30:5"}, "expected three shares that add up to 100, got 50:30:5: 85"),
-        ({"weights": "fixed<4>", "ratio": "60:35:5"}, "expected a ratio with rmsmp alone, got 60:35:5 with fixed<4>"),
+        ({"weights": "rmsmp:50:30:5"}, "expected three shares that add up to 100, got 50:30:5: 85"),
+        ({"weights": "fixed<4>:60:35:5"}, "unknown quantiser 'fixed<4>:60:35:5'"),
         ({"method": "sgd"}, "expected method ste or admm, got sgd"),
         ({"scale": "best"}, "expected scale mse, max, dda or learned, got best"),
         ({"activation_bits": 9}, "expected activation_bits from 2 to 8, got 9"),

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._base import Array, Quantiser
+from ._names import parse_quantiser
 from .fixed import Fixed
 from .pot import Pot
+from .scales import find
 
 COARSE, FINE, WIDE = range(3)
 """Places in a mixture: for rows of low variance, for the others, for those that matter most."""
@@ -60,6 +62,19 @@ class Mixture:
         return found
 
 
+def find_rows(rows: Array, mixture: Mixture) -> tuple[Array, Array] | None:
+    """Place and scale of every row that is on levels of the mixture already, float[rows, n] -> int8[rows], float64[rows]; None where
+    one is not. Of several that fit the first is taken."""
+    places, scales = np.full(len(rows), -1, np.int8), np.full(len(rows), np.nan)
+    for place, (quantiser, percent) in enumerate(zip(mixture.quantisers, mixture.percent, strict=True)):
+        missing = (places < 0).nonzero()[0]
+        if percent and len(missing):
+            found = find(np.asarray(rows)[missing], quantiser)
+            fits = ~np.isnan(found)
+            places[missing[fits]], scales[missing[fits]] = place, found[fits]
+    return None if (places < 0).any() else (places, scales)
+
+
 def rmsmp(ratio: str = "60:35:5") -> Mixture:
     """PoT-4 : Fixed-4 : Fixed-8 at a ratio of percentages. Raises ValueError for what is none."""
     match = re.fullmatch(r"\s*([\d.]+)\s*:\s*([\d.]+)\s*:\s*([\d.]+)\s*", ratio)
@@ -70,6 +85,14 @@ def rmsmp(ratio: str = "60:35:5") -> Mixture:
     except ValueError:
         raise ValueError(f"expected three percentages such as 60:35:5, got '{ratio}'") from None
     return Mixture((Pot(4, "log"), Fixed(4), Fixed(8)), shares)
+
+
+def parse_mixture(text: str) -> Mixture:
+    """`rmsmp`, `rmsmp:65:30:5` (60:35:5 without a ratio), or one quantiser such as `fixed<4>` for all rows. Raises ValueError."""
+    name, _, ratio = text.partition(":")
+    if name == "rmsmp":
+        return rmsmp(ratio or "60:35:5")
+    return all_of(parse_quantiser(text))
 
 
 def all_of(quantiser: Quantiser) -> Mixture:

@@ -12,6 +12,8 @@ METHODS = ("mse", "max", "dda")
 STEPS = 64
 """Scales that are tried for the least squared error."""
 REFINEMENTS = 8
+EXACT = 2.0**-20
+"""Of the largest magnitude: how far a row's weights may be from levels that they are said to be on."""
 
 
 def fit(rows: Array, quantiser: Quantiser, method: str = "mse") -> Array:
@@ -44,6 +46,37 @@ def fit(rows: Array, quantiser: Quantiser, method: str = "mse") -> Array:
 def quantise(rows: Array, scales: Array, quantiser: Quantiser) -> Array:
     """Numerators of rows, float[rows, n] and float[rows] -> int64[rows, n]."""
     return quantiser.round(np.asarray(rows, np.float64) / np.asarray(scales, np.float64)[:, None])
+
+
+def find(rows: Array, quantiser: Quantiser) -> Array:
+    """The scale at which a row is on its levels already, but for rounding in single precision; not a number where it is not.
+    float[rows, n] -> float64[rows]."""
+    values = np.asarray(rows, np.float64)
+    largest = np.abs(values).max(axis=1, initial=0.0)
+    found = np.where(largest == 0, 1.0, np.nan)
+    for level in quantiser.magnitudes[:0:-1]:
+        open_rows = np.isnan(found).nonzero()[0]
+        scales = largest[open_rows] / level
+        distance = np.abs(values[open_rows] - scales[:, None] * quantise(values[open_rows], scales, quantiser)).max(
+            axis=1
+        )
+        fits = distance <= EXACT * largest[open_rows]
+        found[open_rows[fits]] = scales[fits]
+    return found
+
+
+def fit_activation(values: Array, bits: int) -> tuple[float, int, int]:
+    """(scale, lowest and highest level) of activations: both signs where there are negative ones, and of evenly spaced scales up to the largest
+    magnitude's that with the least squared error."""
+    seen = np.asarray(values, np.float64).reshape(-1)
+    signed = bool(seen.min(initial=0.0) < 0)
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    top = float(np.abs(seen).max(initial=0.0)) / high or 1.0
+
+    def error(scale: float) -> float:
+        return float(((seen - np.clip(np.rint(seen / scale), low, high) * scale) ** 2).sum())
+
+    return min((top * step / STEPS for step in range(STEPS, STEPS // 16 - 1, -1)), key=error), low, high
 
 
 @cache
