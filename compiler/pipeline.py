@@ -15,6 +15,7 @@ from cocomp.passes.gpu.schedule_shades import ScheduleShadesPass
 from cocomp.passes.gpu.settle_memory import SettleMemoryPass
 from cocomp.passes.gpu.shade_contractions import ShadeContractionsPass
 from cocomp.passes.gpu.shade_loops import ShadeLoopsPass
+from cocomp.passes.gpu.split_bindings import SplitBindingsPass
 from cocomp.passes.gpu.tune_shades import TuneShadesPass
 from cocomp.passes.kernel.lower_contractions import LowerContractionsPass
 from cocomp.passes.kernel.lower_loops import LowerLoopsPass
@@ -143,6 +144,7 @@ FROM_SHADES = [
     Step(LowerSequentialPass(), "scans and sorts"),
     Step(SettleMemoryPass(), "how kernels read and write is known: what is no image for all stays a buffer"),
     Step(BindTexelsPass(), "what memory is what is known"),
+    Step(SplitBindingsPass(), "what is seen as a buffer is known, and how large"),
     Step(AssignArenaPass(alignment=256), "all buffers are known, and when they live"),
 ]
 """The same for GPUs, from tiles to kernels."""

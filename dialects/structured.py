@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Expr
@@ -274,7 +275,9 @@ def through_views(value: ir.Value, index: Map, bounds: Sequence[int]) -> tuple[i
 
 
 def bytes_of(element: ir.Type) -> int:
-    """Bytes that an element takes in memory; a boolean takes one."""
+    """Bytes that an element takes in memory, a number or a vector of such; a boolean takes one."""
+    if isinstance(element, ir.VectorType):
+        return prod(element.shape) * bytes_of(element.element_type)
     if isinstance(element, ir.FloatType | ir.IntegerType):
         return max(1, element.width // 8)
     if isinstance(element, ir.IndexType):

@@ -98,7 +98,7 @@ class GpuTarget:
     texel_elements: int = 1 << 16
     """Texels that a buffer may be seen as."""
     buffer_bytes: int = 1 << 27
-    """Bytes that a buffer may have: every device takes so many."""
+    """Bytes that a kernel sees of a buffer through one binding: every device takes so many."""
     busy_invocations: int = 64
     """That keep all cores busy: where a kernel has fewer points several compute one together."""
     gpu: str = ""
@@ -119,6 +119,14 @@ class GpuTarget:
     addressable_dims: int = 1
     whole_lines: ClassVar[bool] = False
     busy_elements: ClassVar[int] = 1 << 17
+    binding_alignment: ClassVar[int] = 256
+    """Bytes: no device wants bindings to begin at multiples of more."""
+
+    def __post_init__(self) -> None:
+        if self.buffer_bytes < 1 or self.buffer_bytes % self.binding_alignment:
+            raise ValueError(
+                f"target '{self.name}': expected buffers of a multiple of {self.binding_alignment} bytes, got {self.buffer_bytes}"
+            )
 
     def lanes(self, element_bytes: int) -> int:
         """Elements that are loaded at once: a texel has four, of any size."""

@@ -32,8 +32,6 @@ SOURCES = (
     "system.c",
     "message.c",
 )
-ALIGNMENT = 256
-"""Bytes: no device wants storage buffers to begin at multiples of more."""
 
 
 def emit(
@@ -45,7 +43,7 @@ def emit(
     with tempfile.TemporaryDirectory(prefix="cocomp-") as name:
         directory = Path(name)
         try:
-            blob = write_blob(weights, (), directory / "weights.bin", ALIGNMENT)
+            blob = write_blob(weights, (), directory / "weights.bin", target.binding_alignment)
             plan = plan_gpu_c.write(module, blob, shaders_of(module, target), weights, manifest, state.processor)
             (directory / "kernels.spv").write_bytes(plan.spirv)
             (directory / "plan.c").write_text(plan.source)

@@ -25,6 +25,8 @@ class Family:
     """The same of three."""
     texel_elements: int = 1 << 16
     """Texels that a buffer may be seen as, on all devices of the family."""
+    buffer_bytes: int = 1 << 27
+    """Bytes that a kernel sees of a buffer through one binding, on all devices of the family."""
 
 
 TILES = "the cache of the texture units keeps tiles of images: neighbours both ways"
@@ -34,7 +36,9 @@ FAMILIES = {
     "adreno": Family(True, TILES, 1 << 13, image_extent=16384, volume_extent=2048),
     "powervr": Family(True, TILES, 1 << 12, volume_extent=2048),
     "mali": Family(False, SHARED, 1 << 13, image_extent=8192, volume_extent=2048),
-    "desktop": Family(False, LARGE, 1 << 15, image_extent=16384, volume_extent=2048, texel_elements=1 << 27),
+    "desktop": Family(
+        False, LARGE, 1 << 15, image_extent=16384, volume_extent=2048, texel_elements=1 << 27, buffer_bytes=1 << 30
+    ),
 }
 """GPUs whose rules are known."""
 GPU_TARGETS = {
@@ -66,6 +70,7 @@ def target_called(name: str, cpu: str = "", precision: str = "f32") -> Target:
         image_extent=family.image_extent,
         volume_extent=family.volume_extent,
         texel_elements=family.texel_elements,
+        buffer_bytes=family.buffer_bytes,
         busy_invocations=family.busy_invocations,
         driver=driver,
     )

@@ -101,19 +101,23 @@ def write(
         if places.on_cpu(functions[kernel]):
             dispatches.append(f"{{-1, {len(tasks.rows)}, {len(bindings)}, {{0, 0, 0}}}}")
             tasks.add(op, described)
-            seen = list(range(len(op.operands)))
+            seen = [_Window(number) for number in range(len(op.operands))]
         else:
-            seen = list(described["kernel.operands"])
+            seen = _windows(functions[kernel])
             kinds[kernel] = [_kind(how.value) for how in described["kernel.bindings"]]
             if len(seen) > MAX_BINDINGS:
-                raise InternalError(f"kernel '{kernel}' has {len(seen)} bindings, more than {MAX_BINDINGS}")
+                raise CompileError(
+                    f"the tensors of a kernel make {len(seen)} bindings, expected at most {MAX_BINDINGS}",
+                    where=where(op),
+                    notes=["smaller tensors, or --without=fusion, make fewer"],
+                )
             grid = ", ".join(str(n) for n in described["kernel.grid"])
             dispatches.append(f"{{{numbers[kernel]}, -1, {len(bindings)}, {{{grid}}}}}")
-        for number in seen:
-            offset, size, space = _place(op.operands[number], blob, weights, tensors, images)
+        for window in seen:
+            offset, size, space = _place(op.operands[window.operand], blob, weights, tensors, images)
             if size > MAX_RANGE:
                 raise CompileError(f"a tensor of {size} bytes is more than a GPU addresses", where=where(op))
-            bindings.append(f"{{{offset}, {size}, COCOMP_GPU_{space}}}")
+            bindings.append(f"{{{offset}, {window.start}, {window.bytes or size}, COCOMP_GPU_{space}}}")
     rows: list[str] = []
     code = b""
     listed: list[str] = []
@@ -141,6 +145,28 @@ def _images(main: ir.Operation) -> dict[ir.Value, tuple[int, str]]:
         is_half = int(str(value.owner.attributes["element"]) == "f16")
         found[value] = number, f"{{{extents}, {is_half}, {slot}, {seen[0]}, {seen[-1]}, {offset}}}"
     return found
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What a binding shows of an operand of a dispatch."""
+
+    operand: int
+    start: int = 0
+    """Bytes."""
+    bytes: int = 0
+    """0 for all of it."""
+
+
+def _windows(kernel: ir.Operation) -> list[_Window]:
+    """Of the bindings of a kernel; those of buffers are as long as its arguments are."""
+    lengths: list[int] = []
+    for argument in kernel.regions[0].blocks[0].arguments:
+        kind = argument.type
+        is_buffer = isinstance(kind, ir.MemRefType)
+        lengths.append(max(4, kind.shape[0] * structured.bytes_of(kind.element_type)) if is_buffer else 0)
+    operands, starts = (list(kernel.attributes[f"kernel.{name}"]) for name in ("operands", "windows"))
+    return [_Window(*each) for each in zip(operands, starts, lengths, strict=True)]
 
 
 def _kind(described: str) -> str:

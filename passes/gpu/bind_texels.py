@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
-from cocomp.dialects import structured, texel
+from cocomp.dialects import texel
 from cocomp.passes.kernel import _builder as b
 from cocomp.passes.math.image import TEXEL
 from cocomp.support.machine import GpuTarget
@@ -108,13 +108,10 @@ class _Binding:
         op.erase()
 
     def _is_seen(self, op: ir.Operation, number: int) -> bool:
-        """Whether a buffer is no larger than the texture units see one; who is larger than a buffer, too, may find a device that sees
-        more of texels."""
-        kind = self.block.arguments[number].type
-        size, single = kind.shape[0], op.name == "texel.fetch" and not isinstance(op.results[0].type, ir.VectorType)
-        texels = size if single else -(-size // TEXEL)
-        is_buffer = size * structured.bytes_of(kind.element_type) <= self.target.buffer_bytes
-        return texels <= self.target.texel_elements or not is_buffer or (not single and size % TEXEL != 0)
+        """Whether a buffer is no larger than the texture units see one."""
+        size = self.block.arguments[number].type.shape[0]
+        single = op.name == "texel.fetch" and not isinstance(op.results[0].type, ir.VectorType)
+        return (size if single else -(-size // TEXEL)) <= self.target.texel_elements
 
     def _go_past(self, op: ir.Operation, number: int, _is_image: bool) -> None:
         """Read or write the buffer itself."""
@@ -150,7 +147,7 @@ class _Binding:
         if (number, how) not in self.views and how is View.VECTORS:
             scalars = self.block.arguments[number].type
             vectors = ir.VectorType.get([TEXEL], scalars.element_type)
-            kind = ir.MemRefType.get([scalars.shape[0] // TEXEL], vectors, memory_space=scalars.memory_space)
+            kind = ir.MemRefType.get([-(-scalars.shape[0] // TEXEL)], vectors, memory_space=scalars.memory_space)
             self.views[number, how] = self.block.add_argument(kind, self.function.location)
         elif (number, how) not in self.views:
             element = str(self.block.arguments[number].type.element_type)

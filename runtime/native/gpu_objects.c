@@ -91,15 +91,13 @@ static int create_shader(cocomp_model *model, int64_t number) {
 }
 
 static VkDescriptorBufferInfo place(const cocomp_model *model, const cocomp_gpu_binding *binding) {
-  const VkDeviceSize range = (VkDeviceSize)binding->bytes;
-  switch (binding->space) {
-    case COCOMP_GPU_INPUT:
-      return (VkDescriptorBufferInfo){model->tensors.buffer, (VkDeviceSize)cocomp_gpu_tensor_offset(binding->offset, 0), range};
-    case COCOMP_GPU_OUTPUT:
-      return (VkDescriptorBufferInfo){model->tensors.buffer, (VkDeviceSize)cocomp_gpu_tensor_offset(binding->offset, 1), range};
-    case COCOMP_GPU_WEIGHTS: return (VkDescriptorBufferInfo){model->weights.buffer, (VkDeviceSize)binding->offset, range};
-    default: return (VkDescriptorBufferInfo){model->arena.buffer, (VkDeviceSize)binding->offset, range};
-  }
+  const int is_output = binding->space == COCOMP_GPU_OUTPUT;
+  const int is_tensor = is_output || binding->space == COCOMP_GPU_INPUT;
+  const int64_t offset = is_tensor ? cocomp_gpu_tensor_offset(binding->offset, is_output) : binding->offset;
+  const cocomp_gpu_buffer *buffer = is_tensor                                ? &model->tensors
+                                    : binding->space == COCOMP_GPU_WEIGHTS ? &model->weights
+                                                                           : &model->arena;
+  return (VkDescriptorBufferInfo){buffer->buffer, (VkDeviceSize)(offset + binding->start), (VkDeviceSize)binding->bytes};
 }
 
 static void bind_image(cocomp_model *model, VkHandle set, int64_t number, uint32_t place_in_set, int kind) {

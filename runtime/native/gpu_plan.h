@@ -33,9 +33,10 @@ enum cocomp_gpu_feature {
   COCOMP_GPU_STORAGE16 = 32,
 };
 
-/* Memory that a kernel is bound to: all of an input, output or image by its number, or a part of the weights or the arena. */
+/* Memory that a kernel is bound to: an input, output or image by its number, or a part of the weights or the arena. */
 typedef struct {
   int64_t offset; /* bytes; for inputs and outputs the tensor's number, and the image's */
+  int64_t start;  /* bytes of that to leave out: a large buffer has several bindings */
   int64_t bytes;
   int32_t space;
 } cocomp_gpu_binding;

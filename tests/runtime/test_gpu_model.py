@@ -123,12 +123,19 @@ def test_a_call_that_fails(
 
 
 @needs_device
-def test_a_device_that_sees_few_texels_of_a_buffer(pretend: Path, here: Path) -> None:
+@pytest.mark.parametrize(
+    ("limits", "limit"),
+    [
+        ({"texel_elements": 20}, "maxTexelBufferElements:20"),
+        ({"texel_elements": 20, "buffer_bytes": 1024}, "maxStorageBufferRange:1024"),
+    ],
+)
+def test_a_device_that_sees_little_of_a_buffer(pretend: Path, here: Path, limits: dict[str, int], limit: str) -> None:
     example = few()
-    with limited(texel_elements=20):
+    with limited(**limits):
         cocomp.compile(*example, options=Options(target="vulkan")).save(here / "model.so")
     np.savez(here / "inputs.npz", *arrays(example))
-    environment = {"COCOMP_VULKAN_LOADER": str(pretend), "PRETEND_LIMIT": "maxTexelBufferElements:20"}
+    environment = {"COCOMP_VULKAN_LOADER": str(pretend), "PRETEND_LIMIT": limit}
     message = said(here / "model.so", here, **environment)
     assert message.isdigit(), message
     assert max(errors(list(np.load(here / "outputs.npz").values()), references(example))) <= 1e-5

@@ -32,12 +32,15 @@ MODELS = [
     ("few", "f32", "texture"), ("tiny", "f32", "texture"), ("tiny", "f16", "texture"),
     ("few", "f32", "slices"), ("tiny", "f16", "slices"), ("few", "f32", "vectors"), ("tiny", "f16", "vectors"),
     ("split", "f32", "buffer"), ("split", "f32", "texture"),
+    ("few", "f32", "windows"), ("tiny", "f16", "windows"), ("split", "f32", "windows"),
 ]  # fmt: skip
 LIMITED = {
     "slices": ("texture", {"image_extent": 20, "volume_extent": 32}),
     "vectors": ("buffer", {"texel_elements": 20}),
+    "windows": ("buffer", {"texel_elements": 20, "buffer_bytes": 1024}),
 }
-"""Devices that are certain of little, so that images have three dimensions, and buffers are read past the texture units."""
+"""Devices that are certain of little, so that images have three dimensions, and buffers are read past the texture units and through
+several bindings."""
 SAMPLED_BUFFER, IMAGE_BUFFER = 46, 47
 EVERYWHERE = {0, 1, SAMPLED_BUFFER, IMAGE_BUFFER}
 """Numbers of capabilities that every device has: Matrix, Shader, SampledBuffer, ImageBuffer."""

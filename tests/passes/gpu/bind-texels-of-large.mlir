@@ -42,10 +42,12 @@ func.func private @k(%x: !seen, %w: !large, %h: !half) attributes {kernel.grid =
 
 // -----
 
-// More than a buffer is certain to hold, and what is no whole number of vectors, may still be seen as texels.
+// So is what one binding does not show all of, and what is no whole number of vectors: the last one is behind it.
 
 //     CHECK-LABEL: func.func private @l(
-//      CHECK-SAME:   kernel.bindings = ["quads f32", "quads f32"]
+//      CHECK-SAME:   memref<8388609xvector<4xf32>, #spirv.storage_class<StorageBuffer>>
+//      CHECK-SAME:   memref<65538xvector<4xf32>, #spirv.storage_class<StorageBuffer>>
+//      CHECK-SAME:   kernel.bindings = ["vectors f32", "vectors f32"]
 !most = memref<33554436xf32, #spirv.storage_class<StorageBuffer>>
 !odd = memref<262149xf32, #spirv.storage_class<StorageBuffer>>
 
