@@ -115,3 +115,7 @@ def library(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     module, inputs = residual()
     return cocomp.compile(module, inputs).save(tmp_path_factory.mktemp("library") / "residual.so")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden files anew")
