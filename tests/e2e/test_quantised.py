@@ -48,7 +48,7 @@ def relative(found: np.ndarray, expected: torch.Tensor) -> float:
     return float(np.abs(found - reference).max() / np.abs(reference).max())
 
 
-@pytest.mark.parametrize("text", ["fixed<4>", "rmsmp", "sp2<4>", "esb<4, 1>"])
+@pytest.mark.parametrize("text", ["rmsmp", "esb<4, 1>"])
 def test_what_was_trained_so_stays(text: str) -> None:
     model, x = block()
     q = quantize.prepare(model, text)
@@ -62,7 +62,7 @@ def test_what_was_trained_so_stays(text: str) -> None:
         assert tuple(rows) == parse_mixture(text).counts(sum(rows))
 
 
-@pytest.mark.parametrize(("text", "bits", "error"), [("fixed<8>", 8, 0.03), ("fixed<8>", 16, 0.015), ("rmsmp", 4, 0.5)])
+@pytest.mark.parametrize(("text", "bits", "error"), [("fixed<8>", 16, 0.015), ("rmsmp", 4, 0.5)])
 def test_what_was_not_is_rounded(text: str, bits: int, error: float) -> None:
     model, x = block()
     artifact = cocomp.compile(model, (x,), options=cocomp.Options(quantize=text, activation_bits=bits))
@@ -75,11 +75,10 @@ def linear() -> tuple[nn.Module, torch.Tensor]:
     return nn.Linear(24, 16, bias=False).eval(), torch.randn(5, 24)
 
 
-@pytest.mark.parametrize("target", ["host", "linux-x86-64"])
-def test_the_rounding_is_what_it_is_said_to_be(target: str) -> None:
+def test_the_rounding_is_what_it_is_said_to_be() -> None:
     """A linear layer against the same in numpy: the weight by least squares, the input with eight bits."""
     model, x = linear()
-    artifact = cocomp.compile(model, (x,), options=cocomp.Options(target=target, quantize="fixed<4>"))
+    artifact = cocomp.compile(model, (x,), options=cocomp.Options(quantize="fixed<4>"))
     weight = next(model.parameters()).detach().numpy()
     scales = fit(weight, Fixed(4))
     rounded = scales[:, None] * quantise(weight, scales, Fixed(4))
