@@ -52,7 +52,8 @@ class Model:
             raise ArtifactError(f"expected a number of threads from 0 (all processors), got {threads}")
         self.threads = threads or len(os.sched_getaffinity(0))
         self._library = _open(self.path)
-        self._check(self._library.cocomp_create(threads, ctypes.byref(self._handle)))
+        status = self._library.cocomp_create(threads, ctypes.byref(self._handle))
+        self._check(status, self._library.cocomp_failed_at().decode())
 
     def __call__(self, *inputs: Any) -> Any:
         results = self.run(inputs)
@@ -127,9 +128,10 @@ class Model:
                 raise InputError(f"output '{tensor.name}': expected a C-contiguous array of {_describe(tensor)}")
         return list(out)
 
-    def _check(self, status: int) -> None:
+    def _check(self, status: int, layer: str = "") -> None:
         if status:
-            raise ArtifactError(f"{self.path}: {self._library.cocomp_message(status).decode()}")
+            place = f"{self.path}: {layer}" if layer else str(self.path)
+            raise ArtifactError(f"{place}: {self._library.cocomp_message(status).decode()}")
 
 
 def _timed(kernels: Sequence[dict[str, Any]], microseconds: float) -> KernelTime:
@@ -149,6 +151,7 @@ def _open(path: Path) -> ctypes.CDLL:
         library = ctypes.CDLL(str(path.resolve()))
         library.cocomp_arena.restype = ctypes.c_void_p
         library.cocomp_message.restype = ctypes.c_char_p
+        library.cocomp_failed_at.restype = ctypes.c_char_p
         library.cocomp_device.restype = ctypes.c_char_p
         library.cocomp_run_some.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
         library.cocomp_profile.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64), ctypes.c_int64]

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import elf
 
-FORMAT = 4
+FORMAT = 5
 """Version of the manifest and of the C interface; an artefact of another version is refused."""
 PLACE = b"0" * 64
 

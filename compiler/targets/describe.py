@@ -59,6 +59,12 @@ def copies_of(module: ir.Module) -> list[str | None]:
     return [layout.copy_reason(op) for op in dispatches if "once" not in op.attributes]
 
 
+def layer_of(dispatch: ir.Operation) -> str:
+    """What the model calls what a dispatch computes."""
+    found = origins(dispatch.location)
+    return next((path for _, path in found if path), found[0][0] if found else dispatch.attributes["kernel"].value)
+
+
 def _tensor(described: ir.DictAttr) -> dict[str, Any]:
     kind = ir.RankedTensorType(described["type"].value)
     return {"name": described["name"].value, "type": str(kind.element_type), "shape": list(kind.shape)}
@@ -74,7 +80,7 @@ def _dispatch(op: ir.Operation, functions: dict[str, ir.Operation], launch: int,
     return {
         "kernel": kernel,
         "launch": launch,
-        "layer": next((path for _, path in found if path), found[0][0] if found else kernel),
+        "layer": layer_of(op),
         "nodes": [node for node, _ in found],
         "source": source_line(op.location),
         "processor": "gpu" if isinstance(target, GpuTarget) and not places.on_cpu(function) else "cpu",

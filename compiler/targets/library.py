@@ -19,7 +19,7 @@ from cocomp.support.machine import Target
 
 NATIVE = files("cocomp.runtime") / "native"
 INTERFACE = (
-    "arena", "create", "destroy", "device", "manifest", "message", "profile", "run", "run_some", "set_profiling",
+    "arena", "create", "destroy", "device", "failed_at", "manifest", "message", "profile", "run", "run_some", "set_profiling",
 )  # fmt: skip
 """The functions of `cocomp.h`. Nothing else is exported: what is inside cannot clash with a second model's."""
 EXPORTS = f"{{ global: {' '.join(f'cocomp_{name};' for name in INTERFACE)} local: *; }};\n"

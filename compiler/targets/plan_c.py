@@ -137,7 +137,7 @@ def _source(
 ) -> str:
     kernels = "\n".join(prototype(name, *shape) for name, shape in table.kernels.items())
     runners = "\n".join(runner(name, body) for body, name in table.runners.items())
-    text = json.dumps(json.dumps(manifest))
+    text = literal(json.dumps(manifest))
     return f"""\
 #include "plan.h"
 
@@ -217,3 +217,10 @@ def header(manifest: dict[str, object]) -> str:
             lines.append(f" *   {kind}[{number}]: const {C_TYPES[tensor['type']]} {tensor['name']}{shape}")
     lines += [" */", ""]
     return public.replace("#endif\n#endif\n", "#endif\n\n" + "\n".join(lines) + "\n#endif\n")
+
+
+def literal(text: str) -> str:
+    """A string of C, in UTF-8: `?` could begin a trigraph."""
+    special = {ord(c): "\\" + c for c in '"\\?'}
+    parts = (special.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03o}") for byte in text.encode())
+    return f'"{"".join(parts)}"'

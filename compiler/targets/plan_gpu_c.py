@@ -14,8 +14,9 @@ from cocomp.support.mlir import ir, ops_in, where
 from cocomp.support.weights import WeightStore
 
 from .blob import Blob
+from .describe import layer_of
 from .library import CHECKSUM
-from .plan_c import needs, prototype, runner
+from .plan_c import literal, needs, prototype, runner
 
 DATA_ASSEMBLY = """\
 .section .rodata.cocomp_weights,"a"
@@ -99,7 +100,7 @@ def write(
         kernel = op.attributes["kernel"].value
         described = functions[kernel].attributes
         if places.on_cpu(functions[kernel]):
-            dispatches.append(f"{{-1, {len(tasks.rows)}, {len(bindings)}, {{0, 0, 0}}}}")
+            dispatches.append(f"{{-1, {len(tasks.rows)}, {len(bindings)}, {{0, 0, 0}}, {literal(layer_of(op))}}}")
             tasks.add(op, described)
             seen = [_Window(number) for number in range(len(op.operands))]
         else:
@@ -112,7 +113,7 @@ def write(
                     notes=["smaller tensors, or --without=fusion, make fewer"],
                 )
             grid = ", ".join(str(n) for n in described["kernel.grid"])
-            dispatches.append(f"{{{numbers[kernel]}, -1, {len(bindings)}, {{{grid}}}}}")
+            dispatches.append(f"{{{numbers[kernel]}, -1, {len(bindings)}, {{{grid}}}, {literal(layer_of(op))}}}")
         for window in seen:
             offset, size, space = _place(op.operands[window.operand], blob, weights, tensors, images)
             if size > MAX_RANGE:
@@ -260,7 +261,7 @@ static const cocomp_gpu_image images[] = {{
 static const int64_t input_bytes[] = {{{sizes["input"]}}};
 static const int64_t output_bytes[] = {{{sizes["output"]}}};
 
-__attribute__((section(".cocomp.manifest"), used)) static const char manifest[] = {json.dumps(json.dumps(manifest))};
+__attribute__((section(".cocomp.manifest"), used)) static const char manifest[] = {literal(json.dumps(manifest))};
 __attribute__((section(".cocomp.checksum"), used)) static const char checksum[] = "{CHECKSUM}";
 
 const cocomp_gpu_plan cocomp_the_gpu_plan = {{

@@ -50,6 +50,10 @@ enum cocomp_status {
 /* What a status means; a static string, never null. */
 const char *cocomp_message(int status);
 
+/* The layer that the last cocomp_create which failed in this process is about, as the model calls it: of a tensor or kernel that is
+ * too large for the device. An empty string where it is about none; static, never null. */
+const char *cocomp_failed_at(void);
+
 /* JSON text that describes the model: inputs, outputs, target, kernels. */
 const char *cocomp_manifest(void);
 

@@ -30,7 +30,7 @@ static int create_image(cocomp_model *model, int64_t number) {
   cocomp_gpu *gpu = &model->gpu;
   const cocomp_gpu_image *image = &plan->images[number];
   const int status = check(gpu, image);
-  if (status) return status;
+  if (status) return cocomp_gpu_failed(image->first, status);
   const VkImageCreateInfo info = {.sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
                                   .imageType = type_of(image),
                                   .format = format_of(image),

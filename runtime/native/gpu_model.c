@@ -11,6 +11,15 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes);
 
 EXPORT const char *cocomp_manifest(void) { return plan->manifest; }
 
+static _Atomic(const char *) failed_at = "";
+
+EXPORT const char *cocomp_failed_at(void) { return failed_at; }
+
+int cocomp_gpu_failed(int64_t dispatch, int status) {
+  if (status) failed_at = plan->dispatches[dispatch].layer;
+  return status;
+}
+
 static size_t handles_bytes(void) {
   const int64_t images = 2 * plan->image_count + plan->slot_count;
   return (size_t)(3 * plan->shader_count + plan->dispatch_count + plan->binding_count + images) * sizeof(VkHandle);
@@ -67,6 +76,7 @@ static int create(cocomp_model *model, int threads) {
 EXPORT int cocomp_create(int threads, cocomp_model **made) {
   if (!made || threads < 0 || threads > COCOMP_MAX_THREADS) return COCOMP_INVALID_ARGUMENT;
   *made = NULL;
+  failed_at = "";
   cocomp_model *model = cocomp_pages(sizeof *model);
   if (!model) return COCOMP_OUT_OF_MEMORY;
   const int status = create(model, threads);

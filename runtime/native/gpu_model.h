@@ -41,6 +41,9 @@ struct cocomp_model {
 
 static const cocomp_gpu_plan *const plan = &cocomp_the_gpu_plan;
 
+/* Hands on a status, and says which dispatch it is about where it is no success. */
+int cocomp_gpu_failed(int64_t dispatch, int status);
+
 /* Objects: those that can fail return a status, and what they made is destroyed with all others. */
 int cocomp_gpu_create_commands(cocomp_model *model);
 int cocomp_gpu_create_memory(cocomp_model *model);

@@ -48,10 +48,17 @@ static int fits(const cocomp_gpu *gpu, const cocomp_gpu_shader *shader) {
          written <= limits->maxPerStageDescriptorStorageImages && buffers + read + written <= limits->maxPerStageResources;
 }
 
+/* The first dispatch of a shader. */
+static int64_t user_of(int64_t shader) {
+  int64_t found = 0;
+  while (plan->dispatches[found].shader != shader) found++;
+  return found;
+}
+
 static int create_shader(cocomp_model *model, int64_t number) {
   cocomp_gpu *gpu = &model->gpu;
   const cocomp_gpu_shader *shader = &plan->shaders[number];
-  if (!fits(gpu, shader)) return COCOMP_TOO_MANY_BINDINGS;
+  if (!fits(gpu, shader)) return cocomp_gpu_failed(user_of(number), COCOMP_TOO_MANY_BINDINGS);
   VkDescriptorSetLayoutBinding bindings[MAX_BINDINGS];
   for (int32_t i = 0; i < shader->bindings; i++)
     bindings[i] = (VkDescriptorSetLayoutBinding){.binding = (uint32_t)i,
@@ -111,6 +118,13 @@ static void bind_image(cocomp_model *model, VkHandle set, int64_t number, uint32
   model->gpu.UpdateDescriptorSets(model->gpu.device, 1, &write, 0, NULL);
 }
 
+/* Whether the device lets a kernel see as much of a buffer as a binding shows, in texels where these have bytes. */
+static int shows(const cocomp_gpu *gpu, const cocomp_gpu_binding *binding, int64_t texel) {
+  const VkPhysicalDeviceLimits *limits = &gpu->properties.limits;
+  if (!texel) return binding->bytes <= (int64_t)limits->maxStorageBufferRange;
+  return (binding->bytes + texel - 1) / texel <= (int64_t)limits->maxTexelBufferElements;
+}
+
 /* Points a descriptor at the memory of a binding; texels of a buffer need a view of it. */
 static int bind(cocomp_model *model, VkHandle set, int64_t number, uint32_t place_in_set, int kind) {
   cocomp_gpu *gpu = &model->gpu;
@@ -120,16 +134,14 @@ static int bind(cocomp_model *model, VkHandle set, int64_t number, uint32_t plac
     return COCOMP_OK;
   }
   const int64_t texel = FORMS[kind].texel;
-  const int64_t texels = texel ? (binding->bytes + texel - 1) / texel : 0;
-  if (!texel && binding->bytes > (int64_t)gpu->properties.limits.maxStorageBufferRange) return COCOMP_TOO_LARGE;
-  if (texels > (int64_t)gpu->properties.limits.maxTexelBufferElements) return COCOMP_TOO_LARGE;
+  if (!shows(gpu, binding, texel)) return COCOMP_TOO_LARGE;
   const VkDescriptorBufferInfo where = place(model, binding);
   if (texel) {
     const VkBufferViewCreateInfo view = {.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
                                          .buffer = where.buffer,
                                          .format = FORMS[kind].format,
                                          .offset = where.offset,
-                                         .range = (VkDeviceSize)(texels * texel)};
+                                         .range = (VkDeviceSize)((binding->bytes + texel - 1) / texel * texel)};
     const int status =
         cocomp_gpu_made(gpu->CreateBufferView(gpu->device, &view, NULL, &model->views[number]), &model->views[number]);
     if (status) return status;
@@ -169,7 +181,8 @@ int cocomp_gpu_create_sets(cocomp_model *model) {
                                               .pSetLayouts = &model->layouts[dispatch->shader]};
     status = cocomp_gpu_status(gpu->AllocateDescriptorSets(gpu->device, &info, &model->sets[i]));
     for (int32_t j = 0; !status && j < shader->bindings; j++)
-      status = bind(model, model->sets[i], dispatch->first_binding + j, (uint32_t)j, plan->kinds[shader->first_kind + j]);
+      status = cocomp_gpu_failed(i, bind(model, model->sets[i], dispatch->first_binding + j, (uint32_t)j,
+                                         plan->kinds[shader->first_kind + j]));
   }
   return status;
 }

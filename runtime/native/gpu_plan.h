@@ -54,6 +54,7 @@ typedef struct {
   int32_t task;          /* in cocomp_gpu_plan.tasks, else -1 */
   int32_t first_binding; /* in cocomp_gpu_plan.bindings */
   uint32_t grid[3];      /* workgroups */
+  const char *layer;     /* of the model, UTF-8 */
 } cocomp_gpu_dispatch;
 
 /* A kernel of the processor. Its bindings are buffers, and its arguments. */

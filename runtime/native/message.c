@@ -18,7 +18,7 @@ __attribute__((visibility("default"))) const char *cocomp_message(int status) {
     case COCOMP_NO_FLOAT16: return "no Vulkan device here computes in half precision; compile with --precision=f32";
     case COCOMP_NO_STORAGE8: return "no Vulkan device here has 8-bit storage, which booleans of the model need";
     case COCOMP_NO_STORAGE16: return "no Vulkan device here has 16-bit storage; compile with --precision=f32";
-    case COCOMP_TOO_LARGE: return "a tensor is larger than the device lets a kernel address (maxStorageBufferRange, maxTexelBufferElements)";
+    case COCOMP_TOO_LARGE: return "a tensor is larger than the device lets a kernel address (maxStorageBufferRange, maxTexelBufferElements); compile with -mcpu=, for the family of the GPU";
     case COCOMP_OUT_OF_DEVICE_MEMORY: return "out of device memory";
     case COCOMP_DEVICE_LOST: return "the device was lost; create the model again";
     case COCOMP_DEVICE_ERROR: return "the Vulkan driver reported an error";

@@ -29,6 +29,8 @@ EXPORT const char *cocomp_device(const cocomp_model *model) {
   return NULL;
 }
 
+EXPORT const char *cocomp_failed_at(void) { return ""; }
+
 static size_t profile_bytes(void) { return (size_t)cocomp_the_plan.dispatch_count * sizeof(int64_t); }
 
 static size_t scratch_bytes(int threads) { return (size_t)threads * (size_t)cocomp_the_plan.scratch_bytes; }

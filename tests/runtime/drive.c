@@ -59,6 +59,7 @@ static void refuses_wrong_arguments(void) {
   require(cocomp_set_profiling(NULL, 1) == COCOMP_INVALID_ARGUMENT, "set_profiling without a model");
   require(!cocomp_arena(NULL), "arena without a model");
   require(!cocomp_device(NULL), "a device without a model");
+  require(!*cocomp_failed_at(), "a layer where nothing failed");
   cocomp_destroy(model);
   cocomp_destroy(NULL);
   for (int status = -1; status < 25; status++) require(strlen(cocomp_message(status)) > 0, "message");

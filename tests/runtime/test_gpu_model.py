@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import cocomp
 from cocomp import Options
@@ -120,6 +122,39 @@ def test_a_call_that_fails(
     directory = built[0]
     environment = {"COCOMP_VULKAN_LOADER": str(pretend), "PRETEND_FAIL_NAME": call, "PRETEND_RESULT": str(result)}
     assert said(directory / "model.so", directory, **environment).endswith(message)
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with layers that have names, `model.so`: a small convolution that makes an image, and a large one."""
+    directory = tmp_path_factory.mktemp("named")
+    layers = {"first": nn.Conv2d(3, 8, 3), "größe ??/": nn.Conv2d(8, 40, 1), "last": nn.Flatten()}
+    module = nn.Sequential(OrderedDict(layers)).eval()
+    x = torch.randn(1, 3, 12, 12)
+    with limited(image_extent=80):
+        artifact = cocomp.compile(module, (x,), options=Options(target="vulkan", memory="texture"))
+    assert [d["layer"] for d in artifact.manifest["dispatches"]] == ["first", "größe ??/"]
+    assert artifact.manifest["dispatches"][0]["writes"][0]["space"] == "image"
+    artifact.save(directory / "model.so")
+    np.savez(directory / "inputs.npz", x.numpy())
+    return directory
+
+
+@needs_device
+@pytest.mark.parametrize(
+    ("setting", "where", "message"),
+    [
+        ("LIMIT=maxStorageBufferRange:8192", "größe ??/: ", "a tensor is larger than the device lets a kernel address"),
+        ("LIMIT=maxTexelBufferElements:200", "first: ", "a tensor is larger than the device lets a kernel address"),
+        ("LIMIT=maxPerStageResources:1", "first: ", "a kernel needs more buffers at once than the device allows"),
+        ("LIMIT=maxImageDimension2D:2", "first: ", "a tensor is larger than an image of the device may be"),
+        ("WITHOUT=devices", "", "no device with Vulkan 1.1 and compute queues was found"),
+    ],
+)
+def test_what_is_too_large_is_named(named: Path, pretend: Path, setting: str, where: str, message: str) -> None:
+    name, value = setting.split("=")
+    text = said(named / "model.so", named, COCOMP_VULKAN_LOADER=str(pretend), **{f"PRETEND_{name}": value})
+    assert f"model.so: {where}{message}" in text
 
 
 @needs_device

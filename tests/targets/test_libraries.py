@@ -7,10 +7,13 @@ import platform
 import re
 import subprocess
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import cocomp
 from cocomp.targets.gpus import target_called
@@ -163,6 +166,14 @@ def test_the_header_is_c_and_cpp(
         '#include "model.h"\n#include "model.h"\nint main(void) { return cocomp_set_profiling(0, 0) == COCOMP_OK; }\n'
     )
     zig(tool, f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-pedantic", "-c", source, cwd=here)
+
+
+@pytest.mark.parametrize("target", ["host", "vulkan"])
+def test_names_mean_nothing_to_c(target: str) -> None:
+    layers = nn.Sequential(OrderedDict({"größe ??/": nn.Linear(3, 2)})).eval()
+    artifact = cocomp.compile(layers, (torch.randn(2, 3),), options=cocomp.Options(target=target))
+    assert [d["layer"] for d in artifact.manifest["dispatches"]] == ["größe ??/"]
+    assert '"layer": "gr\\u00f6\\u00dfe ??/"' in artifact.data.decode("latin-1")
 
 
 def test_the_header_names_the_tensors(compiled: Compiled) -> None:
