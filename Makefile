@@ -10,15 +10,16 @@ READY := $(VENV)/.ready
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 EMULATOR := command -v qemu-aarch64 || command -v qemu-aarch64-static
 BROWSER := command -v chromium || command -v chromium-browser || command -v google-chrome
+RTL := verilator g++ make iverilog yosys
 VULKAN := libvulkan1 mesa-vulkan-drivers spirv-tools vulkan-validationlayers
 INSTALL := $(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes
 
-.PHONY: demo test lint typed bench qemu chromium vulkan clean
+.PHONY: demo test lint typed bench qemu chromium rtl vulkan clean
 
 demo: $(READY)
 	$(BIN)/python -m examples.demo
 
-test: $(READY) qemu chromium vulkan
+test: $(READY) qemu chromium rtl vulkan
 	$(BIN)/lit -sv tests
 	$(BIN)/pytest -n auto --dist worksteal tests
 
@@ -51,6 +52,11 @@ qemu:
 # The report's page is tested in a browser; where none can be had, those tests are skipped.
 chromium:
 	@($(BROWSER)) > /dev/null || ($(INSTALL) --no-install-recommends chromium) || echo "no chromium: tests that need it are skipped" >&2
+
+# The accelerator's Verilog is simulated and synthesised; where a tool cannot be had, tests that need it are skipped.
+rtl:
+	@(command -v verilator && command -v g++ && command -v iverilog && command -v yosys) > /dev/null || \
+	  ($(INSTALL) --no-install-recommends $(RTL)) || echo "no verilator, iverilog or yosys: tests that need them are skipped" >&2
 
 # Models for GPUs run on Mesa's software driver where there is no GPU; their tests are skipped where there is neither.
 vulkan: $(READY)

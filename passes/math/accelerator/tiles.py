@@ -33,4 +33,5 @@ class Tiles:
     def cycles(self, gemm: Gemm, pixels: int) -> int:
         """From the first tile that is read to the last output that is written."""
         row_tiles, column_tiles = self.steps(gemm)
-        return row_tiles * pixels * column_tiles + PIPELINE_STAGES + (self.lanes - 1).bit_length()
+        stages = PIPELINE_STAGES + (self.lanes - 1).bit_length()
+        return row_tiles * pixels * column_tiles + stages - 1
