@@ -28,7 +28,7 @@ NETLIST = "netlist.v"
 DSP_SETTINGS = {"fabric": "-nodsp", "dsp": ""}
 """What multiplies in a netlist -> options of synth_xilinx. Products of less than nine bits are in LUTs in any case."""
 MULTIPLY_ONLY = "scratchpad -set xilinx_dsp.multonly 1"
-"""Netlists whose DSPs also add do not simulate correctly: yosys 0.23's have wrong sums."""
+"""DSPs do not add: where they did, yosys 0.23 has made netlists with wrong sums, though not of these cores."""
 
 
 @dataclass(frozen=True)
