@@ -19,7 +19,7 @@ from cocomp.support.diagnostics import CompileError
 from cocomp.targets.fpga.rtl import rungs, verify_netlist, verify_rtl
 from cocomp.targets.fpga.rtl.bench import BENCH, SOURCE, write
 from cocomp.targets.fpga.rtl.core_bench import measure_core, write_core
-from cocomp.targets.fpga.rtl.cores import identifier, packed_products
+from cocomp.targets.fpga.rtl.cores import packed_products
 from cocomp.targets.fpga.rtl.rungs import Cells, count_cells, simulate, synthesise
 from tests.math.gemms import random_activations, random_gemm
 
@@ -85,7 +85,7 @@ TRIPLES = [tuple((ALL * 2)[i : i + 3]) for i in range(0, len(ALL), 3)]
 
 @needs_icarus
 @pytest.mark.parametrize("activation", [UI4, SI4], ids=str)
-@pytest.mark.parametrize("triple", TRIPLES, ids=lambda triple: "-".join(map(identifier, triple)))
+@pytest.mark.parametrize("triple", TRIPLES, ids=lambda triple: "-".join(q.identifier for q in triple))
 def test_every_code_meets_every_activation(
     triple: tuple[Quantiser, Quantiser, Quantiser], activation: IntegerType, tmp_path: Path
 ) -> None:
@@ -121,7 +121,7 @@ def test_verilator_and_icarus_agree(gemm: Gemm, slots: int, tmp_path: Path) -> N
 
 @needs_icarus
 @pytest.mark.parametrize("lanes", [1, 3, 8])
-@pytest.mark.parametrize("quantiser", [Pot(4), Fixed(4), Apot(6), Esb(5, 2)], ids=identifier)
+@pytest.mark.parametrize("quantiser", [Pot(4), Fixed(4), Apot(6), Esb(5, 2)], ids=str)
 def test_a_core_alone_adds_up(quantiser: Quantiser, lanes: int, tmp_path: Path) -> None:
     write_core(quantiser, SI4, lanes, tmp_path)
     assert rungs.run_icarus(tmp_path, [SOURCE, BENCH]) == 400

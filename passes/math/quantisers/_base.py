@@ -32,6 +32,11 @@ class Quantiser(ABC):
     def __str__(self) -> str:
         return f"{self.name}<{self.bits}>"
 
+    @property
+    def identifier(self) -> str:
+        """A name for it where names are words: `esb<4, 1>` -> `esb4_1`."""
+        return str(self).replace("<", "").replace(">", "").replace(", ", "_")
+
     @abstractmethod
     def numerators(self) -> list[int]:
         """What each code stands for, 2 ** bits numbers: if n is one of them, so is -n."""

@@ -11,11 +11,6 @@ from cocomp.passes.math.accelerator import IntegerType
 from cocomp.passes.math.quantisers import Fixed, Quantiser
 
 
-def identifier(quantiser: Quantiser) -> str:
-    """`esb<4, 1>` -> `esb4_1`."""
-    return str(quantiser).replace("<", "").replace(">", "").replace(", ", "_")
-
-
 def product_bits(quantiser: Quantiser, activation: IntegerType) -> int:
     """Of the widest product, with its sign."""
     largest = quantiser.most * max(activation.high, -activation.low)
@@ -24,7 +19,7 @@ def product_bits(quantiser: Quantiser, activation: IntegerType) -> int:
 
 def core(quantiser: Quantiser, activation: IntegerType) -> str:
     """A function `multiply_..(code, x)`."""
-    name, width = identifier(quantiser), product_bits(quantiser, activation)
+    name, width = quantiser.identifier, product_bits(quantiser, activation)
     signature = (
         f"static inline ap_int<{width}> multiply_{name}(ap_uint<{quantiser.bits}> code, activation_t x) {{\n"
         "#pragma HLS INLINE\n"

@@ -12,7 +12,7 @@ from cocomp.passes.math.accelerator import Gemm, IntegerType, Tiles
 from cocomp.passes.math.accelerator.gemm import ACCUMULATOR_BITS
 from cocomp.passes.math.quantisers.dyadic import MOST_SHIFT
 
-from .cores import core, identifier
+from .cores import core
 
 PLACES = ("coarse", "fine", "wide")
 
@@ -185,7 +185,7 @@ def _multiplied(gemm: Gemm, tiles: Tiles, place: int) -> str:
           sum_t sum = k ? sums.{prefix}[i] : (sum_t){prefix}_bias[r][i];
           for (int l = 0; l < {tiles.lanes}; l++) {{
 #pragma HLS UNROLL
-            sum = sum + multiply_{identifier(gemm.quantisers[place])}({prefix}_codes[r][k][i][l], word.lanes[l]);
+            sum = sum + multiply_{gemm.quantisers[place].identifier}({prefix}_codes[r][k][i][l], word.lanes[l]);
           }}
           sums.{prefix}[i] = sum;
         }}

@@ -11,7 +11,7 @@ from cocomp.passes.math.accelerator.gemm import ACCUMULATOR_BITS
 from cocomp.passes.math.quantisers import Quantiser
 
 from .bench import BENCH, SOURCE, joined, write_hex
-from .cores import core, identifier
+from .cores import core
 from .rungs import Cells, simulate_netlist, synthesise
 
 STEPS = 400
@@ -23,7 +23,7 @@ def measure_core(quantiser: Quantiser, activation: IntegerType, lanes: int, fold
     """Cells of a core, after its netlist has computed sums of random products, the largest ones among them. Raises CompileError where
     a sum is wrong, or a tool missing."""
     write_core(quantiser, activation, lanes, folder)
-    cells = synthesise(folder, SOURCE, f"core_{identifier(quantiser)}", multipliers)
+    cells = synthesise(folder, SOURCE, f"core_{quantiser.identifier}", multipliers)
     simulate_netlist(folder)
     return cells
 
@@ -46,7 +46,7 @@ def write_core(quantiser: Quantiser, activation: IntegerType, lanes: int, folder
     ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SOURCE).write_text(core(quantiser, activation, lanes))
-    (folder / BENCH).write_text(_bench(identifier(quantiser), lanes * activation.bits, lanes * quantiser.bits, delay))
+    (folder / BENCH).write_text(_bench(quantiser.identifier, lanes * activation.bits, lanes * quantiser.bits, delay))
     write_hex(folder / "x.hex", (joined(row, activation.bits) for row in x), lanes * activation.bits)
     write_hex(folder / "w.hex", (joined(row, quantiser.bits) for row in codes), lanes * quantiser.bits)
     write_hex(folder / "bias.hex", (int(b) % 2**ACCUMULATOR_BITS for b in biases), ACCUMULATOR_BITS)

@@ -29,11 +29,6 @@ class Term:
         return (len(self.shifts) - 1).bit_length()
 
 
-def identifier(quantiser: Quantiser) -> str:
-    """`esb<4, 1>` -> `esb4_1`."""
-    return str(quantiser).replace("<", "").replace(">", "").replace(", ", "_")
-
-
 def terms(quantiser: Quantiser) -> list[Term]:
     """The powers of two that numerators are sums of, for quantisers that are that."""
     if isinstance(quantiser, Pot):
@@ -66,7 +61,7 @@ def product_bits(quantiser: Quantiser, activation: IntegerType) -> int:
 def core(quantiser: Quantiser, activation: IntegerType, lanes: int) -> str:
     """A module `core_..`: in every cycle `lanes` activations and codes. A sum is in `acc` 2 + ceil(log2 lanes) cycles after them;
     with `first` in the cycle before, it begins anew at `bias`."""
-    name, bits, width = identifier(quantiser), quantiser.bits, product_bits(quantiser, activation)
+    name, bits, width = quantiser.identifier, quantiser.bits, product_bits(quantiser, activation)
     levels = (lanes - 1).bit_length()
     leaves = 1 << levels
     body = _multiply(width, bits) if isinstance(quantiser, Fixed) else _shift_and_add(quantiser, width)

@@ -12,7 +12,7 @@ from cocomp.passes.math.accelerator import Gemm, Tiles
 from cocomp.passes.math.accelerator.gemm import ACCUMULATOR_BITS
 from cocomp.passes.math.quantisers.dyadic import MOST_SHIFT, MULTIPLIER_BITS
 
-from .cores import core, identifier
+from .cores import core
 
 GROUPS = ("coarse", "fine", "wide")
 """Names of the places of quantisers."""
@@ -54,10 +54,10 @@ class Shape:
 def design(shape: Shape) -> str:
     """All modules; the top one is `engine`."""
     gemm = shape.gemm
-    used = dict.fromkeys(identifier(gemm.quantisers[place]) for place in shape.places)
+    used = dict.fromkeys(gemm.quantisers[place].identifier for place in shape.places)
     for place in shape.places:
         quantiser = gemm.quantisers[place]
-        used[identifier(quantiser)] = core(quantiser, gemm.activation, shape.tiles.lanes)
+        used[quantiser.identifier] = core(quantiser, gemm.activation, shape.tiles.lanes)
     return "".join(
         [
             MEMORY,
@@ -209,7 +209,7 @@ def _group(shape: Shape, place: int, slot: int, summed: int, tile_bits: int, w_b
     {name}_factors (.clk(clk), .address(tiles[{summed - 1} * {tile_bits} +: {tile_bits}]), .word({name}_factor));
   genvar {name}_row;
   generate for ({name}_row = 0; {name}_row < {rows}; {name}_row = {name}_row + 1) begin : {name}
-    core_{identifier(quantiser)} mac (
+    core_{quantiser.identifier} mac (
       .clk(clk), .x(x), .w({name}_w[{name}_row * {word} +: {word}]), .first(firsts[{summed - 1}]),
       .bias({name}_bias[{name}_row * {ACCUMULATOR_BITS} +: {ACCUMULATOR_BITS}]), .acc({acc_slice})
     );
