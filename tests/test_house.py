@@ -203,6 +203,12 @@ def test_files_and_what_they_offer_are_documented(path: Path) -> None:
         assert ast.get_docstring(node) or short, f"{path}:{node.lineno}: '{name}' has no docstring"  # pyright: ignore
 
 
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """pytest imports of two files with one name only the first."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_file_sizes() -> None:
     large = {str(p.relative_to(ROOT)): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 600}
     assert not large, f"a second idea is hiding in {large}"

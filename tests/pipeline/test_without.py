@@ -114,9 +114,6 @@ def test_names_that_are_not_known() -> None:
 def test_the_order_of_names_does_not_matter() -> None:
     options = cocomp.Options(without=("layout", "fusion", "layout"))
     assert options == cocomp.Options(without=("fusion", "layout"))
-    assert (
-        str(options)
-        == "target=host precision=f32 sparsity=auto memory=auto fast-math=false without=fusion,layout compile-to=target"
-    )
+    assert "without=fusion,layout" in str(options).split()
     assert cocomp.Options.parse(str(options)) == options
     assert cocomp.Options.parse("without=layout, fusion".replace(" ", "")).digest == options.digest
