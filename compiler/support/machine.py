@@ -101,6 +101,8 @@ class GpuTarget:
     """Bytes that a kernel sees of a buffer through one binding: every device takes so many."""
     busy_invocations: int = 64
     """That keep all cores busy: where a kernel has fewer points several compute one together."""
+    workgroup_invocations: int = 128
+    """Of a workgroup: every device takes so many."""
     gpu: str = ""
     """Family of GPUs; empty for any."""
     takes_images: bool = False

@@ -91,35 +91,39 @@ def finish(
     lanes: int,
     body: Callable[[Index, Index], None],
     facts: dict[str, str],
+    workgroup: Sequence[int] = (),
 ) -> None:
-    """Emit `body(block, lane)` for every block, which is the same for a whole workgroup, and every lane of it; fill the border of
-    a pad; replace the group's function by the kernel.
+    """Emit `body(block, lane)` for every block and every lane of it; fill the border of a pad; replace the group's function by
+    the kernel.
 
-    The grid is lanes x blocks: workgroup (x, y, z) has the lanes of number z * width + x, of block y. Every invocation fills some
-    cells of the border: workgroups of their own would, where a driver does not skip what no lane of theirs takes, do the work
-    of the others too.
+    `workgroup` says how many lanes and blocks a workgroup has; without it one block, which is the same for all of its invocations.
+    The grid is lanes x blocks: workgroup (x, y, z) has the lanes of number z * width + x, of the blocks of number y. Every
+    invocation fills some cells of the border: workgroups of their own would, where a driver does not skip what no lane of theirs
+    takes, do the work of the others too.
     """
-    size = min(WORKGROUP, 1 << (lanes - 1).bit_length())
-    wide = -(-lanes // size)
+    across, down = workgroup or (min(WORKGROUP, 1 << (lanes - 1).bit_length()), 1)
+    wide, high = -(-lanes // across), -(-blocks // down)
     depth = -(-wide // MOST_WORKGROUPS)
     width = -(-wide // depth)
     end = ops_in(shader.function.regions[0].blocks[0])[-1]
     with ir.InsertionPoint(end):
         x = gpu.BlockIdOp(gpu.Dimension.x).result if width > 1 else 0
-        y = gpu.BlockIdOp(gpu.Dimension.y).result if blocks > 1 else 0
+        y = gpu.BlockIdOp(gpu.Dimension.y).result if high > 1 else 0
         z = gpu.BlockIdOp(gpu.Dimension.z).result if depth > 1 else 0
-        lane = b.add(b.mul(b.add(b.mul(z, width), x), size), gpu.ThreadIdOp(gpu.Dimension.x).result)
+        invocation = gpu.ThreadIdOp(gpu.Dimension.x).result
+        beside, under = (invocation, 0) if down == 1 else (b.mod(invocation, across), b.floordiv(invocation, across))
+        block = b.add(b.mul(y, down), under)
+        lane = b.add(b.mul(b.add(b.mul(z, width), x), across), beside)
+        each, all_blocks = width * depth * across, high * down
         shader.evaluator.once.point = ir.InsertionPoint(b.value(lane).owner)
-        _below(lane, lanes, width * depth * size, lambda: body(y, lane))
+        _below(lane, lanes, each, lambda: _below(block, blocks, all_blocks, lambda: body(block, lane)))
         if group.root.name == "tensor.pad":
-            each = width * depth * size
-            fill_border(
-                group.root, shader.outputs[0], shader.evaluator.texels, b.add(b.mul(y, each), lane), blocks * each
-            )
-    grid = [width, blocks, depth]
+            number = b.add(b.mul(block, each), lane)
+            fill_border(group.root, shader.outputs[0], shader.evaluator.texels, number, all_blocks * each)
+    grid = [width, high, depth]
     attributes = shader.function.attributes
     attributes["kernel.grid"] = ir.DenseI64ArrayAttr.get(grid)
-    attributes["kernel.workgroup"] = i64(size)
+    attributes["kernel.workgroup"] = i64(across * down)
     pitches = shader.evaluator.texels.pitches
     attributes["kernel.pitches"] = ir.ArrayAttr.get(
         [ir.DenseI64ArrayAttr.get(pitches.get(n, ())) for n in range(len(shader.arguments))]

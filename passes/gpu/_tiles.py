@@ -1,8 +1,10 @@
-"""The tiles that a contraction may have on a GPU."""
+"""The tiles that a contraction may have on a GPU, and the workgroups."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -16,7 +18,11 @@ from cocomp.support.mlir import ir
 from cocomp.support.passes import State
 
 from ._columns import texel_columns
+from ._shader import WORKGROUP
 from ._texels import TEXEL
+
+ENOUGH_LANES = 24
+"""Tiles of pixels from which on a workgroup has one row group, where the schedule does not say."""
 
 
 def rank(contraction: Contraction, names: Sequence[str], state: State, force: bool) -> list[tuple[float, ir.DictAttr]]:
@@ -27,6 +33,25 @@ def rank(contraction: Contraction, names: Sequence[str], state: State, force: bo
     shape = _shape(contraction, masks if encoding_of(contraction) != "dense" else [])
     ranked = shades.rank(shape, prices, force)
     return [(cycles, schedule_attribute(_schedule(shape.rows, tile))) for cycles, tile in ranked]
+
+
+def extents(contraction: Contraction, schedule: TileSchedule) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(dimension, how many) of tiles of pixels, and of row groups, whose own number -1 stands for; the outermost first."""
+    bounds = contraction.nest.bounds
+    steps = {d: contraction.window(d) for d in contraction.outer_pixels}
+    if contraction.pixel is not None:
+        steps[contraction.pixel] = schedule.pixels
+    order = sorted(steps, key=lambda d: -abs(contraction.out_position.coefficient(d)))
+    groups = [(d, bounds[d]) for d in (*contraction.batches, *contraction.outer_rows)]
+    return [(d, -(-bounds[d] // steps[d])) for d in order], [*groups, (-1, schedule.groups)]
+
+
+def workgroups(contraction: Contraction, schedule: TileSchedule, target: GpuTarget) -> list[TileSchedule]:
+    """The same with other workgroups than the rule's, the most promising first."""
+    tiles, groups = (prod(count for _, count in part) for part in extents(contraction, schedule))
+    found = shades.workgroups(tiles, groups, target.workgroup_invocations)
+    usual = (min(WORKGROUP, 1 << (tiles - 1).bit_length()), 1) if tiles >= ENOUGH_LANES else None
+    return [replace(schedule, workgroup=shape) for shape in found if shape != usual]
 
 
 def _prices(target: GpuTarget) -> Prices:

@@ -23,11 +23,10 @@ from cocomp.support.passes import Pass, State
 from . import _shader
 from ._columns import texel_columns
 from ._texels import TEXEL, Place, has_texels, is_aligned, narrowed
+from ._tiles import ENOUGH_LANES, extents
 
 COLUMNS_A_TURN = 4
 """Of a list: accumulators that go round a loop cost as much as a column."""
-ENOUGH_LANES = 24
-"""Tiles of pixels from which on a workgroup has one row group."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class ShadeContractionsPass(Pass):
 
     Where four columns are neighbours in memory they are read together, as a texel; so are four rows of the weight. Zeros that are
     left out make a list of columns, which the row group has in memory: `offset(c)` then is read, else it is computed. The
-    invocations of a workgroup have neighbouring tiles of pixels of one row group; where there are few pixels, of several. Tiles at
-    the end of a line overlap their neighbours. Where windows of the result are reduced, a tile has whole windows of a line of pixels
+    invocations of a workgroup have neighbouring tiles of pixels of one row group; where there are few pixels, of several; or what
+    `workgroup` of the schedule says. Tiles at the end of a line overlap their neighbours. Where windows of the result are reduced, a tile has whole windows of a line of pixels
     and takes their lines one after the other. Needs the attributes that `schedule-shades` leaves and the arguments that
     `pack-weights` passes.
     """
@@ -80,23 +79,20 @@ class _Lowering:
             replaced = {shape.w_argument: ir.MemRefType.get([lists * schedule.padded_rows], self.element)}
         tables = [ir.MemRefType.get([max(1, lists * schedule.groups)], i32)] * 2
         self.shader = _shader.begin(shape.group, replaced, tables)
-        outer = [(d, shape.nest.bounds[d]) for d in (*shape.batches, *shape.outer_rows)]
-        self.groups = [*outer, (-1, schedule.groups)]
+        self.tiles, self.groups = extents(shape, schedule)
         self.epilogue = Epilogue(shape, self.shader.evaluator, self.shader.outputs[0])
-        steps = {d: shape.window(d) for d in shape.outer_pixels}
-        if shape.pixel is not None:
-            steps[shape.pixel] = schedule.pixels
-        order = sorted(steps, key=lambda d: -abs(shape.out_position.coefficient(d)))
-        self.tiles = [(d, -(-shape.nest.bounds[d] // steps[d])) for d in order]
         groups, tiles = (prod(n for _, n in part) for part in (self.groups, self.tiles))
-        self.shared = tiles >= ENOUGH_LANES
+        self.shared = bool(schedule.workgroup) or tiles >= ENOUGH_LANES
         blocks, lanes = (groups, tiles) if self.shared else (1, groups * tiles)
-        _shader.finish(self.shader, shape.group, blocks, lanes, self._compute, self._facts())
+        _shader.finish(self.shader, shape.group, blocks, lanes, self._compute, self._facts(), schedule.workgroup)
 
     def _facts(self) -> dict[str, str]:
+        along = "along pixels" if self.shared else "along rows and pixels"
+        if self.schedule.workgroup:
+            along = "of {} tiles of pixels, {} of rows".format(*self.schedule.workgroup)
         facts = {
             "kind": "gather-gemm",
-            "vector": "workgroups along pixels" if self.shared else "workgroups along rows and pixels",
+            "vector": f"workgroups {along}",
             "tile": f"{self.rows} rows, {self.schedule.pixels} pixels",
         }
         if self.shape.constant_weight:
@@ -118,10 +114,10 @@ class _Lowering:
             dims[dim] = index
         _shader.decode_dims(tile, [d for d, _ in self.tiles], [n for _, n in self.tiles], dims)
         for dim in shape.outer_pixels:
-            dims[dim] = b.mul(_known(dims[dim]), shape.window(dim))
+            dims[dim] = b.mul(b.known(dims[dim]), shape.window(dim))
         if shape.pixel is not None:
             last = max(0, shape.nest.bounds[shape.pixel] - self.schedule.pixels)
-            dims[shape.pixel] = b.minimum(b.mul(_known(dims[shape.pixel]), self.schedule.pixels), last)
+            dims[shape.pixel] = b.minimum(b.mul(b.known(dims[shape.pixel]), self.schedule.pixels), last)
         if shape.row is not None:
             dims[shape.row] = b.mul(numbers[-1], self.rows)
         if shape.pool is None:
@@ -195,7 +191,7 @@ class _Lowering:
         """Vectors of rows of `count` columns of a packed weight."""
         column: Index = 0
         for dim in self.shape.columns:
-            column = b.add(b.mul(column, self.shape.nest.bounds[dim]), _known(at[dim]))
+            column = b.add(b.mul(column, self.shape.nest.bounds[dim]), b.known(at[dim]))
         first = b.mul(b.add(b.mul(number, self.shape.extent(self.shape.columns)), column), self.rows)
         return [self._packed_column(b.add(first, c * self.rows)) for c in range(count)]
 
@@ -216,7 +212,7 @@ class _Lowering:
             return [[vector.from_elements(kind, q[r : r + TEXEL]) for r in range(0, self.rows, TEXEL)] for q in turned]
         found: list[list[ir.Value]] = []
         for c in range(count):
-            moved = [b.add(_known(v), c) if d == inner else v for d, v in enumerate(at)]
+            moved = [b.add(b.known(v), c) if d == inner else v for d, v in enumerate(at)]
             found.append(self._activation_rows(w, position, moved))
         return found
 
@@ -265,20 +261,20 @@ class _Lowering:
     def _at_pixel(self, dims: Sequence[Index | None], number: int) -> list[Index | None]:
         at = list(dims)
         if self.shape.pixel is not None:
-            at[self.shape.pixel] = b.add(_known(at[self.shape.pixel]), number)
+            at[self.shape.pixel] = b.add(b.known(at[self.shape.pixel]), number)
         return at
 
     def _at_row(self, dims: Sequence[Index | None], number: int) -> list[Index | None]:
         at = list(dims)
         if self.shape.row is not None:
-            at[self.shape.row] = b.add(_known(at[self.shape.row]), number)
+            at[self.shape.row] = b.add(b.known(at[self.shape.row]), number)
         return at
 
     def _at_valid_row(self, dims: Sequence[Index | None], number: int) -> list[Index | None]:
         """The same, or the last row where there is no such row."""
         at = self._at_row(dims, number)
         if self.shape.row is not None and self._is_padded:
-            at[self.shape.row] = b.minimum(_known(at[self.shape.row]), self.shape.extent(self.shape.row) - 1)
+            at[self.shape.row] = b.minimum(b.known(at[self.shape.row]), self.shape.extent(self.shape.row) - 1)
         return at
 
     @property
@@ -319,7 +315,7 @@ class _Lowering:
                 dim, *rest = remaining
 
                 def body(index: Index, *current: ir.Value) -> list[ir.Value]:
-                    moved = [b.add(_known(v), index) if d == dim else v for d, v in enumerate(at)]
+                    moved = [b.add(b.known(v), index) if d == dim else v for d, v in enumerate(at)]
                     return visit(rest, moved, current)
 
                 return b.loop(0, pool.sizes[dim], 1, body, carried)
@@ -345,11 +341,11 @@ class _Lowering:
         for number in self._starts:
             at = list(dims)
             if row is not None:
-                at[row] = b.add(_known(at[row]), number)
+                at[row] = b.add(b.known(at[row]), number)
                 if self._is_padded:
-                    at[row] = b.minimum(_known(at[row]), bounds[row] - self._lanes)
+                    at[row] = b.minimum(b.known(at[row]), bounds[row] - self._lanes)
             for p in range(pixels):
-                moved = [b.add(_known(v), p) if d == pixel else v for d, v in enumerate(at)]
+                moved = [b.add(b.known(v), p) if d == pixel else v for d, v in enumerate(at)]
                 found.append(Point(tuple(moved), bounds, self._lanes, row if self._lanes > 1 else None))
         return found
 
@@ -360,19 +356,19 @@ class _Lowering:
         for n, number in enumerate(self._starts):
             at = list(dims)
             if row is not None:
-                at[row] = b.add(_known(at[row]), number)
+                at[row] = b.add(b.known(at[row]), number)
             write = partial(self._write_rows, at, totals[n * pixels : (n + 1) * pixels])
             if row is None or not self._is_padded:
                 write()
             else:
-                b.when(arith.cmpi(arith.CmpIPredicate.ult, b.value(_known(at[row])), b.value(bound)), write)
+                b.when(arith.cmpi(arith.CmpIPredicate.ult, b.value(b.known(at[row])), b.value(bound)), write)
 
     def _write_rows(self, dims: list[Index | None], totals: Sequence[Val]) -> None:
         epilogue, lanes = self.epilogue, self._lanes
         row, pixel = epilogue.place(self.shape.row), epilogue.place(self.shape.pixel)
         points: list[Point] = []
         for p in range(len(totals)):
-            at = tuple(b.add(_known(v), p) if d == pixel else v for d, v in enumerate(dims))
+            at = tuple(b.add(b.known(v), p) if d == pixel else v for d, v in enumerate(dims))
             points.append(Point(at, epilogue.bounds, lanes, row if lanes > 1 else None))
         found = [epilogue.result(*at) for at in zip(totals, points, strict=True)]  # all are loaded before any is stored
         for point, value in zip(points, found, strict=True):
@@ -386,11 +382,6 @@ def _multiply_add(
     spread = [b.splat(pixel, TEXEL) for pixel in pixels]
     products = [arith.mulf(row, pixel) for row in weights for pixel in spread]
     return [arith.addf(total, product) for total, product in zip(totals, products, strict=True)]
-
-
-def _known(index: Index | None) -> Index:
-    assert index is not None
-    return index
 
 
 def _widened(value: ir.Value) -> ir.Value:

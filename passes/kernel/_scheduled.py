@@ -50,14 +50,19 @@ def schedule_attribute(schedule: TileSchedule) -> ir.DictAttr:
     attributes["keep_zeros"] = ir.BoolAttr.get(schedule.keep_zeros)
     attributes["along_pixels"] = ir.BoolAttr.get(schedule.along_pixels)
     attributes["prefetch"] = ir.BoolAttr.get(schedule.prefetch)
+    if schedule.workgroup:
+        attributes["workgroup"] = ir.DenseI64ArrayAttr.get(schedule.workgroup)
     return ir.DictAttr.get(attributes)
 
 
 def schedule_of(function: ir.Operation) -> TileSchedule | None:
     """The tile schedule that stands on a function, if there is one."""
-    if "kernel.schedule" not in function.attributes:
-        return None
-    found = function.attributes["kernel.schedule"]
+    attributes = function.attributes
+    return read_schedule(attributes["kernel.schedule"]) if "kernel.schedule" in attributes else None
+
+
+def read_schedule(found: ir.DictAttr) -> TileSchedule:
+    """The tile schedule that an attribute is."""
     segments = zip(found["vectors"], found["groups"], strict=True)
     return TileSchedule(
         lanes=found["lanes"].value,
@@ -71,4 +76,5 @@ def schedule_of(function: ir.Operation) -> TileSchedule | None:
         prefetch=found["prefetch"].value,
         lines=found["lines"].value,
         band=found["band"].value,
+        workgroup=tuple(found["workgroup"]) if "workgroup" in found else (),
     )

@@ -6,8 +6,9 @@ import hashlib
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,10 @@ class Tuning(Pass):
     def ways(self, contraction: Contraction, weights: Sequence[str], state: State) -> list[Candidate]:
         """The ways to compute a contraction that are worth measuring, by predicted cycles."""
 
+    def finer(self, contraction: Contraction, schedule: ir.DictAttr, state: State) -> list[ir.DictAttr]:
+        """What else may be said of a schedule and is worth measuring once it is the best, the most promising first."""
+        return []
+
     @abstractmethod
     def machine(self) -> str:
         """What times hang on, beside the target."""
@@ -66,7 +71,7 @@ class Tuning(Pass):
             missing: list[_Kernel] = []
             for kernel in kernels:
                 known = database.get(kernel.key)
-                if known is None or known.schedule not in kernel.schedules:
+                if known is None or kernel.called(known.schedule) is None:
                     missing.append(kernel)
                 else:
                     _apply(kernel, known, state)
@@ -98,16 +103,21 @@ class Tuning(Pass):
             weights = of_arguments.get((name, contraction.w_argument), [])
             ranked = self.ways(contraction, weights, state)
             others = [other for _, other in ranked if other != schedule][:MOST]
-            if not others:
+            finer = partial(self._finer, contraction, state)
+            if not others and not finer(schedule):
                 continue
             yield _Kernel(
                 function=function,
                 names=[structured.weight_name(value) for value in found[0].operands],
                 layer=next((path for _, path in origins(found[0].location) if path), name),
                 key=_key(contraction, weights, state, f"{self.machine()} {self.force}"),
-                schedules={str(s): s for s in (schedule, *others)},
+                schedules=[schedule, *others],
+                finer=finer,
                 cost=len(found) * ranked[0][0],
             )
+
+    def _finer(self, contraction: Contraction, state: State, schedule: ir.DictAttr) -> list[ir.DictAttr]:
+        return self.finer(contraction, schedule, state)[:MOST]
 
 
 @dataclass(frozen=True)
@@ -119,10 +129,17 @@ class _Kernel:
     """The weight that each argument is in the first call."""
     layer: str
     key: str
-    schedules: Mapping[str, ir.DictAttr]
-    """What it may get, by its text: the predicted schedule, then those to measure beside it, the most promising first."""
+    schedules: Sequence[ir.DictAttr]
+    """What it may get: the predicted schedule, then those to measure beside it, the most promising first."""
+    finer: Callable[[ir.DictAttr], list[ir.DictAttr]]
+    """What the best of them may get in turn."""
     cost: float
     """Predicted cycles, of all calls."""
+
+    def called(self, text: str) -> ir.DictAttr | None:
+        """The schedule that is written so, None where it may not get such a one."""
+        found = (s for schedule in self.schedules for s in (schedule, *self.finer(schedule)) if str(s) == text)
+        return next(found, None)
 
 
 def _key(contraction: Contraction, weights: Sequence[str], state: State, how: str) -> str:
@@ -139,24 +156,38 @@ def _key(contraction: Contraction, weights: Sequence[str], state: State, how: st
 
 
 def _search(kernel: _Kernel, share: float, threads: int, state: State) -> Tuned:
-    """Measure schedules for `share` seconds, and a few of them however little that is."""
-    predicted, *others = kernel.schedules.values()
-    best, gain, measured = predicted, 1.0, 0
-    weight_bytes = sum(state.weights[name].nbytes for name in kernel.names if name is not None)
-    together = max(1, min(TOGETHER, TRIAL_BYTES // max(1, weight_bytes)) - 1)
+    """Measure schedules for `share` seconds, and a few of them however little that is; what is finer in the second half."""
+    predicted, *others = kernel.schedules
     start = time.monotonic()
-    while measured < len(others):
-        schedules = [predicted, *others[measured : measured + together]]
-        number, faster = fastest(_times(kernel, schedules, threads, state))
-        if faster > gain:
-            best, gain = schedules[number], faster
-        measured += len(schedules) - 1
-        if (time.monotonic() - start) * (measured + together) > share * measured:
-            break
+    first = share / 2 if kernel.finer(predicted) else share
+    best, gain, measured = _best(kernel, predicted, others, first, threads, state) if others else (predicted, 1.0, 0)
+    left = share - (time.monotonic() - start)
+    if not measured or left > 0:
+        best, more, also = _best(kernel, best, kernel.finer(best), left, threads, state)
+        gain, measured = gain * more, measured + also
     if best != predicted:  # who comes first, and where in memory, must not make the difference
         confirmed, again = fastest(_times(kernel, [best, predicted], threads, state)[:, ::-1])
         best, gain = (best, min(gain, again)) if confirmed else (predicted, 1.0)
     return Tuned(kernel.layer, str(best), gain, measured)
+
+
+def _best(
+    kernel: _Kernel, base: ir.DictAttr, others: Sequence[ir.DictAttr], seconds: float, threads: int, state: State
+) -> tuple[ir.DictAttr, float, int]:
+    """(the fastest, its speed-up over `base`, how many others were measured) in about so many seconds, in one trial at least."""
+    best, gain, measured = base, 1.0, 0
+    weight_bytes = sum(state.weights[name].nbytes for name in kernel.names if name is not None)
+    together = max(1, min(TOGETHER, TRIAL_BYTES // max(1, weight_bytes)) - 1)
+    start = time.monotonic()
+    while measured < len(others):
+        schedules = [base, *others[measured : measured + together]]
+        number, faster = fastest(_times(kernel, schedules, threads, state))
+        if faster > gain:
+            best, gain = schedules[number], faster
+        measured += len(schedules) - 1
+        if (time.monotonic() - start) * (measured + together) > seconds * measured:
+            break
+    return best, gain, measured
 
 
 def _times(kernel: _Kernel, schedules: Sequence[ir.DictAttr], threads: int, state: State) -> np.ndarray:
@@ -169,7 +200,9 @@ def _times(kernel: _Kernel, schedules: Sequence[ir.DictAttr], threads: int, stat
 
 def _apply(kernel: _Kernel, tuned: Tuned, state: State) -> None:
     """Put a schedule on the kernel's function, and what is known of it into the report."""
-    set_schedule(kernel.function, kernel.schedules[tuned.schedule])
-    how = "predicted" if tuned.schedule == next(iter(kernel.schedules)) else "tuned"
+    schedule = kernel.called(tuned.schedule)
+    assert schedule is not None
+    set_schedule(kernel.function, schedule)
+    how = "predicted" if schedule == kernel.schedules[0] else "tuned"
     name = kernel.function.attributes["sym_name"].value
     state.facts.setdefault(FACTS, {})[name] = {"schedule": how, "gain": tuned.gain}

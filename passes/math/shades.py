@@ -1,15 +1,19 @@
-"""Tiles of contractions on a GPU, by a count of what an invocation does for each column."""
+"""Tiles of contractions on a GPU, by a count of what an invocation does for each column, and workgroups of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import prod
+from math import log2, prod
 
 TEXEL = 4
 """Elements that are fetched at once, rows of a vector."""
 MOST_ROWS = 16
 MOST_PIXELS = 16
+LEAST_INVOCATIONS, USUAL_INVOCATIONS = 16, 64
+"""Of a workgroup."""
+MOST_IDLE = 1.25
+"""Times the invocations of the best workgroup from which on another is not worth measuring."""
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,19 @@ def rank(shape: Shape, prices: Prices, force: bool = False) -> list[tuple[float,
     there are any."""
     found = [tile for tile in tiles(shape, prices) if tile.unit or not (force and shape.kept)]
     return sorted(((cycles(shape, tile, prices), tile) for tile in found), key=lambda ranked: ranked[0])
+
+
+def workgroups(tiles: int, groups: int, most: int) -> list[tuple[int, int]]:
+    """Workgroups for so many tiles of pixels by so many row groups, each of some tiles and row groups, powers of two: from
+    `LEAST_INVOCATIONS` to `most` invocations or as many as there is work for, with no more than `MOST_IDLE` times the invocations that
+    are needed at least. First those with the fewest idle ones, of equal ones those of the usual size."""
+    wide, high = ((n - 1).bit_length() for n in (tiles, groups))
+    least = min(LEAST_INVOCATIONS.bit_length() - 1, wide + high)
+    shapes = [(1 << w, 1 << h) for w in range(wide + 1) for h in range(high + 1) if least <= w + h < most.bit_length()]
+
+    def order(shape: tuple[int, int]) -> tuple[int, float, int]:
+        invocations = prod(-(-count // size) * size for count, size in zip((tiles, groups), shape, strict=True))
+        return invocations, abs(log2(prod(shape) / USUAL_INVOCATIONS)), -shape[0]
+
+    ranked = sorted((order(shape), shape) for shape in shapes)
+    return [shape for (invocations, *_), shape in ranked if invocations <= MOST_IDLE * ranked[0][0][0]]

@@ -47,6 +47,8 @@ class TileSchedule:
     a row group is computed at once. Registers run along pixels."""
     unit: int = 1
     """Columns that an entry of a list of kept columns stands for: neighbours, kept or left out together."""
+    workgroup: tuple[int, ...] = ()
+    """Tiles of pixels and row groups that the invocations of a GPU's workgroup take; empty where a rule says how many."""
 
     @property
     def row_unit(self) -> int:

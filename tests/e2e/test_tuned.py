@@ -100,3 +100,25 @@ def test_every_schedule_is_right(
     monkeypatch.setattr(driver, "measure_here", measure)
     options = cocomp.Options(target=target, tune=1e6, tune_database=tmp_path / "t.sqlite", sparsity=sparsity)
     assert check(example, options) == {"tuned"}
+
+
+@needs_device
+@pytest.mark.parametrize("wanted", [1, 4, 9, 16])
+def test_every_workgroup_is_right(
+    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: int
+) -> None:
+    """The workgroup that is the most promising but so many, or the last, is made to seem the fastest."""
+    seen: dict[str, list[str]] = {}
+
+    def measure(module: Any, *_: object) -> np.ndarray:
+        versions = [op.attributes for op in module.body.operations][:-1]
+        schedules = [v["kernel.schedule"] for v in versions]
+        ranking = seen.setdefault(versions[0]["sym_name"].value, [])
+        ranking += [str(s) for s in schedules if "workgroup" in s and str(s) not in ranking]
+        ranks = [1 + ranking.index(str(s)) if "workgroup" in s else 0 for s in schedules]
+        return np.array([[1000 if rank > wanted else 1000 - 40 * rank for rank in ranks]] * 8)
+
+    monkeypatch.setattr(driver, "measure_here", measure)
+    options = cocomp.Options(target="vulkan", tune=1e6, tune_database=tmp_path / "t.sqlite")
+    assert "tuned" in check(example, options)
+    assert any(seen.values())

@@ -1,4 +1,4 @@
-"""Tiles on a GPU fit what an invocation has room for, and lists are as long as they are counted."""
+"""Tiles on a GPU fit what an invocation has room for, workgroups what devices take, and lists are as long as they are counted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cocomp.passes.gpu._tiles import entries
-from cocomp.passes.math.shades import TEXEL, Prices, Shape, Tile, cycles, rank, tiles
+from cocomp.passes.math.shades import LEAST_INVOCATIONS, TEXEL, Prices, Shape, Tile, cycles, rank, tiles, workgroups
 from cocomp.passes.math.work import Segment, TileSchedule
 from cocomp.passes.sparsity._pack import pack
 
@@ -69,3 +69,18 @@ def test_lists_are_as_long_as_counted(outer: int, rows: int, quads: int, seed: i
         schedule = TileSchedule(TEXEL, (Segment(size // TEXEL, groups),), 4, 1, 1, keep_zeros=False, unit=unit)
         spans = pack(matrix, np.arange(TEXEL * quads), schedule).spans
         assert entries(matrix != 0, size, unit).ravel().tolist() == [last - first for first, last, _ in spans]
+
+
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(st.integers(1, 5000), st.integers(1, 300), st.sampled_from([64, 128, 256]))
+def test_workgroups_fit(across: int, down: int, most: int) -> None:
+    def invocations(shape: tuple[int, int]) -> int:
+        return -(-across // shape[0]) * shape[0] * -(-down // shape[1]) * shape[1]
+
+    found = workgroups(across, down, most)
+    assert found and len(set(found)) == len(found)
+    for wide, high in found:
+        assert wide * high <= most and wide < 2 * across and high < 2 * down
+        assert wide * high >= LEAST_INVOCATIONS or (wide >= across and high >= down)
+    idle = [invocations(shape) for shape in found]
+    assert idle == sorted(idle) and idle[-1] <= 1.25 * idle[0]
