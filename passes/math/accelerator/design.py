@@ -1,0 +1,136 @@
+"""An accelerator: the sizes that are free to choose, and what it takes of a device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cocomp.passes.math.quantisers import Quantiser
+
+from . import costs
+from .devices import Demand
+from .stages import Product, Stage, Sweep, products_of, sweeps_of
+from .tiles import Tiles
+
+Array = np.ndarray
+Quantisers = tuple[Quantiser, Quantiser, Quantiser]
+Multipliers = tuple[str, str, str]
+PLACES = ("coarse", "fine", "wide")
+WEIGHT_SEGMENT = 256
+"""Tiles of columns of a product of one pixel that are on chip, at most: each is used once, so that sums go on as the next arrive."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """One engine for all products, and loops for the rest. `multipliers` says of each quantiser where its products are made
+    (`costs.MULTIPLIERS`), `requantisers` how many sums are scaled in a cycle, `unroll` how many points of a sweep are. Raises ValueError
+    for what is none."""
+
+    tiles: Tiles
+    multipliers: Multipliers
+    requantisers: int
+    unroll: int = 1
+
+    def __post_init__(self) -> None:
+        for where in self.multipliers:
+            if where not in costs.MULTIPLIERS:
+                raise ValueError(f"expected products in one of {', '.join(costs.MULTIPLIERS)}, got '{where}'")
+        if min(self.requantisers, self.unroll) < 1:
+            raise ValueError(f"expected at least one requantiser and one point of a sweep in a cycle, got {self}")
+
+    @property
+    def multiply_adds(self) -> int:
+        """In a cycle."""
+        return self.tiles.lanes * sum(self.tiles.rows)
+
+    def __str__(self) -> str:
+        cores = " + ".join(
+            f"{rows} {where}" for rows, where in zip(self.tiles.rows, self.multipliers, strict=True) if rows
+        )
+        return f"{self.tiles.lanes} lanes x ({cores}), {self.requantisers} requantisers, unroll {self.unroll}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a design and what it takes."""
+
+    name: str
+    demand: Demand
+
+
+def parts(stages: Sequence[Stage], design: Design, quantisers: Quantisers, activation_bits: int) -> list[Part]:
+    """What a design takes, part by part. Raises ValueError for cores whose cost is not known."""
+    rows, lanes = np.array(design.tiles.rows), design.tiles.lanes
+    products = products_of(stages)
+    found = [Part("control and memory ports", Demand(costs.CONTROL_LUTS, 0, costs.CONTROL_BRAMS))]
+    for place in range(3):
+        if rows[place]:
+            quantiser, where = quantisers[place], design.multipliers[place]
+            luts, dsps = core_demand(rows[place], quantiser, where, activation_bits, lanes)
+            brams = weight_brams(rows[place], quantiser.bits, lanes, weight_depth(products, lanes))
+            name = f"{PLACES[place]}: {rows[place]} x {lanes} {quantiser} in {where}"
+            found.append(Part(name, Demand(float(luts), float(dsps), float(brams))))
+    luts, dsps = scaling_demand(rows.sum(), np.array(design.requantisers))
+    found.append(Part("requantisers", Demand(float(luts), float(dsps), 0)))
+    found.append(Part("activations on chip", Demand(0, 0, window_brams(products, lanes, activation_bits))))
+    found += [Part(name, unit_demand(unit, design.unroll)) for name, unit in units(stages).items()]
+    return found
+
+
+def total(found: Sequence[Part]) -> Demand:
+    """Of all parts."""
+    return sum((part.demand for part in found), Demand(0, 0, 0))
+
+
+def core_demand(rows: Array, quantiser: Quantiser, where: str, activation_bits: int, lanes: int) -> tuple[Array, Array]:
+    """LUTs and DSPs of the cores for so many rows."""
+    luts = rows * costs.core_luts(quantiser, where, activation_bits, lanes)
+    pairs = 2 * -(-rows // 2) if where == "packed" else rows
+    return luts, pairs * costs.core_dsps(where, lanes)
+
+
+def weight_depth(products: Sequence[Product], lanes: int) -> int:
+    """Words of a row's buffer of weights: two tiles of rows of the longest product."""
+    counts = [(product.column_tiles(lanes), product.pixels) for product in products]
+    return 2 * max((min(n, WEIGHT_SEGMENT) if pixels == 1 else n for n, pixels in counts), default=0)
+
+
+def weight_brams(rows: Array, bits: int, lanes: int, depth: int) -> Array:
+    """A word holds the weights of all rows and lanes."""
+    return costs.block_rams(rows * lanes * bits, depth)
+
+
+def scaling_demand(slots: Array, requantisers: Array) -> tuple[Array, Array]:
+    """LUTs and DSPs of what scales the sums of so many rows."""
+    waiting = np.where(requantisers < slots, costs.HOLD_LUTS, 0)
+    luts = slots * (costs.ROW_LUTS + waiting) + requantisers * costs.REQUANTISER_LUTS
+    return luts, requantisers * costs.REQUANTISER_DSPS
+
+
+def window_brams(products: Sequence[Product], lanes: int, activation_bits: int) -> float:
+    """Of the activations that are kept on chip; a word holds those of all lanes."""
+    most = max((product.window for product in products), default=0)
+    return float(costs.block_rams(lanes * activation_bits, -(-most // lanes)))
+
+
+def units(stages: Sequence[Stage]) -> dict[str, Sweep]:
+    """The hardware of sweeps: what it has to be able to do, by its name."""
+    found: dict[str, Sweep] = {}
+    for sweep in sweeps_of(stages):
+        name = sweep.unit or sweep.name
+        before = found.get(name, sweep)
+        multiplies, adds = max(before.multiplies, sweep.multiplies), max(before.adds, sweep.adds)
+        found[name] = Sweep(name, 1, 0, 0, multiplies, adds, max(before.tables, sweep.tables))
+    return found
+
+
+def unit_demand(unit: Sweep, unroll: int) -> Demand:
+    """Of the hardware of a sweep."""
+    luts, brams = costs.UNIT_LUTS + unroll * unit.adds * costs.ADD_LUTS, 0.0
+    if unit.tables > costs.TABLE_BITS_IN_LUTS:
+        brams = -(-unroll // 2) * float(costs.block_rams(18, -(-unit.tables // 18)))
+    else:
+        luts += unroll * -(-unit.tables // 64)
+    return Demand(luts, unroll * unit.multiplies * costs.MULTIPLY_DSPS, brams)

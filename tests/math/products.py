@@ -1,0 +1,39 @@
+"""Stages of accelerators to estimate."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from cocomp.passes.math.accelerator import Product, Stage, Sweep, Tiles
+from cocomp.passes.math.quantisers.rows import rmsmp
+
+RMSMP = rmsmp()
+
+
+def product(rows: int, channels: int, taps: int, side: int, kept: float = 1.0, window: int = 0) -> Product:
+    """Of an image as large as it becomes, a byte each; rows as RMSMP shares them out."""
+    pixels = side * side
+    counts = RMSMP.counts(rows)
+    return Product("product", counts, channels, taps, pixels, channels * pixels, rows * pixels, kept, window)
+
+
+PRODUCTS = st.builds(
+    product, st.integers(3, 200), st.integers(1, 200), st.sampled_from([1, 3, 9, 49]), st.integers(1, 20),
+    st.sampled_from([1.0, 0.5, 0.13]), st.sampled_from([0, 5000]),
+)  # fmt: skip
+SWEEPS = st.builds(
+    Sweep, st.just("sweep"), st.integers(1, 100000), st.integers(0, 100000), st.integers(0, 100000), st.integers(0, 3),
+    st.integers(0, 3), st.sampled_from([0, 2048, 40000]), st.sampled_from(["", "one"]),
+)  # fmt: skip
+STAGES: st.SearchStrategy[list[Stage]] = st.builds(
+    lambda products, sweeps: [*products, *sweeps],
+    st.lists(PRODUCTS, min_size=1, max_size=3),
+    st.lists(SWEEPS, max_size=2),
+)
+TILES = st.builds(Tiles, st.sampled_from([1, 4, 12, 16, 64]), st.tuples(*[st.integers(1, 40)] * 3))
+
+CONVOLUTIONS: list[Stage] = [
+    product(64, 64, 9, 56, window=3 * 56 * 64),
+    product(128, 64, 9, 28),
+    product(1000, 512, 1, 1),
+]

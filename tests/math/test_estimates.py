@@ -1,0 +1,305 @@
+"""Estimates reduce to the cycles of the engine that is simulated, are never better than arithmetic allows, and refuse what is none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cocomp.passes.math.accelerator import (
+    DEVICES,
+    Demand,
+    Design,
+    Device,
+    Gemm,
+    Product,
+    Stage,
+    Sweep,
+    Tiles,
+    estimate,
+    find_device,
+)
+from cocomp.passes.math.accelerator.costs import CORE_LUTS, block_rams, core_dsps, core_luts, legal_multipliers
+from cocomp.passes.math.accelerator.design import parts, units
+from cocomp.passes.math.accelerator.stages import mixed, products_of
+from cocomp.passes.math.quantisers import Fixed, Pot, parse_quantiser
+from cocomp.passes.math.quantisers.rows import all_of, rmsmp
+from tests.math.gemms import random_gemm
+from tests.math.products import CONVOLUTIONS, PRODUCTS, RMSMP, STAGES, TILES, product
+
+XC7Z020 = find_device("xc7z020")
+ENDLESS = replace(XC7Z020, ddr_bytes_per_second=math.inf, ddr_latency_cycles=0)
+"""Nothing waits for its memory."""
+CORES = ("fabric", "packed", "dsp")
+FIXED = (Fixed(4), Fixed(4), Fixed(4))
+DESIGN = Design(Tiles(16, (18, 11, 2)), CORES, 8, 4)
+
+
+# Cycles ---------------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.builds(random_gemm, st.integers(0, 9), st.lists(st.integers(0, 2), min_size=1, max_size=30), st.integers(1, 40)),
+    st.integers(1, 50),
+    TILES,
+)
+def test_a_product_that_never_waits_takes_the_cycles_of_the_engine(gemm: Gemm, pixels: int, tiles: Tiles) -> None:
+    stage = Product("product", gemm.counts, gemm.columns, 1, pixels, gemm.columns * pixels, gemm.rows * pixels)
+    found = estimate([stage], Design(tiles, CORES, sum(tiles.rows)), gemm.quantisers, 4, ENDLESS)
+    assert found.cycles == tiles.cycles(gemm, pixels)
+
+
+@given(STAGES, TILES, st.integers(1, 50), st.integers(1, 64))
+def test_no_estimate_beats_arithmetic_or_memory(
+    stages: list[Stage], tiles: Tiles, requantisers: int, unroll: int
+) -> None:
+    design = Design(tiles, CORES, requantisers, unroll)
+    found = estimate(stages, design, RMSMP.quantisers, 4, XC7Z020)
+    for stage, cost in zip(stages, found.stages, strict=True):
+        if isinstance(stage, Product):
+            for count, rows in zip(stage.counts, tiles.rows, strict=True):
+                multiply_adds = count * stage.columns * stage.pixels * stage.kept
+                assert cost.compute >= multiply_adds / (rows * tiles.lanes) - 1e-6
+            assert cost.compute * requantisers >= stage.rows * stage.pixels
+            assert cost.ddr_bytes >= stage.input_bytes + stage.output_bytes
+        else:
+            assert cost.compute * unroll >= stage.points
+        assert cost.cycles >= max(cost.compute, cost.ddr_bytes / XC7Z020.ddr_bytes_per_cycle)
+        assert cost.cycles > cost.load + max(cost.compute, cost.memory)
+        assert (cost.bound == "memory") == (cost.memory > cost.compute)
+    assert found.cycles == sum(cost.cycles for cost in found.stages)
+
+
+@given(PRODUCTS, TILES)
+def test_skipped_blocks_take_no_time(stage: Product, tiles: Tiles) -> None:
+    design = Design(tiles, CORES, sum(tiles.rows))
+    whole, half = (
+        estimate([replace(stage, kept=kept)], design, RMSMP.quantisers, 4, ENDLESS).stages[0].compute
+        for kept in (1.0, 0.5)
+    )
+    row_tiles = tiles.steps(_gemm_of(stage))[0]
+    assert half == stage.pixels * max(math.ceil(whole / stage.pixels / 2), row_tiles)
+
+
+def _gemm_of(stage: Product) -> Gemm:
+    return random_gemm(0, [place for place in range(3) for _ in range(stage.counts[place])], 1)
+
+
+def test_what_a_convolution_costs() -> None:
+    """By hand: 64 rows of 39 + 22 + 3 in tiles of 18, 11 and 2 are 3; 64 channels on 16 lanes of 9 taps are 36."""
+    stage = CONVOLUTIONS[0]
+    assert isinstance(stage, Product) and stage.counts == (39, 22, 3) and stage.column_tiles(16) == 36
+    (cost,) = estimate([stage], DESIGN, RMSMP.quantisers, 4, XC7Z020).stages
+    weights = 36 * 16 * (18 * 4 + 11 * 4 + 2 * 8) // 8 + 31 * 8
+    assert cost.ddr_bytes == 3 * (weights + 56 * 56 * 64) + 56 * 56 * 64
+    assert cost.compute == 3 * 36 * 56 * 56 and cost.bound == "compute"
+    assert cost.cycles == cost.compute + math.ceil(weights / 24) + 60 + 6 + 4 - 1
+    assert cost.operations == 2 * 64 * 576 * 56 * 56
+
+
+def test_few_requantisers_hold_sums_up() -> None:
+    stage = product(64, 16, 1, 8)
+    design = Design(Tiles(16, (39, 22, 3)), CORES, 8)
+    (cost,) = estimate([stage], design, RMSMP.quantisers, 4, ENDLESS).stages
+    assert cost.compute == 64 * 8
+
+
+def test_weights_that_are_used_once_wait_for_the_memory() -> None:
+    (cost,) = estimate([CONVOLUTIONS[2]], DESIGN, RMSMP.quantisers, 4, XC7Z020).stages
+    assert cost.bound == "memory" and cost.cycles > 5 * cost.compute
+    long = product(64, 32 * 256 * 16, 1, 1)
+    (whole, start) = (replace(long, pixels=pixels) for pixels in (2, 1))
+    loads = [estimate([s], DESIGN, RMSMP.quantisers, 4, XC7Z020).stages[0].load for s in (whole, start)]
+    assert loads[0] - 60 == pytest.approx(32 * (loads[1] - 60), rel=0.01)
+
+
+def test_a_sweep_takes_its_points_or_its_bytes() -> None:
+    points = Sweep("add", 1000, 24, 0)
+    bytes_ = Sweep("copy", 10, 12000, 12000)
+    found = estimate([points, bytes_], DESIGN, RMSMP.quantisers, 4, XC7Z020)
+    assert [(c.cycles, c.bound) for c in found.stages] == [(250 + 80, "compute"), (1000 + 80, "memory")]
+
+
+def test_totals() -> None:
+    found = estimate(CONVOLUTIONS, DESIGN, RMSMP.quantisers, 4, XC7Z020)
+    assert found.seconds == found.cycles / 100e6 and found.fps == pytest.approx(1 / found.seconds)
+    operations = sum(stage.operations for stage in CONVOLUTIONS)
+    assert found.gops == pytest.approx(operations / found.seconds / 1e9)
+    assert found.joules > XC7Z020.static_watts * found.seconds
+    assert found.shares == Demand(found.demand.luts / 53200, found.demand.dsps / 220, found.demand.brams / 140)
+    assert found.fits
+    assert not estimate(CONVOLUTIONS, DESIGN, RMSMP.quantisers, 4, find_device("xc7z010")).fits
+
+
+def test_energy_is_that_of_what_is_computed() -> None:
+    """Powers of two in LUTs take less than eight bits in DSPs; half of the blocks, half of the products."""
+
+    def joules(name: str, where: str, kept: float = 1.0) -> float:
+        quantiser = parse_quantiser(name)
+        stage = Product("product", (0, 64, 0), 64, 9, 1 << 20, 0, 0, kept)
+        design = Design(Tiles(16, (0, 32, 0)), ("fabric", where, "fabric"), 32)
+        return estimate([stage], design, (quantiser, quantiser, quantiser), 4, XC7Z020).stages[0].joules
+
+    assert joules("pot<4>", "fabric") < joules("fixed<4>", "fabric") < joules("fixed<8>", "dsp")
+    assert joules("fixed<4>", "packed") < joules("fixed<4>", "dsp")
+    assert joules("pot<4>", "fabric", 0.5) == pytest.approx(joules("pot<4>", "fabric") / 2, rel=1e-3)
+
+
+# What a design takes --------------------------------------------------------------------------------------------------
+
+
+def test_parts_add_up() -> None:
+    found = estimate([*CONVOLUTIONS, Sweep("add", 9, 9, 9, 2, 1)], DESIGN, RMSMP.quantisers, 4, XC7Z020)
+    names = [part.name for part in found.parts]
+    assert names == [
+        "control and memory ports", "coarse: 18 x 16 pot<4> in fabric", "fine: 11 x 16 fixed<4> in packed",
+        "wide: 2 x 16 fixed<8> in dsp", "requantisers", "activations on chip", "add",
+    ]  # fmt: skip
+    by_name = {part.name: part.demand for part in found.parts}
+    assert by_name["coarse: 18 x 16 pot<4> in fabric"].luts == 18 * 480
+    assert by_name["fine: 11 x 16 fixed<4> in packed"].dsps == 6 * 16  # the last row has a DSP to itself
+    assert by_name["fine: 11 x 16 fixed<4> in packed"].luts == 11 * (194 + 40)
+    assert by_name["wide: 2 x 16 fixed<8> in dsp"] == Demand(2 * 284, 32, 8 / 2)
+    assert by_name["requantisers"] == Demand(31 * (37 + 32) + 8 * 262, 16, 0)
+    assert by_name["activations on chip"].brams == 2.0  # 672 words of 64 bits
+    assert by_name["add"] == Demand(400 + 4 * 32, 8, 0)
+    assert found.demand == Demand(*(sum(getattr(p.demand, k) for p in found.parts) for k in ("luts", "dsps", "brams")))
+
+
+def test_quantisers_without_rows_take_nothing() -> None:
+    design = Design(Tiles(16, (0, 4, 0)), CORES, 4)
+    stages = mixed(CONVOLUTIONS, all_of(Fixed(4)))
+    assert [part.name for part in parts(stages, design, FIXED, 4)] == [
+        "control and memory ports", "fine: 4 x 16 fixed<4> in packed", "requantisers", "activations on chip",
+    ]  # fmt: skip
+
+
+def test_buffers_of_weights_hold_two_tiles_of_the_longest_product() -> None:
+    def brams(stage: Stage) -> float:
+        design = Design(Tiles(16, (0, 9, 0)), CORES, 9)
+        return parts(mixed([stage], all_of(Fixed(4))), design, FIXED, 4)[1].demand.brams
+
+    assert brams(product(64, 256 * 16, 1, 2)) == 8  # 576 bits x 512 words
+    assert brams(product(64, 257 * 16, 1, 2)) == 16
+    assert brams(product(64, 999 * 16, 1, 1)) == 8  # one pixel: weights come as they are used
+
+
+def test_sweeps_of_one_unit_share_it() -> None:
+    stages = [Sweep("a", 1, 0, 0, 1, 3, 64, "one"), Sweep("b", 1, 0, 0, 2, 1, 40000, "one"), Sweep("c", 1, 0, 0)]
+    found = units(stages)
+    assert list(found) == ["one", "c"]
+    assert (found["one"].multiplies, found["one"].adds, found["one"].tables) == (2, 3, 40000)
+    small, large = (parts([stage], replace(DESIGN, unroll=3), RMSMP.quantisers, 4)[-1].demand for stage in stages[:2])
+    assert small == Demand(400 + 3 * (96 + 1), 3, 0) and large == Demand(400 + 96, 6, 2 * 1.5)
+
+
+@pytest.mark.parametrize(
+    "width, depth, count", [(36, 512, 0.5), (37, 512, 1), (36, 513, 1), (18, 1024, 0.5), (1, 16384, 0.5), (9, 0, 0)]
+)
+def test_block_rams_are_counted_in_halves(width: int, depth: int, count: float) -> None:
+    assert block_rams(width, depth) == count
+
+
+def test_costs_of_cores_lie_on_lines_between_those_that_were_measured() -> None:
+    known = CORE_LUTS["pot<4>", "fabric", 4]
+    assert core_luts(Pot(4), "fabric", 4, 16) == known[16]
+    assert core_luts(Pot(4), "fabric", 4, 24) == (known[16] + known[32]) / 2
+    assert 0 < core_luts(Pot(4), "fabric", 4, 1) < known[4]
+    assert core_luts(Pot(4), "fabric", 4, 2 * max(known)) > 1.9 * known[max(known)]
+    assert [core_dsps(where, 16) for where in ("fabric", "dsp", "packed")] == [0, 16, 8]
+    for costs in CORE_LUTS.values():
+        assert sorted(costs.values()) == [costs[lanes] for lanes in sorted(costs)]
+
+
+def test_where_products_can_be() -> None:
+    assert legal_multipliers(Fixed(4), 4) == ["fabric", "dsp", "packed"]
+    assert legal_multipliers(Fixed(8), 4) == ["fabric", "dsp"]
+    assert legal_multipliers(Pot(4), 4) == ["fabric"] and legal_multipliers(Fixed(5), 4) == []
+
+
+# What is none ---------------------------------------------------------------------------------------------------------
+
+DEVICE = Device("small", "part", 1000, 10, 10, 1e9, 1.0)
+PRODUCT = Product("conv", (1, 1, 1), 4, 9, 4, 16, 12)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            {"counts": (0, 0, 0)},
+            r"conv: expected at least one row, channel, tap and pixel, got \(0, 0, 0\), 4, 9 and 4",
+        ),
+        ({"counts": (2, -1, 0)}, "conv: expected at least one row"),
+        ({"pixels": 0}, "conv: expected at least one row, .* 4, 9 and 0"),
+        ({"input_bytes": -1}, "conv: expected no negative sizes"),
+        ({"kept": 0.0}, "conv: expected a share of blocks above 0 and up to 1, got 0"),
+        ({"kept": 1.5}, "conv: expected a share of blocks above 0 and up to 1, got 1.5"),
+    ],
+)
+def test_what_is_no_product_of_a_model(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(PRODUCT, **change)  # pyright: ignore[reportArgumentType]
+
+
+def test_what_is_no_sweep() -> None:
+    with pytest.raises(ValueError, match="add: expected at least one point, got 0"):
+        Sweep("add", 0, 1, 1)
+    with pytest.raises(ValueError, match="add: expected no negative sizes, got Sweep"):
+        Sweep("add", 1, 1, 1, adds=-1)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"luts": 0}, "small: expected LUTs, and no negative number of DSPs and block RAMs"),
+        ({"dsps": -1}, "small: expected LUTs, and no negative number"),
+        ({"clock_mhz": 0}, "small: expected a clock and a memory that run, and no negative power or latency"),
+        ({"ddr_bytes_per_second": 0}, "small: expected a clock and a memory that run"),
+        ({"static_watts": -1}, "small: expected a clock and a memory that run"),
+        ({"caps": Demand(0.8, 1.1, 0.9)}, "small: expected shares above 0 and up to 1, got 1 LUT"),
+        ({"caps": Demand(0, 1, 0.9)}, "small: expected shares above 0 and up to 1"),
+    ],
+)
+def test_what_is_no_device(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(DEVICE, **change)  # pyright: ignore[reportArgumentType]
+
+
+def test_devices_are_found_by_name_and_part() -> None:
+    for name, device in DEVICES.items():
+        assert find_device(name) is device and find_device(device.part.upper()) is device
+    with pytest.raises(ValueError, match="unknown device 'virtex': expected one of xc7z010, xc7z020, "):
+        find_device("virtex")
+
+
+def test_what_is_no_design() -> None:
+    with pytest.raises(ValueError, match="expected products in one of fabric, dsp, packed, got 'lut'"):
+        replace(DESIGN, multipliers=("fabric", "lut", "dsp"))
+    for change in ({"requantisers": 0}, {"unroll": 0}):
+        with pytest.raises(ValueError, match="expected at least one requantiser and one point of a sweep in a cycle"):
+            replace(DESIGN, **change)
+
+
+def test_what_cannot_be_estimated() -> None:
+    with pytest.raises(ValueError, match="expected at least one stage"):
+        estimate([], DESIGN, RMSMP.quantisers, 4, XC7Z020)
+    with pytest.raises(ValueError, match=r"conv: expected a core for the 1 rows of fixed<8>, got Tiles\("):
+        estimate([PRODUCT], replace(DESIGN, tiles=Tiles(4, (1, 1, 0))), RMSMP.quantisers, 4, XC7Z020)
+    with pytest.raises(
+        ValueError, match="the cost of pot<4> with products in dsp for activations of 4 bits is not known"
+    ):
+        estimate([PRODUCT], replace(DESIGN, multipliers=("dsp",) * 3), RMSMP.quantisers, 4, XC7Z020)
+    with pytest.raises(ValueError, match=r"expected fixed<4> and activations of 4 bits at most .* got fixed<8> and 4"):
+        estimate([PRODUCT], replace(DESIGN, multipliers=("fabric", "dsp", "packed")), RMSMP.quantisers, 4, XC7Z020)
+    with pytest.raises(ValueError, match=r"where products are packed, got pot<4> and 4"):
+        core_luts(Pot(4), "packed", 4, 16)
+
+
+def test_rows_are_shared_out_again() -> None:
+    sweep = Sweep("add", 1, 1, 1)
+    *products, other = mixed([*CONVOLUTIONS, sweep], rmsmp("50:0:50"))
+    assert [p.counts for p in products_of(products)] == [(32, 0, 32), (64, 0, 64), (500, 0, 500)] and other is sweep
