@@ -5,6 +5,7 @@ from __future__ import annotations
 from .design import Design, Part, Quantisers
 from .devices import DEVICES, Demand, Device, find_device
 from .estimate import Estimate, StageCost, estimate
+from .explore import Exploration, Point, explore, explore_mixtures
 from .gemm import Gemm, IntegerType
 from .stages import Product, Stage, Sweep
 from .tiles import Tiles
@@ -15,9 +16,11 @@ __all__ = [
     "Design",
     "Device",
     "Estimate",
+    "Exploration",
     "Gemm",
     "IntegerType",
     "Part",
+    "Point",
     "Product",
     "Quantisers",
     "Stage",
@@ -25,5 +28,7 @@ __all__ = [
     "Sweep",
     "Tiles",
     "estimate",
+    "explore",
+    "explore_mixtures",
     "find_device",
 ]

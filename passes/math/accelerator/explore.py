@@ -1,0 +1,280 @@
+"""The best design for a device, and those that are not worse than another in every respect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product as pairs
+
+import numpy as np
+
+from cocomp.passes.math.quantisers.rows import Mixture
+
+from . import costs
+from .candidates import row_choices
+from .cycles import product_cycles, sweep_cycles
+from .design import (
+    Design,
+    Multipliers,
+    Quantisers,
+    core_demand,
+    scaling_demand,
+    unit_demand,
+    units,
+    weight_brams,
+    weight_depth,
+    window_brams,
+)
+from .devices import Demand, Device
+from .estimate import Estimate, estimate
+from .stages import Stage, mixed, products_of, sweeps_of
+from .tiles import Tiles
+
+Array = np.ndarray
+LANES = (4, 8, 16, 32, 64)
+"""Those whose cores were measured."""
+UNROLLS = (1, 2, 4, 8, 16, 32, 64)
+WAITS = (1, 2, 4, 8, 16, 32)
+"""Rows of a tile that share a requantiser."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A design, the cycles of all stages, and what it takes."""
+
+    design: Design
+    cycles: int
+    demand: Demand
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """The fastest design that fits a device; the front: designs of which each is better than every other in cycles, LUTs or DSPs, the
+    fastest first; and how many were compared."""
+
+    best: Estimate
+    front: tuple[Point, ...]
+    designs: int
+
+
+@dataclass(frozen=True)
+class _Engines:
+    """Engines as columns: float64[n, 3] demands, cycles of all products int64[n], and what they are."""
+
+    demands: Array
+    cycles: Array
+    rows: Array
+    requantisers: Array
+    lanes: int
+    multipliers: Multipliers
+
+
+def explore(
+    stages: Sequence[Stage],
+    quantisers: Quantisers,
+    activation_bits: int,
+    device: Device,
+    multipliers: Sequence[Multipliers] | None = None,
+    lanes: Sequence[int] = LANES,
+) -> Exploration:
+    """All designs of `lanes` and row tiles, products made in one of `multipliers` (None: wherever they can be), requantisers and
+    unrolled sweeps. Of equally fast ones the one with fewer LUTs, then DSPs, then block RAMs is best.
+
+    Raises ValueError, naming what is short, where none fits; where there is no product; and for cores whose cost is not known.
+    """
+    products = products_of(stages)
+    if not products:
+        raise ValueError("expected at least one matrix product")
+    used = [any(product.counts[place] for product in products) for place in range(3)]
+    choices = _multipliers(quantisers, used, activation_bits) if multipliers is None else list(multipliers)
+    loops = _loops(stages, device)
+    rows = row_choices(products)
+    smallest, engines = _Smallest(device), list[_Engines]()
+    for wide in lanes:
+        fixed = Demand(costs.CONTROL_LUTS, 0, costs.CONTROL_BRAMS + window_brams(products, wide, activation_bits))
+        depth = weight_depth(products, wide)
+        for choice in choices:
+            luts, dsps, brams = (np.full(len(rows), value) for value in (fixed.luts, fixed.dsps, fixed.brams))
+            for place in range(3):
+                if used[place]:
+                    own = core_demand(rows[:, place], quantisers[place], choice[place], activation_bits, wide)
+                    luts, dsps = luts + own[0], dsps + own[1]
+                    brams = brams + weight_brams(rows[:, place], quantisers[place].bits, wide, depth)
+            engines.append(_scaled(np.stack([luts, dsps, brams], axis=1), rows, wide, choice, loops, smallest))
+    timed = [_timed(group, stages, quantisers, device) for group in engines]
+    return _exploration(timed, loops, smallest, (stages, quantisers, activation_bits, device))
+
+
+def explore_mixtures(
+    stages: Sequence[Stage],
+    mixtures: Iterable[Mixture],
+    activation_bits: int,
+    device: Device,
+    multipliers: Sequence[Multipliers] | None = None,
+) -> tuple[Mixture, Exploration]:
+    """The mixture whose fastest design is faster than those of the others, the first of equals. What accuracy it leaves, training has to
+    say. Raises ValueError as `explore` does, where none fits with any."""
+    best: tuple[Mixture, Exploration] | None = None
+    failure = ValueError("expected at least one mixture")
+    for mixture in mixtures:
+        try:
+            found = explore(mixed(stages, mixture), mixture.quantisers, activation_bits, device, multipliers)
+        except NoneFitsError as error:
+            failure = error
+            continue
+        if best is None or found.best.cycles < best[1].best.cycles:
+            best = mixture, found
+    if best is None:
+        raise failure
+    return best
+
+
+class NoneFitsError(ValueError):
+    """A device is too small for every design."""
+
+
+class _Smallest:
+    """The design that exceeds a budget least."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.excess, self.demand = np.inf, Demand(0, 0, 0)
+
+    def see(self, demands: Array) -> Array:
+        """Which of float64[n, 3] fit; those that do not are remembered."""
+        budget = self.device.budget
+        excess = (demands / np.maximum([budget.luts, budget.dsps, budget.brams], 1e-9)).max(axis=1)
+        place = int(excess.argmin())
+        if excess[place] < self.excess:
+            self.excess, self.demand = float(excess[place]), Demand(*demands[place].tolist())
+        return excess <= 1
+
+    def error(self) -> NoneFitsError:
+        budget = self.device.budget
+        short = [
+            name
+            for name, need, have in (
+                ("LUT", self.demand.luts, budget.luts),
+                ("DSP", self.demand.dsps, budget.dsps),
+                ("BRAM", self.demand.brams, budget.brams),
+            )
+            if need > have
+        ]
+        return NoneFitsError(
+            f"no design fits {self.device.name}: the smallest takes {self.demand}, expected at most {budget}; short of "
+            f"{', '.join(short)}"
+        )
+
+
+def _multipliers(quantisers: Quantisers, used: list[bool], activation_bits: int) -> list[Multipliers]:
+    """Every way to make the products. Raises ValueError for cores whose cost is not known."""
+    options: list[list[str]] = []
+    for quantiser, is_used in zip(quantisers, used, strict=True):
+        found = costs.legal_multipliers(quantiser, activation_bits) if is_used else ["fabric"]
+        if not found:
+            costs.core_luts(quantiser, "fabric", activation_bits, LANES[0])
+        options.append(found)
+    return [(coarse, fine, wide) for coarse, fine, wide in pairs(*options)]
+
+
+def _loops(stages: Sequence[Stage], device: Device) -> list[tuple[int, Array, int]]:
+    """(unroll, demand float64[3], cycles) of all sweeps."""
+    found: list[tuple[int, Array, int]] = []
+    for unroll in UNROLLS if sweeps_of(stages) else UNROLLS[:1]:
+        demand = sum((unit_demand(unit, unroll) for unit in units(stages).values()), Demand(0, 0, 0))
+        cycles = sum(int(sweep_cycles(sweep, unroll, device).total) for sweep in sweeps_of(stages))
+        found.append((unroll, np.array([demand.luts, demand.dsps, demand.brams]), cycles))
+    return found
+
+
+def _scaled(
+    demands: Array,
+    rows: Array,
+    lanes: int,
+    multipliers: Multipliers,
+    loops: list[tuple[int, Array, int]],
+    smallest: _Smallest,
+) -> _Engines:
+    """Engines with requantisers added, those that fit together with the smallest sweeps."""
+    kept: list[tuple[Array, Array, Array]] = []
+    slots = rows.sum(axis=1)
+    before = np.zeros_like(slots)
+    for waits in WAITS:
+        requantisers = -(-slots // waits)
+        more = np.stack([*scaling_demand(slots, requantisers), np.zeros(len(slots))], axis=1)
+        whole = demands + more
+        new = (requantisers != before) & smallest.see(whole + loops[0][1])
+        kept.append((whole[new], rows[new], requantisers[new]))
+        before = requantisers
+    whole, rows, requantisers = (np.concatenate(columns) for columns in zip(*kept, strict=True))
+    return _Engines(whole, np.zeros(len(rows), np.int64), rows, requantisers, lanes, multipliers)
+
+
+def _timed(engines: _Engines, stages: Sequence[Stage], quantisers: Quantisers, device: Device) -> _Engines:
+    """With the cycles of all products; equal ones are counted once."""
+    coarse, fine, wide = (quantiser.bits for quantiser in quantisers)
+    kinds: dict[tuple[object, ...], int] = {}
+    cycles = np.zeros(len(engines.rows), np.int64)
+    firsts = {}
+    for product in products_of(stages):
+        kind = (
+            product.counts, product.channels, product.taps, product.pixels, product.input_bytes, product.output_bytes,
+            product.kept,
+        )  # fmt: skip
+        kinds[kind] = kinds.get(kind, 0) + 1
+        firsts.setdefault(kind, product)
+    for kind, times in kinds.items():
+        found = product_cycles(
+            firsts[kind], engines.lanes, engines.rows, engines.requantisers, (coarse, fine, wide), device
+        )
+        cycles += times * found.total
+    return _Engines(engines.demands, cycles, engines.rows, engines.requantisers, engines.lanes, engines.multipliers)
+
+
+def _exploration(
+    engines: list[_Engines],
+    loops: list[tuple[int, Array, int]],
+    smallest: _Smallest,
+    what: tuple[Sequence[Stage], Quantisers, int, Device],
+) -> Exploration:
+    """Every engine with every unrolling of the sweeps."""
+    measures: list[Array] = []
+    names: list[Array] = []
+    for group, own in enumerate(engines):
+        for loop, (_, demand, cycles) in enumerate(loops):
+            whole = own.demands + demand
+            fitting = smallest.see(whole).nonzero()[0] if len(whole) else np.zeros(0, np.int64)
+            measures.append(np.column_stack([own.cycles[fitting] + cycles, whole[fitting]]))
+            names.append(np.column_stack([np.full(len(fitting), group), np.full(len(fitting), loop), fitting]))
+    measured, named = np.concatenate(measures), np.concatenate(names)
+    if not len(measured):
+        raise smallest.error()
+    points = [_point(measured[i], named[i], engines, loops) for i in front_of(measured)]
+    stages, quantisers, activation_bits, device = what
+    return Exploration(
+        estimate(stages, points[0].design, quantisers, activation_bits, device), tuple(points), len(measured)
+    )
+
+
+def _point(measured: Array, named: Array, engines: list[_Engines], loops: list[tuple[int, Array, int]]) -> Point:
+    group, loop, place = named.tolist()
+    own = engines[group]
+    coarse, fine, wide = own.rows[place].tolist()
+    design = Design(
+        Tiles(own.lanes, (coarse, fine, wide)), own.multipliers, int(own.requantisers[place]), loops[loop][0]
+    )
+    return Point(design, int(measured[0]), Demand(*measured[1:].tolist()))
+
+
+def front_of(measured: Array) -> list[int]:
+    """Places of rows of float64[n, 4] (cycles, LUTs, DSPs, block RAMs) that no other row beats or equals in the first three; the fastest
+    first. Of equal ones the one with fewer block RAMs stays, then the first."""
+    order = np.lexsort(measured.T[::-1])
+    kinds, dsps = np.unique(measured[order, 2], return_inverse=True)
+    fewest = np.full(len(kinds), np.inf)  # LUTs of what was seen with so many DSPs or fewer
+    found: list[int] = []
+    for place, luts, kind in zip(order.tolist(), measured[order, 1].tolist(), dsps.tolist(), strict=True):
+        if luts < fewest[kind]:
+            found.append(place)
+            np.minimum(fewest[kind:], luts, out=fewest[kind:])
+    return found
