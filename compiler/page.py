@@ -9,7 +9,8 @@ import zlib
 from string import Template
 from typing import Any
 
-from .picture import asset, picture
+from .picture import picture
+from .support.assets import asset
 
 
 def page(report: dict[str, Any]) -> str:

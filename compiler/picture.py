@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from importlib.resources import files
 from string import Template
 from typing import Any
 
 from cocomp.passes.math.mapping import MappingType
 
 from .layered import Drawing, Point, draw
+from .support.assets import asset
 
 Node = dict[str, Any]
 OPERATOR = (172.0, 46.0)
@@ -29,11 +29,6 @@ BETWEEN = (36.0, 46.0)
 MARGIN = 16.0
 CHARACTERS = {"name": 6.7, "": 5.4}
 """Width of a character, by the class of the text."""
-
-
-def asset(name: str) -> str:
-    """A file of the page that is not Python."""
-    return files("cocomp").joinpath("assets", name).read_text()
 
 
 def picture(report: dict[str, Any]) -> str:

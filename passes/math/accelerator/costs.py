@@ -24,7 +24,7 @@ CORE_LUTS: dict[tuple[str, str, int], dict[int, int]] = {
     ("pot<4>", "fabric", 4): {4: 134, 8: 249, 16: 480, 32: 943},
     ("sp2<4>", "fabric", 4): {4: 105, 8: 188, 16: 355, 32: 690},
     ("apot<4>", "fabric", 4): {4: 116, 8: 211, 16: 402, 32: 785},
-    ("esb<4, 1>", "fabric", 4): {4: 128, 8: 235, 16: 450},
+    ("esb<4, 1>", "fabric", 4): {4: 128, 8: 235, 16: 450, 32: 881},
 }
 """(quantiser, where its products are, bits of unsigned activations) -> LUTs of the core of one row by lanes: products, the tree that
 adds them up, and the accumulator."""
