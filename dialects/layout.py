@@ -93,6 +93,11 @@ def in_texture(attribute: MapAttr, pitches: image.Pitches) -> MapAttr:
     return MapAttr.get(attribute.index, attribute.size, space)
 
 
+def in_plain_buffer(attribute: MapAttr) -> MapAttr:
+    """The same in a buffer."""
+    return MapAttr.get(attribute.index, attribute.size, ir.StringAttr.get("buffer"))
+
+
 def pitches_of(attribute: MapAttr) -> image.Pitches:
     """Of the image that a tensor is in; none where it is in a buffer."""
     space = attribute.space.maybe_downcast()

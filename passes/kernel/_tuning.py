@@ -110,7 +110,7 @@ class Tuning(Pass):
                 function=function,
                 names=[structured.weight_name(value) for value in found[0].operands],
                 layer=next((path for _, path in origins(found[0].location) if path), name),
-                key=_key(contraction, weights, state, f"{self.machine()} {self.force}"),
+                key=key_of(function, contraction, weights, state, f"{self.machine()} {self.force}"),
                 schedules=[schedule, *others],
                 finer=finer,
                 cost=len(found) * ranked[0][0],
@@ -142,14 +142,16 @@ class _Kernel:
         return next(found, None)
 
 
-def _key(contraction: Contraction, weights: Sequence[str], state: State, how: str) -> str:
-    """Digest of all that the best schedule hangs on: what is computed, on tensors that lie how, on which processor and `how`, and
-    where the weights have zeros."""
+def key_of(
+    function: ir.Operation, contraction: Contraction | None, weights: Sequence[str], state: State, how: str
+) -> str:
+    """Digest of all that the best schedule of a function hangs on: what is computed, on tensors that lie how, on which processor and
+    `how`, and where the weights of its contraction have zeros."""
     from cocomp import __version__
 
-    parts = [__version__, repr(state.target), how, without_schedule(contraction.group.function)]
+    parts = [__version__, repr(state.target), how, without_schedule(function)]
     digest = hashlib.sha256("\n".join(parts).encode())
-    if encoding_of(contraction) != "dense":
+    if contraction is not None and encoding_of(contraction) != "dense":
         for name in weights:
             digest.update(np.packbits(matrix_of(name, state.weights[name], contraction) != 0).tobytes())
     return digest.hexdigest()
@@ -191,11 +193,12 @@ def _best(
 
 
 def _times(kernel: _Kernel, schedules: Sequence[ir.DictAttr], threads: int, state: State) -> np.ndarray:
-    """Nanoseconds[rounds, schedules] that a kernel takes here."""
+    """Nanoseconds[rounds, schedules] that a kernel takes here, its tensors in the memory that their layouts say."""
     assert state.measure is not None
     with deferred_interrupt():
         module, weights = trial(kernel.function, kernel.names, state.weights, schedules)
-        return state.measure(module, weights, state.target, threads, SECONDS_OF_A_TRIAL)
+        times = state.measure(module, weights, state.target, threads, SECONDS_OF_A_TRIAL)
+    return times[:, -len(schedules) :]  # what fills images is measured, too
 
 
 def _apply(kernel: _Kernel, tuned: Tuned, state: State) -> None:
