@@ -25,7 +25,17 @@ from cocomp.support.weights import WeightStore
 from .artifact import Artifact, write_whole
 from .options import Options
 from .phases import verify_phase
-from .pipeline import FROM_SCHEDULES, FROM_SHADES, PLACING, TO_SCHEDULES, Road, cpu_steps, gpu_steps, quantising_steps
+from .pipeline import (
+    FROM_SCHEDULES,
+    FROM_SHADES,
+    PLACING,
+    TO_MEMORY,
+    TO_SCHEDULES,
+    Road,
+    cpu_steps,
+    gpu_steps,
+    quantising_steps,
+)
 from .record import RecordGraph
 from .reproduce import Snapshot
 from .targets import cpu, gpu
@@ -61,6 +71,7 @@ class Compilation:
             examples=self.examples,
             measure=measure_here,
             schedule=schedule_groups,
+            settle=settle_memory,
             tell=self._tell,
             facts=self.facts,
         )
@@ -212,6 +223,11 @@ def evaluate_on_host(module: ir.Module, weights: WeightStore) -> list[np.ndarray
 def schedule_groups(module: ir.Module, weights: WeightStore, target: Target) -> None:
     """Take a module whose operations say of which kernel they are a part to where `measure_here` takes it."""
     run_passes([step.what for step in TO_SCHEDULES], module, State(target, weights))
+
+
+def settle_memory(module: ir.Module, weights: WeightStore, target: Target) -> None:
+    """Take a module whose tensors have memory to a plan that has images where kernels read and write whole texels."""
+    run_passes([step.what for step in TO_MEMORY], module, State(target, weights))
 
 
 def measure_here(module: ir.Module, weights: WeightStore, target: Target, threads: int, seconds: float) -> np.ndarray:

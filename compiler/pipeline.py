@@ -16,6 +16,7 @@ from cocomp.passes.gpu.settle_memory import SettleMemoryPass
 from cocomp.passes.gpu.shade_contractions import ShadeContractionsPass
 from cocomp.passes.gpu.shade_loops import ShadeLoopsPass
 from cocomp.passes.gpu.split_bindings import SplitBindingsPass
+from cocomp.passes.gpu.tune_memory import TuneMemoryPass
 from cocomp.passes.gpu.tune_shades import TuneShadesPass
 from cocomp.passes.kernel.lower_contractions import LowerContractionsPass
 from cocomp.passes.kernel.lower_loops import LowerLoopsPass
@@ -134,6 +135,15 @@ def cpu_steps(
     ]
 
 
+TO_MEMORY = [
+    Step(MergeFunctionsPass(), "what kernels are lowered to is asked once"),
+    Step(ScheduleShadesPass(), "tiles say how kernels read"),
+    Step(BuildPlanPass(), "tensors become memory"),
+    Step(ShadeContractionsPass(), "gather-GEMM with its epilogue"),
+    Step(ShadeLoopsPass(), "everything else that is a loop"),
+    Step(SettleMemoryPass(), "how kernels read and write is known"),
+]
+"""From memory that was chosen to what can be had: what the tuner asks before it measures anything in it."""
 FROM_SHADES = [
     Step(BuildPlanPass(), "tensors become memory"),
     Step(PackWeightsPass(), "weights in the order of the tiles"),
@@ -161,7 +171,11 @@ def gpu_steps(
     quantising: Sequence[Step] = (),
 ) -> Road:
     """The road to kernels for GPUs: the same graph, other layouts and loops. With `fallback=cpu` what no GPU computes is lowered for the
-    processor that drives it."""
+    processor that drives it. With `tuner` memory is measured, too, in a quarter of its time."""
+    settling: list[Step] = []
+    if tuner is not None:
+        settler = TuneMemoryPass(memory, tuner.seconds / 4, tuner.database, tuner.force, tuner.device)
+        settling = [Step(settler, "measuring knows which memory is faster, and schedules are measured in it")]
     doubles = [
         Step(NarrowDoublesPass(fallback), "no phone's GPU computes in double precision, and constants are computed")
     ]
@@ -184,6 +198,7 @@ def gpu_steps(
                     SelectLayoutPass(choose="layout" not in without, gather=True), "texels hold neighbouring channels"
                 ),
                 Step(ChooseMemoryPass(memory), "lines of images are strides of layouts"),
+                *settling,
                 Step(MergeFunctionsPass(), "layouts are part of what makes two kernels equal"),
             ],
         ),

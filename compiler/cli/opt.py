@@ -194,7 +194,7 @@ class _Chunk:
         module = parse(self.text, self.context, "-")
         weights = self._weights(module)
         examples = _examples(module) if self.options.random_weights else ()
-        state = State(target, weights, _evaluate, examples, _measure, _schedule)
+        state = State(target, weights, _evaluate, examples, _measure, _schedule, _settle)
         run_passes(passes, module, state, [PrintAfter(self.options.print_after), VerifyAfter()])
         self.output = module.operation.get_asm(enable_debug_info=self.options.mlir_print_debuginfo) + "\n"
         if self.options.save_weights:
@@ -269,6 +269,12 @@ def _schedule(module: ir.Module, *arguments: Any) -> None:
     from cocomp.driver import schedule_groups
 
     schedule_groups(module, *arguments)
+
+
+def _settle(module: ir.Module, *arguments: Any) -> None:
+    from cocomp.driver import settle_memory
+
+    settle_memory(module, *arguments)
 
 
 def _measure(module: ir.Module, *arguments: Any) -> Any:

@@ -34,6 +34,8 @@ class State:
     seconds: nanoseconds[rounds, calls]. How schedules are tuned."""
     schedule: Callable[[ir.Module, WeightStore, Target], None] | None = None
     """Takes a module whose operations say of which kernel they are a part to where `measure` takes it."""
+    settle: Callable[[ir.Module, WeightStore, Target], None] | None = None
+    """Takes a module whose tensors have memory to where it is known which of them are images."""
     measured: float = 0.0
     """Seconds that measuring has taken so far: passes share them."""
     tell: Callable[[str], None] = lambda _text: None

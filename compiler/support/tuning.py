@@ -1,4 +1,5 @@
-"""What was measured, kept in a file of SQLite: one row for each kernel and for each join of two, written as soon as it is known."""
+"""What was measured, kept in a file of SQLite: one row for each kernel, for each join of two and for each tensor of a
+kernel in other memory, written as soon as it is known."""
 
 from __future__ import annotations
 
@@ -12,8 +13,10 @@ from types import TracebackType
 
 from .diagnostics import CompileError
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables and of what their texts mean; part of the file and, through it, of every key."""
+OLDER = (1, 2)
+"""Versions with fewer tables."""
 APPLICATION = 0x636F636F
 """`application_id` of our files, by which SQLite tells them from others."""
 SECONDS_TO_WAIT = 30.0
@@ -36,6 +39,16 @@ CREATE TABLE IF NOT EXISTS joins (
 ) WITHOUT ROWID
 """
 """Since version 2."""
+MEMORIES = """\
+CREATE TABLE IF NOT EXISTS memories (
+  key TEXT PRIMARY KEY,     -- SHA-256 of all that the times of a kernel hang on, with its tensors in two kinds of memory
+  layer TEXT NOT NULL,      -- where the kernel was met first, for people
+  time REAL NOT NULL,       -- nanoseconds with the predicted memory
+  saved REAL NOT NULL,      -- that it takes less with the other
+  error REAL NOT NULL       -- standard error of that
+) WITHOUT ROWID
+"""
+"""Since version 3."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,16 @@ class Joined:
     layer: str
     pays: bool
     gain: float
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a kernel takes less when a tensor of it is in other memory: nanoseconds."""
+
+    layer: str
+    time: float
+    saved: float
+    error: float
 
 
 def default_file() -> Path:
@@ -111,6 +134,19 @@ class TuningDatabase:
             query = "INSERT OR REPLACE INTO joins VALUES (?, ?, ?, ?)"
             self._connection.execute(query, (key, joined.layer, joined.pays, joined.gain))
 
+    def get_moved(self, key: str) -> Moved | None:
+        """What is known of a kernel with a tensor in other memory."""
+        with self._explained():
+            query = "SELECT layer, time, saved, error FROM memories WHERE key = ?"
+            row = self._connection.execute(query, (key,)).fetchone()
+        return None if row is None else Moved(*row)
+
+    def put_moved(self, key: str, moved: Moved) -> None:
+        """Keep what was found out about a kernel with a tensor in other memory."""
+        row = (key, moved.layer, moved.time, moved.saved, moved.error)
+        with self._explained():
+            self._connection.execute("INSERT OR REPLACE INTO memories VALUES (?, ?, ?, ?, ?)", row)
+
     def __enter__(self) -> TuningDatabase:
         return self
 
@@ -125,13 +161,13 @@ class TuningDatabase:
         version = self._pragma("user_version")
         (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if (application, version, tables) == (0, 0, 0) and create:
-            self._become(f"PRAGMA application_id = {APPLICATION}; {KERNELS}; {JOINS}")
+            self._become(f"PRAGMA application_id = {APPLICATION}; {KERNELS}; {JOINS}; {MEMORIES}")
         elif application != APPLICATION:
             raise _unusable(self.file, "it belongs to another program")
-        elif version == 1 and create:
-            self._become(JOINS)
+        elif version in OLDER and create:
+            self._become(f"{JOINS}; {MEMORIES}")
         elif version != SCHEMA:
-            newer = ["--tune=SECONDS brings it up to date"] if version == 1 else []
+            newer = ["--tune=SECONDS brings it up to date"] if version in OLDER else []
             raise _unusable(self.file, f"expected version {SCHEMA} of the tables, got {version}", newer)
 
     def _become(self, script: str) -> None:

@@ -5,6 +5,8 @@ A choice among many noisy numbers flatters the winner, so that one half of the r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 WORTH_IT = 1.03
@@ -31,3 +33,17 @@ def fastest(times: np.ndarray) -> tuple[int, float]:
     best = int(np.argmin(np.median(choosing, axis=0)))
     gain, error = speed_up(judging[:, 0], judging[:, best])
     return (best, gain) if gain - CERTAINTY * error > WORTH_IT else (0, 1.0)
+
+
+def saved(base: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """(how much less time `other` takes than `base`, its standard error) from times[rounds] taken in the same rounds."""
+    differences = base - other
+    middle = float(np.median(differences))
+    deviation = TO_DEVIATION * float(np.median(np.abs(differences - middle)))
+    return middle, TO_MEDIAN * deviation / len(differences) ** 0.5
+
+
+def pays(time: float, differences: Sequence[tuple[float, float]]) -> bool:
+    """Whether what several kernels that take `time` together save, (time, standard error) each, is more than noise."""
+    total, error = sum(less for less, _ in differences), sum(error**2 for _, error in differences) ** 0.5
+    return total - CERTAINTY * error > (1 - 1 / WORTH_IT) * time

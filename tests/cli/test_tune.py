@@ -17,7 +17,7 @@ import cocomp
 from cocomp import driver
 from cocomp.support import tuning
 from cocomp.support.diagnostics import CompileError
-from cocomp.support.tuning import APPLICATION, SCHEMA, Joined, Tuned, TuningDatabase, default_file
+from cocomp.support.tuning import APPLICATION, OLDER, SCHEMA, Joined, Moved, Tuned, TuningDatabase, default_file
 from tests.conftest import Capture, interrupt
 
 TUNE = "--tune=0.001"
@@ -189,26 +189,31 @@ def test_a_database_of_another_version(tool: Capture, models: Path, here: Path):
     assert f"expected version {SCHEMA} of the tables, got {SCHEMA + 1}" in said and REMEDY in said
 
 
-def first_version(file: Path) -> None:
-    """A database as the first version made it, with one kernel."""
+def older_version(file: Path, version: int) -> None:
+    """A database as an older version made it, with one kernel."""
+    tables = [tuning.KERNELS, tuning.JOINS][:version]
     with sqlite3.connect(file) as connection:
-        connection.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 1; {tuning.KERNELS}")
+        connection.executescript(
+            f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}; {'; '.join(tables)}"
+        )
         connection.execute("INSERT INTO kernels VALUES ('key', 'layer', '{}', 1.5, 5)")
 
 
-def test_a_database_of_the_first_version_is_brought_up_to_date(here: Path):
-    first_version(here / "t.sqlite")
+@pytest.mark.parametrize("version", OLDER)
+def test_a_database_of_an_older_version_is_brought_up_to_date(here: Path, version: int):
+    older_version(here / "t.sqlite", version)
     with TuningDatabase(here / "t.sqlite", create=True) as database:
         assert database.get("key") == Tuned("layer", "{}", 1.5, 5)
-        assert database.get_join("key") is None
+        assert database.get_join("key") is None and database.get_moved("key") is None
     with TuningDatabase(here / "t.sqlite", create=False) as database:
         assert database.get("key") == Tuned("layer", "{}", 1.5, 5)
 
 
-def test_who_only_reads_leaves_the_first_version_alone(tool: Capture, models: Path, here: Path):
-    first_version(here / "t.sqlite")
+@pytest.mark.parametrize("version", OLDER)
+def test_who_only_reads_leaves_an_older_version_alone(tool: Capture, models: Path, here: Path, version: int):
+    older_version(here / "t.sqlite", version)
     said = refused(tool, models, here / "t.sqlite", "--tune=0")
-    assert f"expected version {SCHEMA} of the tables, got 1" in said
+    assert f"expected version {SCHEMA} of the tables, got {version}" in said
     assert "note: --tune=SECONDS brings it up to date" in said and REMEDY not in said
 
 
@@ -218,6 +223,14 @@ def test_what_is_known_of_joins_is_kept(here: Path):
             database.put_join("key", joined)
             assert database.get_join("key") == joined
         assert database.get_join("other") is None and database.get("key") is None
+
+
+def test_what_is_known_of_memory_is_kept(here: Path):
+    with TuningDatabase(here / "t.sqlite", create=True) as database:
+        for moved in (Moved("layer", 1000.0, 50.0, 3.5), Moved("layer", 900.0, -20.0, 0.0)):
+            database.put_moved("key", moved)
+            assert database.get_moved("key") == moved
+        assert database.get_moved("other") is None and database.get_join("key") is None
 
 
 def test_a_damaged_database(tool: Capture, models: Path, here: Path, trials: list[int]):

@@ -98,7 +98,9 @@ def test_every_schedule_is_right(
         return np.array([[1000 if rank > wanted else 1000 - 40 * rank for rank in ranks]] * 8)
 
     monkeypatch.setattr(driver, "measure_here", measure)
-    options = cocomp.Options(target=target, tune=1e6, tune_database=tmp_path / "t.sqlite", sparsity=sparsity)
+    memory = "auto" if target == "host" else "buffer"
+    database = tmp_path / "t.sqlite"
+    options = cocomp.Options(target=target, memory=memory, tune=1e6, tune_database=database, sparsity=sparsity)
     assert check(example, options) == {"tuned"}
 
 
@@ -119,6 +121,6 @@ def test_every_workgroup_is_right(
         return np.array([[1000 if rank > wanted else 1000 - 40 * rank for rank in ranks]] * 8)
 
     monkeypatch.setattr(driver, "measure_here", measure)
-    options = cocomp.Options(target="vulkan", tune=1e6, tune_database=tmp_path / "t.sqlite")
+    options = cocomp.Options(target="vulkan", memory="buffer", tune=1e6, tune_database=tmp_path / "t.sqlite")
     assert "tuned" in check(example, options)
     assert any(seen.values())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cocomp.passes.math.gain import fastest, speed_up
+from cocomp.passes.math.gain import fastest, pays, saved, speed_up
 
 
 def times(means: list[float], noise: float, seed: int, rounds: int = 40) -> np.ndarray:
@@ -42,3 +42,17 @@ def test_one_disturbed_round_does_not_count() -> None:
 
 def test_fewest_rounds() -> None:
     assert fastest(np.array([[2, 1], [2, 1]])) == (1, 2.0)
+
+
+def test_a_difference_is_of_the_same_rounds() -> None:
+    base = np.array([10.0, 20.0, 1000.0, 12.0, 14.0])
+    assert saved(base, base - 3) == (3.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("less", "error", "expected"), [(70, 10, True), (70, 20, False), (20, 0, False), (-50, 0, False)]
+)
+def test_little_or_uncertain_savings_do_not_pay(less: float, error: float, expected: bool) -> None:
+    """Of a thousand less than three in a hundred is noise, and so is what is within three standard errors of that."""
+    assert pays(1000, [(less, error)]) is expected
+    assert pays(1000, [(less + 100, error), (-100, 0)]) is expected
