@@ -216,7 +216,7 @@ def test_costs_of_cores_lie_on_lines_between_those_that_were_measured() -> None:
 
 def test_where_products_can_be() -> None:
     assert legal_multipliers(Fixed(4), 4) == ["fabric", "dsp", "packed"]
-    assert legal_multipliers(Fixed(8), 4) == ["fabric", "dsp"]
+    assert legal_multipliers(Fixed(8), 4) == legal_multipliers(Fixed(4), 8) == ["fabric", "dsp"]
     assert legal_multipliers(Pot(4), 4) == ["fabric"] and legal_multipliers(Fixed(5), 4) == []
 
 

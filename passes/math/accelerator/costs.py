@@ -17,7 +17,7 @@ PACKED_BITS = 4
 """Of the operands, at most, where two products share a DSP."""
 
 CORE_LUTS: dict[tuple[str, str, int], dict[int, int]] = {
-    ("fixed<4>", "fabric", 4): {4: 160, 8: 299, 16: 568, 32: 1087},
+    ("fixed<4>", "fabric", 4): {4: 160, 8: 299, 16: 568, 32: 1087, 64: 2113},
     ("fixed<4>", "dsp", 4): {4: 64, 8: 107, 16: 194, 32: 369},
     ("fixed<8>", "fabric", 4): {4: 282, 8: 542, 16: 1047, 32: 2117},
     ("fixed<8>", "dsp", 4): {4: 84, 8: 151, 16: 284, 32: 552},
@@ -25,6 +25,14 @@ CORE_LUTS: dict[tuple[str, str, int], dict[int, int]] = {
     ("sp2<4>", "fabric", 4): {4: 105, 8: 188, 16: 355, 32: 690},
     ("apot<4>", "fabric", 4): {4: 116, 8: 211, 16: 402, 32: 785},
     ("esb<4, 1>", "fabric", 4): {4: 128, 8: 235, 16: 450, 32: 881},
+    ("fixed<4>", "fabric", 8): {4: 312, 16: 1166},
+    ("fixed<4>", "dsp", 8): {4: 76, 16: 254},
+    ("fixed<8>", "fabric", 8): {4: 548, 16: 2160},
+    ("fixed<8>", "dsp", 8): {4: 96, 16: 344},
+    ("pot<4>", "fabric", 8): {4: 218, 16: 827},
+    ("sp2<4>", "fabric", 8): {4: 149, 16: 543},
+    ("apot<4>", "fabric", 8): {4: 176, 16: 654},
+    ("esb<4, 1>", "fabric", 8): {4: 188, 16: 702},
 }
 """(quantiser, where its products are, bits of unsigned activations) -> LUTs of the core of one row by lanes: products, the tree that
 adds them up, and the accumulator."""

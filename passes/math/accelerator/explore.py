@@ -32,7 +32,7 @@ from .tiles import Tiles
 
 Array = np.ndarray
 LANES = (4, 8, 16, 32, 64)
-"""Those whose cores were measured."""
+"""Those whose cores were measured, and twice as many."""
 UNROLLS = (1, 2, 4, 8, 16, 32, 64)
 WAITS = (1, 2, 4, 8, 16, 32)
 """Rows of a tile that share a requantiser."""
@@ -76,9 +76,10 @@ def explore(
     device: Device,
     multipliers: Sequence[Multipliers] | None = None,
     lanes: Sequence[int] = LANES,
+    requantisers: int | None = None,
 ) -> Exploration:
-    """All designs of `lanes` and row tiles, products made in one of `multipliers` (None: wherever they can be), requantisers and
-    unrolled sweeps. Of equally fast ones the one with fewer LUTs, then DSPs, then block RAMs is best.
+    """All designs of `lanes` and row tiles, products made in one of `multipliers` (None: wherever they can be), `requantisers` (None: as
+    many as pay) and unrolled sweeps. Of equally fast ones the one with fewer LUTs, then DSPs, then block RAMs is best.
 
     Raises ValueError, naming what is short, where none fits; where there is no product; and for cores whose cost is not known.
     """
@@ -100,7 +101,9 @@ def explore(
                     own = core_demand(rows[:, place], quantisers[place], choice[place], activation_bits, wide)
                     luts, dsps = luts + own[0], dsps + own[1]
                     brams = brams + weight_brams(rows[:, place], quantisers[place].bits, wide, depth)
-            engines.append(_scaled(np.stack([luts, dsps, brams], axis=1), rows, wide, choice, loops, smallest))
+            engines.append(
+                _scaled(np.stack([luts, dsps, brams], axis=1), rows, wide, choice, loops, smallest, requantisers)
+            )
     timed = [_timed(group, stages, quantisers, device) for group in engines]
     return _exploration(timed, loops, smallest, (stages, quantisers, activation_bits, device))
 
@@ -194,13 +197,13 @@ def _scaled(
     multipliers: Multipliers,
     loops: list[tuple[int, Array, int]],
     smallest: _Smallest,
+    number: int | None,
 ) -> _Engines:
-    """Engines with requantisers added, those that fit together with the smallest sweeps."""
+    """Engines with requantisers added, as many as there is a `number` of, that fit together with the smallest sweeps."""
     kept: list[tuple[Array, Array, Array]] = []
     slots = rows.sum(axis=1)
     before = np.zeros_like(slots)
-    for waits in WAITS:
-        requantisers = -(-slots // waits)
+    for requantisers in [-(-slots // waits) for waits in WAITS] if number is None else [np.full_like(slots, number)]:
         more = np.stack([*scaling_demand(slots, requantisers), np.zeros(len(slots))], axis=1)
         whole = demands + more
         new = (requantisers != before) & smallest.see(whole + loops[0][1])
