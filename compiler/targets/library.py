@@ -6,12 +6,12 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
 
 from cocomp.support.diagnostics import CompileError, InternalError
@@ -70,7 +70,15 @@ def _compile_c(triple: str) -> list[str]:
 def zig(tool: str, triple: str) -> list[str]:
     """The command that starts zig's C compiler for a target."""
     # For Android the same code as for GNU/Linux: what its own triple adds (outlined atomics) bionic does not provide.
-    return [sys.executable, "-m", "ziglang", tool, "-target", triple.replace("-android", "-gnu")]
+    return [_zig(), tool, "-target", triple.replace("-android", "-gnu")]
+
+
+@cache
+def _zig() -> str:
+    """The program that `python -m ziglang` becomes: starting another Python first takes longer than a link."""
+    found = find_spec("ziglang")
+    assert found is not None and found.submodule_search_locations
+    return str(Path(found.submodule_search_locations[0]) / "zig")
 
 
 LITTLE_SPACE = 1 << 20
@@ -85,7 +93,7 @@ def run_tool(command: list[str], directory: Path, environment: Mapping[str, str]
     if done.returncode:
         if "No space left" in done.stderr or shutil.disk_usage(directory).free < LITTLE_SPACE:
             raise CompileError("cannot write temporary files: No space left on device", where=str(directory))
-        raise InternalError(f"'{' '.join(command[2:5])} ...' failed:\n{done.stderr.strip()}")
+        raise InternalError(f"'{' '.join([Path(command[0]).name, *command[1:3]])} ...' failed:\n{done.stderr.strip()}")
 
 
 LIBC_FUNCTIONS = (
@@ -98,19 +106,30 @@ LOADER_FUNCTIONS = ("dlopen", "dlsym", "dlclose")
 
 def _libc(directory: Path, target: Target) -> list[str]:
     """Stubs with the sonames of the target's libc and loader: the real ones answer at load time, no sysroot is needed."""
-    if "android" in target.triple:
+    made: list[str] = ["-Wl,--as-needed"]
+    for name, data in _stubs(target.triple).items():
+        (directory / name).write_bytes(data)
+        made.append(str(directory / name))
+    return made
+
+
+@cache
+def _stubs(triple: str) -> dict[str, bytes]:
+    """Libraries that define functions and do nothing, the same for all models, by the names of their files."""
+    if "android" in triple:
         stubs = {"libc.so": LIBC_FUNCTIONS, "libdl.so": LOADER_FUNCTIONS}
     else:
         stubs = {"libc.so.6": (*LIBC_FUNCTIONS, *LOADER_FUNCTIONS)}
-    made: list[str] = ["-Wl,--as-needed"]
-    for number, (soname, functions) in enumerate(stubs.items()):
-        source, library = f"stub{number}.c", f"stub{number}.so"
-        (directory / source).write_text("".join(f"int {name}(void) {{ return 0; }}\n" for name in functions))
-        command = [
-            *zig("cc", target.triple), "-shared", "-nostdlib", "-fno-builtin", "-w", source, f"-Wl,-soname,{soname}", "-o", library
-        ]  # fmt: skip
-        run_tool(command, directory)
-        made.append(str(directory / library))
+    made: dict[str, bytes] = {}
+    with tempfile.TemporaryDirectory(prefix="cocomp-") as name:
+        for number, (soname, functions) in enumerate(stubs.items()):
+            source, library = f"stub{number}.c", f"stub{number}.so"
+            (Path(name) / source).write_text("".join(f"int {name}(void) {{ return 0; }}\n" for name in functions))
+            command = [
+                *zig("cc", triple), "-shared", "-nostdlib", "-fno-builtin", "-w", source, f"-Wl,-soname,{soname}", "-o", library
+            ]  # fmt: skip
+            run_tool(command, Path(name))
+            made[library] = (Path(name) / library).read_bytes()
     return made
 
 
