@@ -73,6 +73,15 @@ class Brief(nn.Module):
         return (self.last(self.first(x).cumsum(0)),)
 
 
+@pytest.fixture(scope="module")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program that refuses the calls of `Brief` one by one."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("brief")
+    keep_parts((Brief().eval(), (torch.randn(4, 5),)), Options(target="vulkan", fallback="cpu"), folder)
+    return build(folder, "fail", "drive_gpu.c", "-Wl,--wrap=mmap,--wrap=munmap")
+
+
 @needs_gcc
 @needs_device
 @pytest.mark.parametrize(
@@ -80,11 +89,8 @@ class Brief(nn.Module):
     [{}, {"PRETEND_SPLIT": "1"}, {"PRETEND_RESULT": "-4", "REFUSED": "16"}],
     ids=["shared", "split", "lost"],
 )
-def test_every_call_between_turns_may_fail(pretend: Path, here: Path, environment: dict[str, str]) -> None:
-    torch.manual_seed(0)
-    keep_parts((Brief().eval(), (torch.randn(4, 5),)), Options(target="vulkan", fallback="cpu"), here)
-    program = build(here, "fail", "drive_gpu.c", "-Wl,--wrap=mmap,--wrap=munmap")
-    done = drive(program, str(pretend), "in0", COCOMP_PIPELINE_CACHE="off", **environment)
+def test_every_call_between_turns_may_fail(pretend: Path, brief: Path, environment: dict[str, str]) -> None:
+    done = drive(brief, str(pretend), "in0", COCOMP_PIPELINE_CACHE="off", **environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     submitted = sum(line.startswith("QueueSubmit:") for line in done.stdout.splitlines())
     assert submitted >= (12 if environment.get("PRETEND_SPLIT") else 5)

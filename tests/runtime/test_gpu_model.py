@@ -233,6 +233,12 @@ def test_sanitizers_find_nothing(built: tuple[Path, cocomp.Artifact, list[Array]
         np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.fixture(scope="module")
+def refusing(built: tuple[Path, cocomp.Artifact, list[Array]]) -> Path:
+    """A program that refuses the calls of the model one by one."""
+    return build(built[0], "fail", "drive_gpu.c", "-Wl,--wrap=mmap,--wrap=munmap")
+
+
 @needs_gcc
 @needs_device
 @pytest.mark.parametrize(
@@ -240,11 +246,8 @@ def test_sanitizers_find_nothing(built: tuple[Path, cocomp.Artifact, list[Array]
     [{"COCOMP_PIPELINE_CACHE": "cache"}, {"PRETEND_SPLIT": "1"}, {"PRETEND_RESULT": "-4", "REFUSED": "16"}],
     ids=["shared", "split", "lost"],
 )
-def test_every_call_may_fail(
-    built: tuple[Path, cocomp.Artifact, list[Array]], pretend: Path, environment: dict[str, str]
-) -> None:
-    program = build(built[0], "fail", "drive_gpu.c", "-Wl,--wrap=mmap,--wrap=munmap")
-    done = drive(program, str(pretend), "in0", **environment)
+def test_every_call_may_fail(refusing: Path, pretend: Path, environment: dict[str, str]) -> None:
+    done = drive(refusing, str(pretend), "in0", **environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert {"CreateDevice", "MapMemory", "QueueSubmit", "CreateImage", "CreateImageView", "BindImageMemory"} <= {
         line.split(":")[0] for line in done.stdout.splitlines()
