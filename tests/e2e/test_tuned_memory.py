@@ -22,7 +22,7 @@ from cocomp.support.passes import State, run_passes
 from cocomp.support.weights import WeightStore
 from tests.vulkan import needs_device
 
-Example = tuple[nn.Module, torch.Tensor]
+Example = tuple[torch.export.ExportedProgram, torch.Tensor]
 Measure = Callable[..., np.ndarray]
 AN_OUTPUT = "it is an output of the model"
 
@@ -43,14 +43,15 @@ def example() -> Example:
             return self.last(torch.relu(self.odd(x))).amax((2, 3))
 
     torch.manual_seed(5)
-    return Model().eval(), torch.randn(1, 4, 14, 14)
+    x = torch.randn(1, 4, 14, 14)
+    return torch.export.export(Model().eval(), (x,)), x
 
 
 def compiled(example: Example, options: Options) -> tuple[cocomp.Artifact, Counter[str]]:
     """Compile and compare; how many tensors are in which memory."""
-    module, x = example
-    artifact = cocomp.compile(module, (x,), options=options)
-    expected = module(x).detach().numpy()
+    program, x = example
+    artifact = cocomp.compile(program, options=options)
+    expected = program.module()(x).detach().numpy()
     assert np.abs(artifact.load()(x) - expected).max() <= 1e-4 * np.abs(expected).max()
     written = [w for d in artifact.manifest["dispatches"] for w in d["writes"]]
     return artifact, Counter(w["space"] for w in written if w["in_buffer"] != AN_OUTPUT)
