@@ -70,14 +70,14 @@ def test_loops(split: list[int], texels: int) -> None:
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=st.sampled_from([1, 3, 4, 10, 16]),
-    channels=st.sampled_from([1, 3, 4, 12]),
+    channels=st.sampled_from([1, 3, 4, 8]),
     kernel=st.sampled_from([1, 3]),
     stride=st.integers(1, 2),
-    size=st.tuples(st.integers(1, 2), st.integers(10, 24), st.integers(10, 24)),
+    size=st.tuples(st.integers(1, 2), st.integers(10, 13), st.integers(10, 13)),
     groups=st.booleans(),
     half=st.booleans(),
     texels=TEXELS,
-    most=st.sampled_from([2048, 2304, 4096]),
+    most=st.sampled_from([3072, 3328, 4096]),
     seed=st.integers(0, 1000),
 )
 def test_any_convolution_with_a_pool(
@@ -105,7 +105,7 @@ def test_any_convolution_with_a_pool(
 def test_any_linear_layer(tokens: int, columns: int, rows: int, half: bool, texels: int, seed: int) -> None:
     torch.manual_seed(seed)
     network = nn.Sequential(nn.Linear(columns, rows), nn.Softmax(-1)).eval()
-    compare(network, torch.randn(tokens, columns), 1024, texels, half)
+    compare(network, torch.randn(tokens, columns), 1792, texels, half)
 
 
 def compare(network: nn.Module, x: Tensor, most: int, texels: int, half: bool) -> None:

@@ -37,7 +37,7 @@ MODELS = [
 LIMITED = {
     "slices": ("texture", {"image_extent": 20, "volume_extent": 32}),
     "vectors": ("buffer", {"texel_elements": 20}),
-    "windows": ("buffer", {"texel_elements": 20, "buffer_bytes": 1024}),
+    "windows": ("buffer", {"texel_elements": 20, "buffer_bytes": 2048}),
 }
 """Devices that are certain of little, so that images have three dimensions, and buffers are read past the texture units and through
 several bindings."""
