@@ -269,7 +269,7 @@ def evaluate(expr: Expr, point: Sequence[int]) -> int:
             value = evaluate(atom.operand, point) // atom.divisor
         else:
             value = evaluate(atom.operand, point) % atom.divisor
-        total += coefficient * value
+        total = total + coefficient * value
     return total
 
 

@@ -1,0 +1,277 @@
+"""The `hls` dialect: a quantised network as an accelerator computes it, in integers alone.
+
+Tensors are of integers of some bits (`ui4`, `si16`, ..); what one stands for is `scale` times it. Two operations compute:
+
+    %y = "hls.product"(%x) {maps = [X, Y], bounds = .., rows = .., columns = .., fill = 0, weights = "conv1", quantisers = [..], scale = ..}
+        : (tensor<1x64x56x56xui4>) -> tensor<1x64x56x56xui4>
+
+is a matrix product whose rows have different quantisers (`accelerator.Gemm`): `rows` and `columns` are the loop dimensions that make up the
+weight's, the others are pixels. The engine of the accelerator computes it.
+
+    %s = "hls.read"(%a) {map = A, bounds = .., fill = 0} : (tensor<1x64x56x56xui4>) -> !hls.stream
+    %y = "hls.sweep"(%s, %t) ({ ^bb0(%a: i64, %b: i64): ..  "hls.yield"(%r) }) {map = Y, bounds = .., combine = "none"}
+        : (!hls.stream, !hls.stream) -> tensor<1x64x56x56xsi16>
+
+computes a body of integer arithmetic at each point, all numbers extended to 64 bits. With `combine = "add"` or `"max"` points of one element of the
+result are added up, or the largest counts. A stream is what a tensor has at the points, `fill` outside of it.
+
+    %t = "hls.constant"() {values = "conv1:bias"} : () -> tensor<64xsi32>
+    %r = "hls.table"(%i) {values = "gelu", first = -128, mantissa = 0} : (i64) -> i64
+
+are numbers of the store, and a function of few integers by its values (`accelerator.Table`).
+"""
+# The bindings read the annotations below raw, so this file must not postpone their evaluation; they mean operands and
+# results of an operation, which pyright cannot know.
+# pyright: reportInvalidTypeForm=false
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cocomp.passes.math.accelerator import IntegerType
+from cocomp.passes.math.affine import Expr
+from cocomp.support.mlir import ext, ir
+
+from . import structured
+
+COMBINES = ("none", "add", "max")
+
+
+class Hls(ext.Dialect, name="hls"):
+    pass
+
+
+class ConstantOp(Hls.Operation, name="constant", traits=[ext.Pure]):
+    """Integers of the store, by their name."""
+
+    values: ir.StringAttr
+    result: ext.Result[Any]
+
+
+class TableOp(Hls.Operation, name="table", traits=[ext.Pure]):
+    """An entry of a table of the store."""
+
+    index: ext.Operand[Any]
+    values: ir.StringAttr
+    first: ir.IntegerAttr
+    mantissa: ir.IntegerAttr
+    result: ext.Result[Any]
+
+
+class YieldOp(Hls.Operation, name="yield", traits=[ir.IsTerminatorTrait]):
+    """What a body makes of a point."""
+
+    value: ext.Operand[Any]
+
+
+class ProductOp(Hls.Operation, name="product", traits=[ext.Pure]):
+    """A matrix product of the engine."""
+
+    input: ext.Operand[Any]
+    maps: ir.ArrayAttr
+    bounds: Any  # DenseI64ArrayAttr, which IRDL cannot name
+    rows: Any
+    columns: Any
+    fill: ir.IntegerAttr
+    weights: ir.StringAttr
+    quantisers: ir.ArrayAttr
+    scale: ir.FloatAttr
+    result: ext.Result[Any]
+
+    @classmethod
+    def verify_invariants(cls, op: ir.Operation) -> bool:
+        return _reported(op, _product_error(op))
+
+
+class StreamType(Hls.Type, name="stream"):
+    """Integers of 64 bits, one for each point of some loops."""
+
+
+class ReadOp(Hls.Operation, name="read", traits=[ext.Pure]):
+    """The elements of a tensor that points read."""
+
+    tensor: ext.Operand[Any]
+    map: Any  # AffineMapAttr, which IRDL cannot name
+    bounds: Any
+    fill: ir.IntegerAttr
+    result: ext.Result[StreamType]
+
+    @classmethod
+    def verify_invariants(cls, op: ir.Operation) -> bool:
+        return _reported(op, _map_error(op, op.attributes["map"], op.operands[0]))
+
+
+class SweepOp(Hls.Operation, name="sweep", traits=[ext.Pure]):
+    """A body at every point of some loops."""
+
+    inputs: Sequence[ext.Operand[StreamType]]
+    map: Any  # AffineMapAttr, which IRDL cannot name
+    bounds: Any
+    combine: ir.StringAttr
+    result: ext.Result[Any]
+    body: ext.Region
+
+    @classmethod
+    def verify_invariants(cls, op: ir.Operation) -> bool:
+        return _reported(op, _sweep_error(op))
+
+
+def _reported(op: ir.Operation, error: str) -> bool:
+    if error:
+        op.location.emit_error(f"'{op.name}' op {error}")
+    return not error
+
+
+def _product_error(op: ir.Operation) -> str:
+    bounds, rows, columns = (list(op.attributes[name]) for name in ("bounds", "rows", "columns"))
+    if set(rows) & set(columns) or not {*rows, *columns} <= set(range(len(bounds))):
+        return f"expected rows and columns among {len(bounds)} dimensions, none of them twice, got {rows} and {columns}"
+    if len(op.attributes["quantisers"]) != 3:
+        return f"expected 3 quantisers, got {len(op.attributes['quantisers'])}"
+    if len(op.attributes["maps"]) != 2:
+        return f"expected 2 indexing maps, got {len(op.attributes['maps'])}"
+    values = [op.operands[0], op.results[0]]
+    return next(filter(None, (_map_error(op, m, v) for m, v in zip(op.attributes["maps"], values, strict=True))), "")
+
+
+def _sweep_error(op: ir.Operation) -> str:
+    combine = op.attributes["combine"].value
+    if combine not in COMBINES:
+        return f"expected to combine by one of {', '.join(COMBINES)}, got '{combine}'"
+    if len(list(op.regions[0].blocks[0].arguments)) != len(op.operands):
+        return f"expected a body of {len(op.operands)} arguments"
+    bounds = list(op.attributes["bounds"])
+    for stream in op.operands:
+        found = list(stream.owner.operation.attributes["bounds"])
+        if found != bounds:
+            return f"expected streams of the points {bounds}, got {found}"
+    return _map_error(op, op.attributes["map"], op.results[0])
+
+
+def _map_error(op: ir.Operation, attribute: ir.Attribute, value: ir.Value) -> str:
+    bounds = list(op.attributes["bounds"])
+    affine_map = attribute.value if isinstance(attribute, ir.AffineMapAttr) else ir.AffineMap(attribute.value)
+    if affine_map.n_dims != len(bounds) or len(affine_map.results) != value.type.rank:
+        return f"expected a map from {len(bounds)} dimensions to {value.type.rank}, got {affine_map}"
+    try:
+        type_of(value)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def type_of(value: ir.Value) -> IntegerType:
+    """The integers of a tensor. Raises ValueError where they say nothing of their sign."""
+    element = structured.element_of(value)
+    if not isinstance(element, ir.IntegerType) or element.is_signless:
+        raise ValueError(f"expected integers with or without a sign, got {element}")
+    return IntegerType(element.width, element.is_signed)
+
+
+def tensor_type(shape: Sequence[int], kind: IntegerType) -> ir.Type:
+    """A tensor of integers."""
+    element = (
+        ir.IntegerType.get_signed(kind.bits) if kind.signed else ir.IntegerType.get_unsigned(kind.bits)
+    )
+    return ir.RankedTensorType.get(list(shape), element)
+
+
+def is_sweep(op: ir.Operation) -> bool:
+    return op.name == "hls.sweep"
+
+
+def is_product(op: ir.Operation) -> bool:
+    return op.name == "hls.product"
+
+
+def bounds_of(op: ir.Operation) -> tuple[int, ...]:
+    """Extents of the loops of a product or a sweep."""
+    return tuple(op.attributes["bounds"])
+
+
+def maps_of(op: ir.Operation) -> tuple[structured.Map, structured.Map]:
+    """Indices of what a product reads and writes."""
+    bounds = bounds_of(op)
+    read, written = (structured.map_of(a.value, bounds) for a in op.attributes["maps"])
+    return read, written
+
+
+def map_of(op: ir.Operation) -> structured.Map:
+    """Index of what a sweep writes, or of what is read."""
+    return structured.map_of(op.attributes["map"].value, bounds_of(op))
+
+
+def reads_of(op: ir.Operation) -> list[tuple[ir.Value, structured.Map, int]]:
+    """Tensors that a sweep reads, with indices and what is outside."""
+    reads = [stream.owner.operation for stream in op.operands]
+    return [(r.operands[0], map_of(r), r.attributes["fill"].value) for r in reads]
+
+
+def constant(name: str, shape: Sequence[int], kind: IntegerType) -> ir.Value:
+    """Integers of the store."""
+    return ConstantOp(values=ir.StringAttr.get(name), result=tensor_type(shape, kind)).results[0]
+
+
+def table(index: ir.Value, name: str, first: int, mantissa: int) -> ir.Value:
+    """The entry of a table for an integer."""
+    wide = ir.IntegerType.get_signless(64)
+    numbers = [ir.IntegerAttr.get(wide, n) for n in (first, mantissa)]
+    return TableOp(
+        index=index, values=ir.StringAttr.get(name), first=numbers[0], mantissa=numbers[1], result=wide
+    ).results[0]
+
+
+def product(
+    x: ir.Value, maps: Sequence[Sequence[Expr]], bounds: Sequence[int], dims: tuple[list[int], list[int]], fill: int,
+    weights: str, quantisers: Sequence[str], scale: float, result: ir.Type,
+) -> ir.Value:  # fmt: skip
+    """A product; `dims` are those of rows and of columns."""
+    return ProductOp(
+        input=x,
+        maps=_maps(maps, bounds),
+        bounds=ir.DenseI64ArrayAttr.get(list(bounds)),
+        rows=ir.DenseI64ArrayAttr.get(dims[0]),
+        columns=ir.DenseI64ArrayAttr.get(dims[1]),
+        fill=ir.IntegerAttr.get(ir.IntegerType.get_signless(64), fill),
+        weights=ir.StringAttr.get(weights),
+        quantisers=ir.ArrayAttr.get([ir.StringAttr.get(q) for q in quantisers]),
+        scale=ir.FloatAttr.get(ir.F64Type.get(), scale),
+        result=result,
+    ).results[0]
+
+
+def read(tensor: ir.Value, index: Sequence[Expr], bounds: Sequence[int], fill: int) -> ir.Value:
+    """What a tensor has at the points of some loops."""
+    return ReadOp(
+        tensor=tensor,
+        map=ir.AffineMapAttr.get(structured.affine_map(index, len(bounds))),
+        bounds=ir.DenseI64ArrayAttr.get(list(bounds)),
+        fill=ir.IntegerAttr.get(ir.IntegerType.get_signless(64), fill),
+        result=StreamType.get(),
+    ).results[0]
+
+
+def sweep(
+    inputs: Sequence[tuple[ir.Value, Sequence[Expr], int]], index: Sequence[Expr], bounds: Sequence[int], combine: str, result: ir.Type,
+    body: Callable[..., ir.Value],
+) -> ir.Value:  # fmt: skip
+    """A sweep over (tensor, index, fill) of each input; `body` takes an integer of 64 bits for each."""
+    op = ir.Operation.create(
+        "hls.sweep",
+        results=[result],
+        operands=[read(tensor, place, bounds, fill) for tensor, place, fill in inputs],
+        attributes={
+            "map": ir.AffineMapAttr.get(structured.affine_map(index, len(bounds))),
+            "bounds": ir.DenseI64ArrayAttr.get(list(bounds)),
+            "combine": ir.StringAttr.get(combine),
+        },
+        regions=1,
+    )
+    kinds = [ir.IntegerType.get_signless(64)] * len(inputs)
+    block = op.regions[0].blocks.append(*kinds, arg_locs=[ir.Location.current] * len(kinds))
+    with ir.InsertionPoint(block):
+        YieldOp(value=body(*block.arguments))
+    return op.results[0]
+
+
+def _maps(maps: Sequence[Sequence[Expr]], bounds: Sequence[int]) -> ir.ArrayAttr:
+    return ir.ArrayAttr.get([ir.AffineMapAttr.get(structured.affine_map(m, len(bounds))) for m in maps])
