@@ -25,6 +25,7 @@ are numbers of the store, and a function of few integers by its values (`acceler
 # pyright: reportInvalidTypeForm=false
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cocomp.passes.math.accelerator import IntegerType
@@ -204,6 +205,57 @@ def reads_of(op: ir.Operation) -> list[tuple[ir.Value, structured.Map, int]]:
     """Tensors that a sweep reads, with indices and what is outside."""
     reads = [stream.owner.operation for stream in op.operands]
     return [(r.operands[0], map_of(r), r.attributes["fill"].value) for r in reads]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a tensor that a product reads windows of: position `step * pixel + tap * pace + offset`; -1 for no dimension."""
+
+    pixel: int
+    step: int
+    tap: int
+    pace: int
+    offset: int
+    extent: int
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How a product reads its tensor: `channels` along one axis, the last of its columns, and windows of the others."""
+
+    axis: int
+    channels: int
+    others: tuple[Axis, ...]
+
+
+MOST_AXES = 4
+
+
+def windows_of(op: ir.Operation) -> Windows | None:
+    """The windows that a product reads; None where columns are no axis, or an index is no sum of a pixel and a tap."""
+    bounds, (read, _) = bounds_of(op), maps_of(op)
+    shape, columns = structured.shape_of(op.operands[0]), list(op.attributes["columns"])
+    channel, taps = columns[-1], columns[:-1]
+    axes = [a for a, e in enumerate(read) if structured.dim_of(e) == channel]
+    if len(axes) != 1 or shape[axes[0]] != bounds[channel]:
+        return None
+    others: list[Axis] = []
+    for a, (expr, extent) in enumerate(zip(read, shape, strict=True)):
+        if a == axes[0]:
+            continue
+        dims = sorted(expr.dims())
+        used = [[d for d in dims if d in taps], [d for d in dims if d not in taps]]
+        if not expr.is_linear or channel in dims or max(map(len, used)) > 1:
+            return None
+        tap, pixel = (u[0] if u else -1 for u in used)
+        factors = [expr.coefficient(d) if d >= 0 else 0 for d in (pixel, tap)]
+        if extent > 1 or dims or expr.constant:
+            others.append(Axis(pixel, factors[0], tap, factors[1], expr.constant, extent))
+    seen = [d for o in others for d in (o.pixel, o.tap) if d >= 0]
+    whole = {d for d in range(len(bounds)) if d not in list(op.attributes["rows"]) and d != channel and bounds[d] > 1}
+    if len(seen) != len(set(seen)) or not whole <= set(seen) or len(others) > MOST_AXES:
+        return None
+    return Windows(axes[0], bounds[channel], tuple(others))
 
 
 def constant(name: str, shape: Sequence[int], kind: IntegerType) -> ir.Value:

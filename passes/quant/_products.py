@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field, replace
 
@@ -167,8 +168,10 @@ class Sums:
 
 def store(gemm: Gemm, name: str, state: State) -> str:
     """Put what a product needs into the store: the name that it has there."""
-    used = state.weights.add(f"{name}:codes", gemm.codes).removesuffix(":codes")
+    names = itertools.chain([name], (f"{name}#{n}" for n in itertools.count(2)))
+    used = next(n for n in names if f"{n}:codes" not in state.weights)
     parts = {
+        "codes": gemm.codes,
         "places": gemm.places,
         "bias": gemm.bias.astype(np.int32),
         "multipliers": np.array([f.multiplier for f in gemm.factors], np.int32),

@@ -1,216 +1,293 @@
-"""A matrix product as an HLS C++ function: the cores of all quantisers work on the same activations.
+"""The engine of an accelerator in HLS C++: every matrix product of a network runs on it, one after the other.
 
-Tiles of rows are the outermost loop, then pixels, then tiles of columns: in a cycle every core reads the same `lanes` activations, each
-for as many rows as it has. Three stages are connected by streams: one reads, one multiplies and adds, one scales, saturates and writes.
+The cores of all quantisers work on the same activations. Tiles of rows are the outermost loop; their weights are fetched once and stay on chip while all
+pixels stream by. For a pixel the engine walks a list of column tiles, `lanes` channels at one tap of the window each; tiles of zeros are not in
+the list, so that sparse weights take the cycles that they have to. Activations of more bits than the cores multiply come in planes, the
+highest first. Three stages are connected by streams: one reads, one multiplies and adds, one scales, saturates and writes.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
-from cocomp.passes.math.accelerator import Gemm, IntegerType, Tiles
+from cocomp.passes.math.accelerator import IntegerType, Tiles
 from cocomp.passes.math.accelerator.gemm import ACCUMULATOR_BITS
-from cocomp.passes.math.quantisers.dyadic import MOST_SHIFT
+from cocomp.passes.math.quantisers import Quantiser
 
 from .cores import core
+from .packing import Packed, code_bits
 
 PLACES = ("coarse", "fine", "wide")
 
 
-def types(gemm: Gemm, tiles: Tiles) -> str:
-    """`types.h`: what flows between the stages."""
-    used = [p for p in range(3) if gemm.counts[p]]
-    sums = "".join(f"  sum_t {PLACES[p]}[{tiles.rows[p]}];\n" for p in used)
+def used_places(tiles: Tiles) -> list[int]:
+    """Places in the mixture that have a core."""
+    return [p for p in range(3) if tiles.rows[p]]
+
+
+def types(packed: Packed, tiles: Tiles) -> str:
+    """`types.h`: what flows between the stages, and what a layer is."""
+    sums = "".join(f"  sum_t {PLACES[p]}[{tiles.rows[p]}];\n" for p in used_places(tiles))
     return f"""#pragma once
 #include "ap_int.h"
 
-typedef {_integer(gemm.activation)} activation_t;
-typedef {_integer(gemm.output)} output_t;
-typedef ap_int<{ACCUMULATOR_BITS}> sum_t;
+static const int LANES = {tiles.lanes}, PLANE_BITS = {packed.plane_bits}, MOST_ENTRIES = {packed.most_entries};
 
-// {tiles.lanes} neighbouring columns of a pixel.
+typedef ap_uint<PLANE_BITS> activation_t;
+typedef ap_int<{ACCUMULATOR_BITS}> sum_t;
+typedef unsigned char byte_t;
+
+// Neighbouring channels of a pixel at one tap of its window.
 struct word_t {{
-  activation_t lanes[{tiles.lanes}];
+  activation_t lanes[LANES];
 }};
 
 // Sums of a tile of rows for a pixel, by the quantiser of the rows.
 struct sums_t {{
 {sums}}};
+
+// A tile of columns: where the window's tap is along each axis, and the channel that it begins with.
+struct entry_t {{
+  int taps[4];
+  int channel;
+}};
+
+// A row of a tile: its number in the model or -1, where its results go, and how sums become results.
+struct row_t {{
+  int row, offset, bias, multiplier, shift;
+}};
+
+// A product: bits of activations come in `planes`, counted from `low`; outside of the tensor they are `fill`. Pixels have up to four
+// axes: position `step * pixel + tap` is read at `stride` numbers a position, and written at `out` numbers a pixel.
+struct layer_t {{
+  int number, planes, low, fill, input, output, bytes, least, most;
+  int pixels[4], steps[4], extents[4], strides[4], out[4];
+  int row_tiles, weights, parameters;
+}};
 """
 
 
-def header(name: str) -> str:
-    """`NAME.h`: the function."""
-    return f"""#pragma once
+def header() -> str:
+    """`engine.h`."""
+    return """#pragma once
 #include "types.h"
 
-// x: [pixels][tiles of columns], columns beyond the last are zero; y: [pixels][rows], rows in the model's order.
-void {name}(const word_t *x, output_t *y, int pixels);
+// Computes a product: activations of in8 with packed codes and parameters of its rows; results go to out8 or out16.
+void product(const layer_t &layer, const byte_t *in8, const byte_t *weights, const int *parameters, byte_t *out8, short *out16);
 """
 
 
-def source(gemm: Gemm, tiles: Tiles, name: str) -> str:
-    """`NAME.cpp`."""
-    row_tiles, column_tiles = tiles.steps(gemm)
-    used = [p for p in range(3) if gemm.counts[p]]
-    cores = "\n".join(core(q, gemm.activation) for q in dict.fromkeys(gemm.quantisers[p] for p in used))
-    return f"""// {gemm.rows} rows ({_mixture(gemm)}) of {gemm.columns} columns, {tiles.lanes} at a time.
-#include "{name}.h"
+def source(packed: Packed, tiles: Tiles, quantisers: tuple[Quantiser, Quantiser, Quantiser]) -> str:
+    """`engine.cpp`."""
+    used = used_places(tiles)
+    activation = IntegerType(packed.plane_bits, signed=False)
+    cores = "\n".join(core(q, activation) for q in dict.fromkeys(quantisers[p] for p in used))
+    codes = "".join(f"  ap_uint<{quantisers[p].bits}> {PLACES[p]}[MOST_ENTRIES][{tiles.rows[p]}][LANES];\n" for p in used)
+    rows = "".join(f"  row_t {PLACES[p]}_rows[{tiles.rows[p]}];\n" for p in used)
+    total = sum(tiles.rows[p] for p in used)
+    return f"""// {tiles.lanes} lanes by {", ".join(f"{tiles.rows[p]} rows of {quantisers[p]}" for p in used)}.
+#include "engine.h"
 #include "hls_stream.h"
-#include "weights/{name}.h"
 #ifndef __SYNTHESIS__
 #include "probe.h"
 #else
-#define PROBE(pixel, row, sum)
+#define PROBE(layer, pixel, row, sum)
 #endif
 
 {cores}
-static void load(const word_t *x, hls::stream<word_t> &words, int pixels) {{
-  for (int r = 0; r < {row_tiles}; r++) {{
-    for (int p = 0; p < pixels; p++) {{
-      for (int k = 0; k < {column_tiles}; k++) {{
+// What a tile of rows needs.
+struct tile_t {{
+{codes}{rows}  entry_t entries[MOST_ENTRIES];
+  int count;
+}};
+
+// Fetches a tile; `at` and `where` move on to the next one.
+static void fetch(const byte_t *weights, const int *parameters, int &at, int &where, tile_t &tile) {{
+  tile.count = parameters[where];
+  where++;
+  for (int j = 0; j < tile.count; j++) {{
+#pragma HLS PIPELINE
+    for (int a = 0; a < 4; a++)
+      tile.entries[j].taps[a] = parameters[where + j * 5 + a];
+    tile.entries[j].channel = parameters[where + j * 5 + 4];
+  }}
+  where += tile.count * 5;
+{"".join(_fetched_rows(p, tiles) for p in used)}  for (int j = 0; j < tile.count; j++) {{
+{"".join(_fetched_codes(p, tiles, quantisers[p]) for p in used)}  }}
+}}
+
+static void load(const layer_t &layer, const tile_t &tile, const byte_t *in8, hls::stream<word_t> &words) {{
+  for (int p0 = 0; p0 < layer.pixels[0]; p0++) {{
+    for (int p1 = 0; p1 < layer.pixels[1]; p1++) {{
+      for (int p2 = 0; p2 < layer.pixels[2]; p2++) {{
+        for (int p3 = 0; p3 < layer.pixels[3]; p3++) {{
+          for (int plane = layer.planes - 1; plane >= 0; plane--) {{
+            for (int j = 0; j < tile.count; j++) {{
 #pragma HLS PIPELINE II=1
-        words.write(x[p * {column_tiles} + k]);
+              const int pixel[4] = {{p0, p1, p2, p3}};
+              bool inside = true;
+              int at = layer.input + tile.entries[j].channel;
+              for (int a = 0; a < 4; a++) {{
+#pragma HLS UNROLL
+                int position = layer.steps[a] * pixel[a] + tile.entries[j].taps[a];
+                inside = inside && position >= 0 && position < layer.extents[a];
+                at += position * layer.strides[a];
+              }}
+              word_t word;
+              for (int l = 0; l < LANES; l++) {{
+#pragma HLS UNROLL
+                int number = inside ? (in8[at + l] - layer.low) & 255 : layer.fill;
+                word.lanes[l] = number >> (plane * PLANE_BITS);
+              }}
+              words.write(word);
+            }}
+          }}
+        }}
       }}
     }}
   }}
 }}
 
-static void multiply(hls::stream<word_t> &words, hls::stream<sums_t> &results, int pixels) {{
-{_partitions(used)}  for (int r = 0; r < {row_tiles}; r++) {{
-    for (int p = 0; p < pixels; p++) {{
-      sums_t sums;
+static void multiply(int pixels, int planes, const tile_t &tile, hls::stream<word_t> &words, hls::stream<sums_t> &results) {{
+  for (int p = 0; p < pixels; p++) {{
+    sums_t sums;
 #pragma HLS ARRAY_PARTITION variable=sums complete
-      for (int k = 0; k < {column_tiles}; k++) {{
+    for (int plane = 0; plane < planes; plane++) {{
+      for (int j = 0; j < tile.count; j++) {{
 #pragma HLS PIPELINE II=1
         word_t word = words.read();
-{"".join(_multiplied(gemm, tiles, p) for p in used)}        if (k == {column_tiles} - 1)
+{"".join(_multiplied(p, tiles, quantisers[p]) for p in used)}        if (plane == planes - 1 && j == tile.count - 1)
           results.write(sums);
       }}
     }}
   }}
 }}
 
-// round(sum * multiplier / 2^shift), halves up, as far as the type has it.
-static output_t scaled(sum_t sum, int multiplier, int shift) {{
+// round(sum * multiplier / 2^shift), halves up, between least and most.
+static int scaled(sum_t sum, int multiplier, int shift, int least, int most) {{
 #pragma HLS INLINE
   ap_int<64> product = (ap_int<64>)sum * (ap_int<64>)multiplier;
   ap_int<64> half = 0;
   if (shift)
     half = (ap_int<64>)1 << (shift - 1);
   ap_int<64> rounded = (product + half) >> shift;
-  if (rounded < {gemm.output.low})
-    return {gemm.output.low};
-  return rounded > {gemm.output.high} ? (output_t){gemm.output.high} : (output_t)(int)rounded;
+  if (rounded < least)
+    return least;
+  return rounded > most ? most : (int)rounded;
 }}
 
-static void store(hls::stream<sums_t> &results, output_t *y, int pixels) {{
-  for (int r = 0; r < {row_tiles}; r++) {{
-    for (int p = 0; p < pixels; p++) {{
-#pragma HLS PIPELINE II={max(tiles.rows[p] for p in used)}
-      sums_t sums = results.read();
-{"".join(_written(gemm, tiles, p) for p in used)}    }}
+static void put(const layer_t &layer, int pixel, int at, sum_t sum, const row_t &row, byte_t *out8, short *out16) {{
+#pragma HLS INLINE
+  if (row.row < 0)
+    return;
+  sum_t total = sum + (sum_t)row.bias;
+  PROBE(layer.number, pixel, row.row, total);
+  int result = scaled(total, row.multiplier, row.shift, layer.least, layer.most);
+  if (layer.bytes == 1)
+    out8[at + row.offset] = (byte_t)(result & 255);
+  else
+    out16[at + row.offset] = (short)(result < 32768 ? result : result - 65536);
+}}
+
+static void store(const layer_t &layer, const tile_t &tile, hls::stream<sums_t> &results, byte_t *out8, short *out16) {{
+  int pixel = 0;
+  for (int p0 = 0; p0 < layer.pixels[0]; p0++) {{
+    for (int p1 = 0; p1 < layer.pixels[1]; p1++) {{
+      for (int p2 = 0; p2 < layer.pixels[2]; p2++) {{
+        for (int p3 = 0; p3 < layer.pixels[3]; p3++) {{
+#pragma HLS PIPELINE II={total}
+          int at = layer.output + p0 * layer.out[0] + p1 * layer.out[1] + p2 * layer.out[2] + p3 * layer.out[3];
+          sums_t sums = results.read();
+{"".join(_stored(p, tiles) for p in used)}          pixel++;
+        }}
+      }}
+    }}
   }}
 }}
 
-void {name}(const word_t *x, output_t *y, int pixels) {{
-#pragma HLS INTERFACE m_axi port=x offset=slave bundle=input
-#pragma HLS INTERFACE m_axi port=y offset=slave bundle=output
-#pragma HLS INTERFACE s_axilite port=pixels
-#pragma HLS INTERFACE s_axilite port=return
+static void run(const layer_t &layer, const tile_t &tile, const byte_t *in8, byte_t *out8, short *out16) {{
 #pragma HLS DATAFLOW
   hls::stream<word_t> words("words");
   hls::stream<sums_t> results("results");
 #pragma HLS STREAM variable=words depth=16
 #pragma HLS STREAM variable=results depth=4
-  load(x, words, pixels);
-  multiply(words, results, pixels);
-  store(results, y, pixels);
+  int pixels = layer.pixels[0] * layer.pixels[1] * layer.pixels[2] * layer.pixels[3];
+  load(layer, tile, in8, words);
+  multiply(pixels, layer.planes, tile, words, results);
+  store(layer, tile, results, out8, out16);
+}}
+
+void product(const layer_t &layer, const byte_t *in8, const byte_t *weights, const int *parameters, byte_t *out8, short *out16) {{
+#pragma HLS INLINE off
+  static tile_t tile;
+{_partitions(used)}  int at = layer.weights, where = layer.parameters;
+  for (int r = 0; r < layer.row_tiles; r++) {{
+    fetch(weights, parameters, at, where, tile);
+    run(layer, tile, in8, out8, out16);
+  }}
 }}
 """
 
 
-def weights(gemm: Gemm, tiles: Tiles, name: str) -> str:
-    """`weights/NAME.h`: codes by tile of rows, tile of columns, row and lane; for each row its place among the model's, its bias, its
-    factor. Rows that fill a tile have the place -1 and codes that stand for zero."""
-    row_tiles, column_tiles = tiles.steps(gemm)
-    parts = [f'// Weights of {name}.\n#pragma once\n#include "ap_int.h"\n']
-    for place in range(3):
-        if not gemm.counts[place]:
-            continue
-        quantiser, count = gemm.quantisers[place], tiles.rows[place]
-        rows = np.full(row_tiles * count, -1, np.int64)
-        rows[: gemm.counts[place]] = gemm.group(place)
-        zero = int(quantiser.encode(np.zeros(1, np.int64))[0])
-        codes = np.full((len(rows), column_tiles * tiles.lanes), zero, np.int64)
-        codes[: gemm.counts[place], : gemm.columns] = gemm.codes[gemm.group(place)]
-        shaped = codes.reshape(row_tiles, count, column_tiles, tiles.lanes).transpose(0, 2, 1, 3)
-        prefix, per_row = PLACES[place], [row_tiles, count]
-        factors = [gemm.factors[r] if r >= 0 else None for r in rows]
-        parts += [
-            _array(f"ap_uint<{quantiser.bits}>", f"{prefix}_codes", shaped),
-            _array("int", f"{prefix}_rows", rows.reshape(per_row)),
-            _array("int", f"{prefix}_bias", np.where(rows >= 0, gemm.bias[rows], 0).reshape(per_row)),
-            _array(
-                "int", f"{prefix}_multipliers", np.array([f.multiplier if f else 0 for f in factors]).reshape(per_row)
-            ),
-            _array("int", f"{prefix}_shifts", np.array([f.shift if f else 0 for f in factors]).reshape(per_row)),
-        ]
-    assert max(f.shift for f in gemm.factors) <= MOST_SHIFT
-    return "\n".join(parts)
-
-
-def _integer(kind: IntegerType) -> str:
-    return f"ap_{'' if kind.signed else 'u'}int<{kind.bits}>"
-
-
-def _mixture(gemm: Gemm) -> str:
-    return ", ".join(f"{n} of {q}" for n, q in zip(gemm.counts, gemm.quantisers, strict=True) if n)
-
-
 def _partitions(used: list[int]) -> str:
     lines = [
-        f"#pragma HLS ARRAY_PARTITION variable={PLACES[p]}_{what} complete dim={dim}\n"
+        f"#pragma HLS ARRAY_PARTITION variable=tile.{PLACES[p]}{what} complete dim={dim}\n"
         for p in used
-        for what, dim in (("codes", 3), ("codes", 4), ("bias", 2))
+        for what, dim in (("", 2), ("", 3), ("_rows", 1))
     ]
     return "".join(lines)
 
 
-def _multiplied(gemm: Gemm, tiles: Tiles, place: int) -> str:
+def _fetched_rows(place: int, tiles: Tiles) -> str:
+    name, count = PLACES[place], tiles.rows[place]
+    return f"""  for (int i = 0; i < {count}; i++) {{
+    tile.{name}_rows[i].row = parameters[where + i * 5];
+    tile.{name}_rows[i].offset = parameters[where + i * 5 + 1];
+    tile.{name}_rows[i].bias = parameters[where + i * 5 + 2];
+    tile.{name}_rows[i].multiplier = parameters[where + i * 5 + 3];
+    tile.{name}_rows[i].shift = parameters[where + i * 5 + 4];
+  }}
+  where += {count * 5};
+"""
+
+
+def _fetched_codes(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
+    name, count = PLACES[place], tiles.rows[place] * tiles.lanes
+    indices = f"tile.{name}[j][n / LANES][n % LANES]"
+    if code_bits(quantiser) == 8:
+        return f"""    for (int n = 0; n < {count}; n++) {{
+#pragma HLS PIPELINE
+      {indices} = weights[at + n];
+    }}
+    at += {count};
+"""
+    return f"""    for (int n = 0; n < {count}; n++) {{
+#pragma HLS PIPELINE
+      {indices} = (weights[at + n / 2] >> (n % 2 * 4)) & 15;
+    }}
+    at += {(count + 1) // 2};
+"""
+
+
+def _multiplied(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
     """The core of one quantiser."""
-    prefix = PLACES[place]
+    name = PLACES[place]
     return f"""        for (int i = 0; i < {tiles.rows[place]}; i++) {{
 #pragma HLS UNROLL
-          sum_t sum = k ? sums.{prefix}[i] : (sum_t){prefix}_bias[r][i];
-          for (int l = 0; l < {tiles.lanes}; l++) {{
+          sum_t sum = 0;
+          if (j)
+            sum = sums.{name}[i];
+          else if (plane)
+            sum = (long long)sums.{name}[i] * (1 << PLANE_BITS);
+          for (int l = 0; l < LANES; l++) {{
 #pragma HLS UNROLL
-            sum = sum + multiply_{gemm.quantisers[place].identifier}({prefix}_codes[r][k][i][l], word.lanes[l]);
+            sum = sum + multiply_{quantiser.identifier}(tile.{name}[j][i][l], word.lanes[l]);
           }}
-          sums.{prefix}[i] = sum;
+          sums.{name}[i] = sum;
         }}
 """
 
 
-def _written(gemm: Gemm, tiles: Tiles, place: int) -> str:
-    """Rows of one quantiser."""
-    prefix = PLACES[place]
-    return f"""      for (int i = 0; i < {tiles.rows[place]}; i++) {{
-        int row = {prefix}_rows[r][i];
-        if (row >= 0) {{
-          PROBE(p, row, sums.{prefix}[i]);
-          y[p * {gemm.rows} + row] = scaled(sums.{prefix}[i], {prefix}_multipliers[r][i], {prefix}_shifts[r][i]);
-        }}
-      }}
+def _stored(place: int, tiles: Tiles) -> str:
+    name = PLACES[place]
+    return f"""          for (int i = 0; i < {tiles.rows[place]}; i++)
+            put(layer, pixel, at, sums.{name}[i], tile.{name}_rows[i], out8, out16);
 """
-
-
-def _array(kind: str, name: str, values: np.ndarray) -> str:
-    extents = "".join(f"[{n}]" for n in values.shape)
-    return f"static const {kind} {name}{extents} = {_nested(values)};"
-
-
-def _nested(values: np.ndarray) -> str:
-    if values.ndim == 1:
-        return "{" + ", ".join(map(str, values.tolist())) + "}"
-    return "{\n" + ",\n".join(_nested(part) for part in values) + "}"

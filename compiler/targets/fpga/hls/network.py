@@ -1,0 +1,288 @@
+"""A network of integers, read from its module: what is emitted, simulated and compared."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from cocomp.dialects import hls, structured
+from cocomp.passes.math import affine
+from cocomp.passes.math.accelerator import Gemm, IntegerType, Tiles
+from cocomp.passes.math.accelerator.points import gather, place
+from cocomp.passes.math.accelerator.tables import Index
+from cocomp.passes.math.quantisers import parse_quantiser
+from cocomp.passes.math.quantisers.dyadic import Dyadic
+from cocomp.support.mlir import ir, ops_in, origins
+from cocomp.support.weights import WeightStore
+
+Array = np.ndarray
+Map = structured.Map
+WIDTHS = (8, 16, 32)
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """Integers in one of the memories, or among the numbers of the project (`name`, offset -1)."""
+
+    shape: tuple[int, ...]
+    kind: IntegerType
+    width: int
+    offset: int
+    strides: tuple[int, ...]
+    name: str = ""
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    def positions(self) -> Array:
+        """Where its elements are in the memory: int64[shape]."""
+        grids = np.ogrid[tuple(slice(n) for n in self.shape)] if self.shape else []
+        return np.asarray(self.offset + sum(g * s for g, s in zip(grids, self.strides, strict=True))).reshape(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A product of the engine."""
+
+    name: str
+    where: str
+    x: Tensor
+    y: Tensor
+    gemm: Gemm
+    bounds: tuple[int, ...]
+    read: Map
+    written: Map
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    fill: int
+    windows: hls.Windows | None
+
+    @cached_property
+    def pixels(self) -> tuple[int, ...]:
+        """Loop dimensions that are neither rows nor columns."""
+        return tuple(d for d in range(len(self.bounds)) if d not in (*self.rows, *self.columns))
+
+    @property
+    def pixel_count(self) -> int:
+        return prod(self.bounds[d] for d in self.pixels)
+
+    def matrix(self, x: Array) -> Array:
+        """Activations as columns of pixels, int64[columns, pixels]."""
+        bounds = [1 if d in self.rows else n for d, n in enumerate(self.bounds)]
+        seen = np.broadcast_to(gather(x, self.read, bounds, self.fill), bounds)
+        order = [*self.columns, *self.pixels, *self.rows]
+        return seen.transpose(order).reshape(self.gemm.columns, -1)
+
+    def tensor(self, rows: Array) -> Array:
+        """Results int64[rows, pixels] as the tensor."""
+        dims = [*self.rows, *self.pixels]
+        shaped = rows.reshape([self.bounds[d] for d in dims]).transpose(np.argsort(dims))
+        bounds = [1 if d in self.columns else n for d, n in enumerate(self.bounds)]
+        return place(shaped.reshape(bounds), self.written, self.y.shape, bounds, "none")
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A body at every point of some loops."""
+
+    name: str
+    where: str
+    reads: tuple[tuple[Tensor, Map, int], ...]
+    y: Tensor
+    bounds: tuple[int, ...]
+    written: Map
+    combine: str
+    body: ir.Block
+
+    @cached_property
+    def reductions(self) -> tuple[int, ...]:
+        """Loops whose points are combined."""
+        used = frozenset[int]().union(frozenset(), *(e.dims() for e in self.written))
+        return tuple(d for d in range(len(self.bounds)) if d not in used and self.combine != "none")
+
+
+Stage = Product | Sweep
+
+
+@dataclass(eq=False)
+class Network:
+    """Stages in the order in which they run, and what they read and write."""
+
+    name: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    scales: tuple[list[float], list[float]]
+    stages: list[Stage]
+    memory: tuple[int, int, int]
+    numbers: dict[str, Array]
+    """Constants and tables by their names."""
+    tiles: Tiles
+
+    @property
+    def products(self) -> list[Product]:
+        return [s for s in self.stages if isinstance(s, Product)]
+
+    def run(self, inputs: Sequence[Array]) -> tuple[list[Array], list[Array]]:
+        """Sums of every product, int64[rows, pixels], and what every stage makes of integers. Raises ValueError for inputs of other
+        types."""
+        known: dict[int, Array] = {}
+        for tensor, array in zip(self.inputs, inputs, strict=True):
+            tensor.kind.check(array, "input")
+            known[id(tensor)] = np.asarray(array, np.int64).reshape(tensor.shape)
+        sums: list[Array] = []
+        found: list[Array] = []
+        for stage in self.stages:
+            if isinstance(stage, Product):
+                matrix = stage.matrix(known[id(stage.x)])
+                sums.append(stage.gemm.accumulate(matrix))
+                made = stage.tensor(stage.gemm.run(matrix))
+            else:
+                made = self._sweep(stage, known)
+            known[id(stage.y)] = made
+            found.append(made)
+        return sums, found
+
+    def _sweep(self, stage: Sweep, known: dict[int, Array]) -> Array:
+        given = [
+            gather(known[id(t)] if not t.name else self.numbers[t.name].astype(np.int64), index, stage.bounds, fill)
+            for t, index, fill in stage.reads
+        ]
+        made = evaluate(stage.body, given, self.numbers)
+        return place(made, stage.written, stage.y.shape, stage.bounds, stage.combine)
+
+
+def evaluate(body: ir.Block, given: Sequence[Array], numbers: dict[str, Array]) -> Array:
+    """What a body yields for integers at all points."""
+    known: dict[ir.Value, Array] = dict(zip(body.arguments, given, strict=True))
+    for op in ops_in(body):
+        operands = [known[v] for v in op.operands]
+        if op.name == "hls.yield":
+            return operands[0]
+        known[op.results[0]] = _value(op, operands, numbers)
+    raise AssertionError("a body without an end")
+
+
+def index_of(op: ir.Operation, entries: int) -> Index:
+    """How a table is read that has so many entries."""
+    first, mantissa = op.attributes["first"].value, op.attributes["mantissa"].value
+    half = entries // 2 if first < 0 else entries
+    if not mantissa:
+        return Index(first, first + entries - 1)
+    shift = max((half - 1 >> mantissa) - 1, 0)
+    largest = ((half - 1 - (shift << mantissa)) << shift) + (1 << shift) - 1
+    return Index(min(first, 0) and -largest, largest, mantissa)
+
+
+def _value(op: ir.Operation, operands: list[Array], numbers: dict[str, Array]) -> Array:
+    if op.name == "arith.constant":
+        return np.array(op.attributes["value"].value, np.int64)
+    if op.name == "hls.table":
+        table = numbers[op.attributes["values"].value]
+        return table[index_of(op, len(table)).position(operands[0])].astype(np.int64)
+    if op.name == "arith.cmpi":
+        return COMPARE[op.attributes["predicate"].value](*operands)
+    return INTEGERS[op.name](*operands)
+
+
+COMPARE = {0: np.equal, 1: np.not_equal, 2: np.less, 3: np.less_equal, 4: np.greater, 5: np.greater_equal}
+INTEGERS = {
+    "arith.addi": np.add, "arith.muli": np.multiply, "arith.shrsi": np.right_shift, "arith.maxsi": np.maximum,
+    "arith.minsi": np.minimum, "arith.select": np.where,
+}  # fmt: skip
+"""What bodies are made of."""
+
+
+def read_network(module: ir.Module, weights: WeightStore, name: str, tiles: Tiles) -> Network:
+    """The network of a module that `size-buffers` has left."""
+    main = module.body.operations[0].operation
+    block = main.regions[0].blocks[0]
+    tensors: dict[ir.Value, Tensor] = {}
+    numbers: dict[str, Array] = {}
+    stages: list[Stage] = []
+    used: set[str] = set()
+    for argument, buffer in zip(block.arguments, main.attributes["hls.inputs"], strict=True):
+        tensors[argument] = _tensor(argument, buffer)
+    for op in ops_in(block):
+        if op.name == "hls.constant":
+            tensors[op.results[0]] = _constant(op, weights, numbers)
+        elif hls.is_product(op) or hls.is_sweep(op):
+            tensors[op.results[0]] = _tensor(op.results[0], op.attributes["buffer"])
+            title = _name(op, used)
+            read = _product if hls.is_product(op) else _sweep
+            stages.append(read(op, title, tensors, weights, numbers))
+    memory = tuple(main.attributes["hls.memory"])
+    scales = [[a["hls.scale"].value for a in main.attributes[n]] for n in ("arg_attrs", "res_attrs")]
+    outputs = [tensors[v] for v in ops_in(block)[-1].operands]
+    inputs = [tensors[a] for a in block.arguments]
+    return Network(name, inputs, outputs, (scales[0], scales[1]), stages, memory, numbers, tiles)
+
+
+def _name(op: ir.Operation, used: set[str]) -> str:
+    """A word for a stage: its module's path and the graph's node, with a number where there are several."""
+    found = origins(op.location)
+    text = (found[0][1] or found[0][0]) if found else "stage"
+    word = "".join(c if c.isalnum() else "_" for c in text).strip("_") or "stage"
+    word = f"{op.name.removeprefix('hls.')}_{word}"
+    names = itertools.chain([word], (f"{word}_{n}" for n in itertools.count(2)))
+    found_name = next(n for n in names if n not in used)
+    used.add(found_name)
+    return found_name
+
+
+def _where(op: ir.Operation) -> str:
+    found = origins(op.location)
+    return (found[0][1] or found[0][0]) if found else ""
+
+
+def _tensor(value: ir.Value, buffer: ir.Attribute) -> Tensor:
+    width, offset = buffer["width"].value, buffer["offset"].value
+    return Tensor(structured.shape_of(value), hls.type_of(value), width, offset, tuple(buffer["strides"]))
+
+
+def _constant(op: ir.Operation, weights: WeightStore, numbers: dict[str, Array]) -> Tensor:
+    name, value = op.attributes["values"].value, op.results[0]
+    numbers[name] = weights[name]
+    shape = structured.shape_of(value)
+    strides = tuple(prod(shape[a + 1 :]) for a in range(len(shape)))
+    return Tensor(shape, hls.type_of(value), 32, -1, strides, name)
+
+
+def _product(
+    op: ir.Operation, name: str, tensors: dict[ir.Value, Tensor], weights: WeightStore, _numbers: dict[str, Array]
+) -> Product:
+    x, y = tensors[op.operands[0]], tensors[op.results[0]]
+    read, written = hls.maps_of(op)
+    stored = op.attributes["weights"].value
+    codes, places, bias, multipliers, shifts = (
+        weights[f"{stored}:{part}"] for part in ("codes", "places", "bias", "multipliers", "shifts")
+    )
+    first, second, third = (parse_quantiser(q.value) for q in op.attributes["quantisers"])
+    factors = tuple(Dyadic(int(m), int(s)) for m, s in zip(multipliers, shifts, strict=True))
+    gemm = Gemm((first, second, third), places, codes, bias, factors, x.kind, y.kind)
+    return Product(
+        name, _where(op), x, y, gemm, hls.bounds_of(op), read, written, tuple(op.attributes["rows"]), tuple(op.attributes["columns"]),
+        op.attributes["fill"].value, hls.windows_of(op),
+    )  # fmt: skip
+
+
+def _sweep(
+    op: ir.Operation, name: str, tensors: dict[ir.Value, Tensor], weights: WeightStore, numbers: dict[str, Array]
+) -> Sweep:
+    reads = tuple((tensors[value], index, fill) for value, index, fill in hls.reads_of(op))
+    body = op.regions[0].blocks[0]
+    for inner in ops_in(body):
+        if inner.name == "hls.table":
+            table = inner.attributes["values"].value
+            numbers[table] = weights[table]
+    return Sweep(
+        name, _where(op), reads, tensors[op.results[0]], hls.bounds_of(op), hls.map_of(op), op.attributes["combine"].value, body
+    )  # fmt: skip
+
+
+__all__ = ["Array", "Network", "Product", "Stage", "Sweep", "Tensor", "affine", "evaluate", "read_network"]
