@@ -13,9 +13,9 @@ from cocomp.support.mlir import ir
 from cocomp.support.passes import Instrument
 from cocomp.support.weights import WeightStore
 
-from .artifact import Artifact
+from .artifact import Artifact, Project
 from .driver import Compilation, Progress
-from .options import Options
+from .options import FPGA, Options
 
 if TYPE_CHECKING:
     from .frontend.imported import Imported
@@ -39,9 +39,28 @@ def compile(
         raise UsageError(
             f"expected options that lead to an artefact, got compile-to={options.compile_to}; use compile_module"
         )
+    if options.target == FPGA:
+        raise UsageError(f"expected a target with an artefact to run, got {FPGA}; use accelerator")
     artifact = compile_imported(import_model(model, example_inputs, new_context()), options, progress)
-    assert artifact is not None
+    assert isinstance(artifact, Artifact)
     return artifact
+
+
+def accelerator(
+    model: Any, example_inputs: Sequence[Any] = (), options: Options | None = None, progress: Progress | None = None
+) -> Project:
+    """The HLS project of a quantised model's accelerator on an FPGA.
+
+    example_inputs: tensors, with which activations are measured; the project's test bench has them. `options` say how weights are quantised and for
+    which device (default: rmsmp on an xc7z045). Raises CompileError with the place in the model when something is not supported, or the device is
+    too small.
+    """
+    options = options or Options(target=FPGA, quantize="rmsmp")
+    if options.target != FPGA or options.compile_to != "target":
+        raise UsageError(f"expected options with target={FPGA} that lead to a project, got '{options}'")
+    project = compile_imported(import_model(model, example_inputs, new_context()), options, progress)
+    assert isinstance(project, Project)
+    return project
 
 
 def import_model(model: Any, example_inputs: Sequence[Any], context: ir.Context) -> Imported:
@@ -57,7 +76,7 @@ def import_model(model: Any, example_inputs: Sequence[Any], context: ir.Context)
 
 def compile_imported(
     imported: Imported, options: Options, progress: Progress | None = None, instruments: Sequence[Instrument] = ()
-) -> Artifact | None:
+) -> Artifact | Project | None:
     """Compile what a front end has imported."""
     return compile_module(imported.module, imported.weights, options, progress, instruments, imported.examples)
 
@@ -69,7 +88,7 @@ def compile_module(
     progress: Progress | None = None,
     instruments: Sequence[Instrument] = (),
     examples: Sequence[Any] = (),
-) -> Artifact | None:
+) -> Artifact | Project | None:
     """Compile a module of linalg on tensors that the caller owns; it is changed in place, and so are the weights.
 
     `@main` takes the inputs; an argument with the attribute `sparse.name` is a weight, found under that name in
@@ -91,4 +110,4 @@ def register_dialects(context: ir.Context) -> None:
     dialects.register(context)
 
 
-__all__ = ["Options", "compile", "compile_imported", "compile_module", "import_model", "register_dialects"]
+__all__ = ["Options", "accelerator", "compile", "compile_imported", "compile_module", "import_model", "register_dialects"]

@@ -52,6 +52,46 @@ class Artifact:
         return Model(Path(self._temporary.name) / "model.so", threads, check=False)
 
 
+@dataclass
+class Project:
+    """An accelerator's project in memory: its files by their paths, and what the report shows."""
+
+    files: dict[str, bytes]
+    manifest: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write all files into a new folder, or into one that such a project is in; nothing is half-written when that fails."""
+        folder = Path(folder)
+        check_folder(folder)
+        try:
+            with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
+                made = Path(name) / folder.name
+                self.write(made)
+                if folder.is_dir():
+                    folder.rename(Path(name) / "before")
+                made.rename(folder)
+        except OSError as error:
+            raise CompileError(f"cannot write: {error.strerror}", where=str(folder)) from error
+        return folder
+
+    def write(self, folder: Path) -> None:
+        """Write all files into a folder, one after the other."""
+        for path, data in self.files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise CompileError where a project cannot be written: what is there is no project."""
+    if not folder.parent.is_dir():
+        raise CompileError("cannot write: no such directory", where=str(folder.parent))
+    if folder.exists() and not folder.is_dir():
+        raise CompileError("cannot write: it is a file", where=str(folder))
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
+        raise CompileError("cannot write: it holds other files than those of such a project", where=str(folder))
+
+
 def is_plain(path: Path) -> bool:
     """False for a device or a pipe, which is written to and never replaced."""
     return path.is_file() or not path.exists()

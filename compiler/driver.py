@@ -22,8 +22,8 @@ from cocomp.support.mlir import context, ir
 from cocomp.support.passes import Instrument, State, VerifyAfter, run_passes
 from cocomp.support.weights import WeightStore
 
-from .artifact import Artifact, write_whole
-from .options import Options
+from .artifact import Artifact, Project, write_whole
+from .options import FPGA, Options
 from .phases import verify_phase
 from .pipeline import (
     FROM_SCHEDULES,
@@ -33,6 +33,7 @@ from .pipeline import (
     TO_SCHEDULES,
     Road,
     cpu_steps,
+    fpga_steps,
     gpu_steps,
     quantising_steps,
 )
@@ -60,8 +61,8 @@ class Compilation:
     examples: Sequence[np.ndarray] = ()
     """Values of the inputs, where any are known."""
 
-    def run(self) -> Artifact | None:
-        """Run the phases; the artefact, or None when the options say to stop before there is one."""
+    def run(self) -> Artifact | Project | None:
+        """Run the phases; the artefact, or the project of an accelerator; None when the options say to stop before there is one."""
         target = target_of(self.options)
         dialects.register(self.module.context)
         state = State(
@@ -82,7 +83,7 @@ class Compilation:
             if self.options.compile_to != "target":
                 return None
             snapshot.take([], self.module)
-            return self.finish(target)
+            return self.finish_project() if self.options.target == FPGA else self.finish(target)
         except InternalError as error:
             error.reproducer = snapshot.write(self.options)
             raise
@@ -112,6 +113,15 @@ class Compilation:
         self._done("target", start)
         return Artifact(library.data, library.header, manifest, self.facts)
 
+    def finish_project(self) -> Project:
+        """Emit an accelerator."""
+        from .targets.fpga.hls.emit import emit
+
+        start = time.perf_counter()
+        files, manifest = emit(self.module, self.weights, self.examples, self.options.device)
+        self._done("target", start)
+        return Project(files, manifest, self.facts)
+
     def _done(self, name: str, start: float) -> None:
         """Tell who watches that a phase is over; the report shows its time."""
         seconds = time.perf_counter() - start
@@ -134,6 +144,8 @@ class Compilation:
 
 
 def _road(chosen: Options, target: Target, fold: bool) -> Road:
+    if chosen.target == FPGA:
+        return fpga_steps(chosen.quantize, chosen.activation_bits, chosen.device, chosen.fast_math, chosen.without)
     quantising = quantising_steps(chosen.quantize, chosen.activation_bits) if chosen.quantize else []
     graph = chosen.precision, chosen.sparsity
     if isinstance(target, GpuTarget):
@@ -145,6 +157,8 @@ def _road(chosen: Options, target: Target, fold: bool) -> Road:
 def target_of(options: Options) -> Target:
     """What the options say to compile for. Raises UsageError where there is no such target, or kernels would have to be timed
     that this machine cannot run."""
+    if options.target == FPGA:
+        return cpu_target("host")  # where constants are computed and activations are measured
     target = target_called(options.target, options.cpu, options.precision)
     if isinstance(target, GpuTarget):
         if options.tune is not None and not is_here(target):

@@ -16,6 +16,8 @@ from .phases import NAMES
 PRECISIONS = ("f32", "f16")
 MEMORIES = ("auto", "texture", "buffer")
 FALLBACKS = ("none", "cpu")
+FPGA = "fpga-hls"
+DEVICE = "xc7z045"
 OPTIONAL = ("rewriting", "fusion", "layout")
 """What a compilation can do without: scales and algebra, kernels and launches of more than one operator, layouts that are not row-major."""
 
@@ -40,6 +42,8 @@ class Options:
     """Levels of weights, and of what contractions read: `rmsmp`, `rmsmp:65:30:5`, or a quantiser such as `fixed<4>`; empty for none."""
     activation_bits: int = 4
     """Of what contractions read where it is quantised; what hangs on none of them has eight."""
+    device: str = ""
+    """FPGA that an accelerator is made for, with `fpga-hls`."""
     fast_math: bool = False
     """Whether rewriting may round otherwise, overflow elsewhere, or assume that roots have no negative operands."""
     tune: float | None = None
@@ -82,6 +86,10 @@ class Options:
                 raise UsageError(str(error)) from None
         if not 2 <= self.activation_bits <= 16:
             raise UsageError(f"expected 2 to 16 bits for activations, got {self.activation_bits}")
+        if self.target == FPGA:
+            self._check_fpga()
+        elif self.device:
+            raise UsageError(f"expected no --device={self.device} with -target={self.target}: only {FPGA} has some")
         if self.tune is not None and not 0 <= self.tune < math.inf:
             raise UsageError(f"expected a number of seconds from 0 to tune for, got {self.tune:g}")
         if self.tune is None and self.tune_database is not None:
@@ -92,6 +100,26 @@ class Options:
         object.__setattr__(self, "without", tuple(name for name in OPTIONAL if name in self.without))
         if self.compile_to not in NAMES:
             raise UsageError(f"unknown phase '{self.compile_to}': expected one of {', '.join(NAMES)}")
+
+    def _check_fpga(self) -> None:
+        """What an accelerator has to be given, and what has no meaning for it."""
+        from cocomp.passes.math.accelerator.devices import find_device  # needs numpy: not for --help
+
+        if not self.quantize:
+            raise UsageError(f"expected --quantize=rmsmp or a quantiser such as fixed<4> with -target={FPGA}")
+        if self.activation_bits not in (4, 8):
+            raise UsageError(f"expected --activation-bits=4 or 8 with -target={FPGA}, got {self.activation_bits}")
+        try:
+            find_device(self.device or DEVICE)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        object.__setattr__(self, "device", self.device or DEVICE)
+        for name, found, none in (
+            ("-mcpu", self.cpu, ""), ("--precision", self.precision, "f32"), ("--memory", self.memory, "auto"),
+            ("--fallback", self.fallback, "none"), ("--tune", self.tune, None), ("--sparsity", self.sparsity, "auto"),
+        ):  # fmt: skip
+            if found != none:
+                raise UsageError(f"expected no {name}={found} with -target={FPGA}: it says nothing of an accelerator")
 
     def __str__(self) -> str:
         chosen = [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.compare]

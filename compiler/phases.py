@@ -56,6 +56,12 @@ PHASES = (
         ("plan.", "func.return"),
         ("arith.", "scf.", "memref.", "vector.", "math.", "gpu.", "spirv.", "func.return", "ub."),
     ),
+    Phase(
+        "integers",
+        "for FPGAs, after 'rewritten': integers and their scales, computed by products and sweeps",
+        ("hls.", "func.return"),
+    ),
+    Phase("dataflow", "for FPGAs: the engine has a size, tensors have places in memory", ("hls.", "func.return")),
     Phase("target", "compiled and linked", None, None),
 )
 NAMES = tuple(p.name for p in PHASES)

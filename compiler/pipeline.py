@@ -18,6 +18,9 @@ from cocomp.passes.gpu.shade_loops import ShadeLoopsPass
 from cocomp.passes.gpu.split_bindings import SplitBindingsPass
 from cocomp.passes.gpu.tune_memory import TuneMemoryPass
 from cocomp.passes.gpu.tune_shades import TuneShadesPass
+from cocomp.passes.hls.size_buffers import SizeBuffersPass
+from cocomp.passes.hls.tile_to_device import TileToDevicePass
+from cocomp.passes.hls.unfold_inputs import UnfoldInputsPass
 from cocomp.passes.kernel.lower_contractions import LowerContractionsPass
 from cocomp.passes.kernel.lower_loops import LowerLoopsPass
 from cocomp.passes.kernel.lower_sequential import LowerSequentialPass
@@ -31,6 +34,7 @@ from cocomp.passes.plan.assign_arena import AssignArenaPass
 from cocomp.passes.plan.build_plan import BuildPlanPass
 from cocomp.passes.plan.chain_kernels import ChainKernelsPass
 from cocomp.passes.plan.merge_functions import MergeFunctionsPass
+from cocomp.passes.quant.lower_to_integers import LowerToIntegersPass
 from cocomp.passes.quant.quantise_activations import QuantiseActivationsPass
 from cocomp.passes.quant.quantise_weights import QuantiseWeightsPass
 from cocomp.passes.sparsity.encode_weights import EncodeWeightsPass
@@ -225,6 +229,28 @@ def quantising_steps(weights: str, activation_bits: int) -> list[Step]:
     return [
         Step(QuantiseWeightsPass(weights), "weights are final: batch norms are part of them"),
         Step(QuantiseActivationsPass(activation_bits), "weights are rounded: activations are what they make"),
+    ]
+
+
+def fpga_steps(weights: str, activation_bits: int, device: str, fast_math: bool = False, without: Collection[str] = ()) -> Road:
+    """The road to an accelerator: the same graph, then integers and the memory of a device."""
+    quantising = quantising_steps(weights, activation_bits)
+    planner = PlanFusionPass(fuse=False)
+    graph = _graph_steps(True, "f32", "off", fast_math, without, [], planner, quantising)
+    return [
+        *(part for part in graph if part[0].name in ("imported", "rewritten")),
+        (
+            phase("integers"),
+            [Step(LowerToIntegersPass(weights), "what the model rounds is final: everything else is integers, too")],
+        ),
+        (
+            phase("dataflow"),
+            [
+                Step(UnfoldInputsPass(), "products are known: the engine reads channels of windows, or lines of matrices"),
+                Step(TileToDevicePass(device), "what is computed is known: find the engine that does it fastest"),
+                Step(SizeBuffersPass(), "the engine is known: it says how tensors lie in memory, and when they live"),
+            ],
+        ),
     ]
 
 

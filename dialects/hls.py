@@ -101,7 +101,7 @@ class ReadOp(Hls.Operation, name="read", traits=[ext.Pure]):
         return _reported(op, _map_error(op, op.attributes["map"], op.operands[0]))
 
 
-class SweepOp(Hls.Operation, name="sweep", traits=[ext.Pure]):
+class SweepOp(Hls.Operation, name="sweep", traits=[ext.Pure, ir.IsIsolatedFromAboveTrait]):
     """A body at every point of some loops."""
 
     inputs: Sequence[ext.Operand[StreamType]]

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cocomp import __version__
-from cocomp.options import FALLBACKS, MEMORIES, OPTIONAL, Options, names
+from cocomp.options import FALLBACKS, FPGA, MEMORIES, OPTIONAL, Options, names
 from cocomp.phases import NAMES
 from cocomp.support.diagnostics import CompileError, UsageError
 
+from . import _accelerators as accelerators
 from . import _shell
 from ._progress import ProgressLines
 
@@ -31,6 +32,7 @@ a function that takes nothing and returns a torch.nn.Module or (module, example_
 examples:
   cocompc model.pt2 -o model.so --verify
   cocompc model.onnx -target=android-cpu -mcpu=cortex-a78 --precision=f16 --input image:1x3x224x224xf32
+  cocompc package.models:resnet18 -target=fpga-hls --device=xc7z045 --quantize=rmsmp -o out/
   cocompc package.models:resnet50 -target=linux-x86-64 -mcpu=x86-64-v4 --report=report.html
 
 exit status: 0 done, 1 the model is rejected, 2 wrong usage, 70 internal error, 130 interrupted
@@ -104,6 +106,13 @@ def _parser() -> argparse.ArgumentParser:
         help="of what is multiplied with quantised weights (default: 4)",
     )
     parser.add_argument(
+        "--device", default="", metavar="FPGA",
+        help="what an accelerator of fpga-hls is made for: xc7z020, xc7z045 (default), zcu102, ..",
+    )  # fmt: skip
+    parser.add_argument(
+        "--explore", action="store_true", help="list the accelerators that nothing else beats, and write no project"
+    )
+    parser.add_argument(
         "--fallback", choices=FALLBACKS, default="none",
         help="of kernels that GPUs cannot compute (scans, sorts, scatters, double precision): an error (default), or on the CPU",
     )  # fmt: skip
@@ -145,6 +154,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list_targets() -> int:
+    from cocomp.passes.math.accelerator.devices import DEVICES
     from cocomp.support.registry import TARGETS, plugin_names
     from cocomp.targets.cpus import ARM_CPUS, X86_CPUS, X86_LEVELS
     from cocomp.targets.gpus import FAMILIES
@@ -153,7 +163,8 @@ def _list_targets() -> int:
     x86, arm = ", ".join([*X86_LEVELS, *X86_CPUS]), ", ".join(ARM_CPUS)
     print(
         f"host           this machine\nlinux-x86-64   -mcpu={x86}\nlinux-arm64    -mcpu={arm}\nandroid-cpu    -mcpu={arm}\n"
-        f"vulkan         the GPU of this machine; -mcpu={gpus}\nandroid-gpu    any GPU with Vulkan 1.1; -mcpu={gpus}"
+        f"vulkan         the GPU of this machine; -mcpu={gpus}\nandroid-gpu    any GPU with Vulkan 1.1; -mcpu={gpus}\n"
+        f"fpga-hls       a Vitis HLS project; --device={', '.join(DEVICES)}"
     )
     for name in plugin_names(TARGETS):
         print(f"{name:<14} of another package")
@@ -180,6 +191,7 @@ def _compile(options: argparse.Namespace) -> int:
         fallback=options.fallback,
         quantize=options.quantize,
         activation_bits=options.activation_bits,
+        device=options.device,
         fast_math=options.fast_math,
         tune=options.tune,
         tune_database=options.tune_database,
@@ -196,11 +208,14 @@ def _compile(options: argparse.Namespace) -> int:
         imported, seconds = _import(spec, inputs, chosen, options.trust_pickle)
         progress.phase_done("importing", seconds)
         from cocomp.api import compile_imported
+        from cocomp.artifact import Project
 
         artifact = compile_imported(imported, chosen, progress.phase_done, progress.instruments())
         if artifact is None:
             _write_module(imported, output)
             return _shell.OK
+        if isinstance(artifact, Project):
+            return accelerators.finish(artifact, output, options, progress)
         artifact.facts["phases"] = {"importing": seconds, **artifact.facts["phases"]}
         if tolerance is not None:
             _verify(artifact, imported, options, tolerance, progress)
@@ -225,6 +240,8 @@ def _tolerance(options: argparse.Namespace) -> float | None:
         return None
     if options.compile_to != "target":
         raise UsageError(f"expected no --verify with --compile-to={options.compile_to}: there is no artefact to run")
+    if options.target == FPGA and options.verify != AUTOMATIC:
+        raise UsageError(f"expected --verify without a tolerance with -target={FPGA}: its simulation is exact")
     if options.verify == AUTOMATIC:
         return {"f32": 1e-4, "f16": 5e-2}[options.precision]
     try:
@@ -244,11 +261,18 @@ def _output(options: argparse.Namespace, spec: str) -> Path:
     name = Path(spec).stem if Path(spec).exists() else function
     if name == module:  # NAME.so in the current directory would hide NAME.py from Python
         name += "_model"
+    if options.target == FPGA and options.compile_to == "target":
+        return Path(f"{name}_hls")
     return Path(f"{name}.so" if options.compile_to == "target" else f"{name}.{options.compile_to}.mlir")
 
 
 def _check_writable(output: Path, options: argparse.Namespace) -> None:
     """Find out before minutes of work what could only fail after them."""
+    if options.target == FPGA and options.compile_to == "target":
+        accelerators.check(output, options)
+        return
+    if options.explore:
+        raise UsageError(f"expected no --explore with -target={options.target}: it is for accelerators of {FPGA}")
     for path in filter(None, (output, options.report)):
         if str(path) != "-" and not path.parent.is_dir():
             raise CompileError("cannot write: no such directory", where=str(path.parent))

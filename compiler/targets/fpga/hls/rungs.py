@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from cocomp.passes.math.accelerator import Gemm, Tiles
 from cocomp.support.diagnostics import CompileError
 
-from .bench import write
+from .network import Array, Network
+from .project import files, write
 
 SANITIZED = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
 
 
-def verify_csim(gemm: Gemm, x: np.ndarray, folder: Path, tiles: Tiles, include: Path | None = None) -> None:
-    """Write the project of `gemm` and simulate it on x, int[K, pixels]; with the headers in `include` where that is given. Raises
-    CompileError where one sum or output is not what it should be, and where there is no compiler."""
-    write(gemm, tiles, x, folder)
+def verify_csim(network: Network, inputs: Sequence[Array], folder: Path, include: Path | None = None) -> None:
+    """Write a network's project and simulate it on integers; with the headers in `include` where that is given. Raises
+    CompileError where one sum or number is not what it should be, and where there is no compiler."""
+    write(files(network, inputs), folder)
     simulate(folder, include)
 
 
-def simulate(folder: Path, include: Path | None = None, flags: str = "-O1") -> str:
+def simulate(folder: Path, include: Path | None = None, flags: str = "-O2") -> str:
     """`make csim` in a project's folder: what it said."""
     for tool, package in (("make", "make"), ("g++", "g++")):
         if shutil.which(tool) is None:
             raise CompileError(f"the simulation needs {tool}: apt-get install {package}")
-    command = ["make", "--silent", "--always-make", "-C", str(folder), "csim", f"CXXFLAGS={flags}"]
+    command = ["make", "--silent", "-j2", "--always-make", "-C", str(folder), "csim", f"CXXFLAGS={flags}"]
     if include is not None:
         command.append(f"INCLUDE={include}")
     done = subprocess.run(command, capture_output=True, text=True, check=False)

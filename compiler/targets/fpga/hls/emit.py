@@ -1,0 +1,36 @@
+"""From a module to an accelerator's project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cocomp.passes.math.accelerator import Tiles, find_device
+from cocomp.support.mlir import ir
+from cocomp.support.weights import WeightStore
+
+from .network import Array, Network, read_network
+from .project import files, manifest
+
+NAME = "accelerator"
+
+
+def emit(module: ir.Module, weights: WeightStore, examples: Sequence[Any], device: str) -> tuple[dict[str, bytes], dict[str, object]]:
+    """Files and manifest of the project of a module that `size-buffers` has left; its test bench has the examples."""
+    design = module.body.operations[0].operation.attributes["hls.design"]
+    tiles = Tiles(design["lanes"].value, tuple(design["rows"]))
+    network = read_network(module, weights, NAME, tiles)
+    part = find_device(device).part
+    made = files(network, integers_of(network, examples), design["unroll"].value, part)
+    return made, manifest(network, part)
+
+
+def integers_of(network: Network, inputs: Sequence[Any]) -> list[Array]:
+    """What a host gives the accelerator for inputs of the model: int64[..] each."""
+    found: list[Array] = []
+    for x, tensor, scale in zip(inputs, network.inputs, network.scales[0], strict=True):
+        levels = np.rint(np.asarray(x, np.float64) / scale)
+        found.append(np.clip(levels, tensor.kind.low, tensor.kind.high).astype(np.int64))
+    return found
