@@ -50,6 +50,7 @@ class _Lowering:
         self.stored: dict[ir.Value, Stored] = {}
         self.weights: dict[ir.Operation, Weight] = {w.op: w for w in weights_of(self.block)}
         self.sums: dict[ir.Operation, Sums] = {}
+        self.changing: dict[ir.Value, bool] = {}
 
     def run(self) -> None:
         inputs = [a for a in self.block.arguments if structured.weight_name(a) is None]
@@ -143,9 +144,12 @@ class _Lowering:
 
     def _changes(self, value: ir.Value) -> bool:
         """Whether a value depends on an input."""
-        if isinstance(value, ir.BlockArgument):
-            return structured.weight_name(value) is None
-        return any(self._changes(v) for v in value.owner.operation.operands)
+        if value not in self.changing:
+            if isinstance(value, ir.BlockArgument):
+                self.changing[value] = structured.weight_name(value) is None
+            else:
+                self.changing[value] = any(self._changes(v) for v in value.owner.operation.operands)
+        return self.changing[value]
 
     def _read(self, value: ir.Value, index: Map, reading: _Reading) -> Number:
         """`value[index]` at every point of a stage."""

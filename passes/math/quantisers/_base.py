@@ -11,6 +11,8 @@ import numpy as np
 
 Array = np.ndarray
 MOST_BITS = 8
+FEW = 16
+"""Thresholds that are compared with one by one, which is faster than a search."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,14 @@ class Quantiser(ABC):
 
     def round(self, values: Array) -> Array:
         """Numerators of values in units of the scale, float[..] -> int64[..]; what is beyond the largest becomes that."""
-        found = self.magnitudes[np.searchsorted(self.thresholds, np.abs(values), side="left")]
+        sizes = np.abs(values)
+        if len(self.thresholds) <= FEW:
+            places = np.zeros(sizes.shape, np.int8)
+            for threshold in self.thresholds:
+                places += sizes > threshold
+        else:
+            places = np.searchsorted(self.thresholds, sizes, side="left")
+        found = self.magnitudes[places]
         return np.where(values < 0, -found, found)
 
     def encode(self, numerators: Array) -> Array:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ._base import Quantiser
+import numpy as np
+
+from ._base import Array, Quantiser
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,10 @@ class Fixed(Quantiser):
 
     name: ClassVar[str] = "fixed"
     core: ClassVar[str] = "dsp"
+
+    def round(self, values: Array) -> Array:
+        magnitudes = np.minimum(np.ceil(np.abs(values) - 0.5), self.most)
+        return np.copysign(magnitudes, values).astype(np.int64)
 
     def numerators(self) -> list[int]:
         half = 1 << self.bits - 1

@@ -12,6 +12,10 @@ METHODS = ("mse", "max", "dda")
 STEPS = 64
 """Scales that are tried for the least squared error."""
 REFINEMENTS = 8
+BLOCK = 1 << 14
+"""Weights that are looked at together: all that is computed of them stays in the cache."""
+GLANCE = 32
+"""Weights of a row that most scales are found wrong by."""
 EXACT = 2.0**-20
 """Of the largest magnitude: how far a row's weights may be from levels that they are said to be on."""
 
@@ -32,6 +36,13 @@ def fit(rows: Array, quantiser: Quantiser, method: str = "mse") -> Array:
     if method == "dda":
         deviation = np.sqrt((values**2).mean(axis=1)) if values.shape[1] else np.zeros(len(values))
         return np.where(deviation > 0, deviation * normal_scale(quantiser), 1.0)
+    size = max(BLOCK // max(values.shape[1], 1), 1)
+    blocks = [slice(at, at + size) for at in range(0, len(values), size)]
+    return np.concatenate([_least(values[b], top[b], quantiser) for b in blocks]) if blocks else top
+
+
+def _least(values: Array, top: Array, quantiser: Quantiser) -> Array:
+    """The scales of rows with the least squared error."""
     best, error = top, _error(values, top, quantiser)
     for step in range(1, STEPS):
         best, error = _better(values, best, error, top * (step / STEPS), quantiser)
@@ -57,12 +68,17 @@ def find(rows: Array, quantiser: Quantiser) -> Array:
     for level in quantiser.magnitudes[:0:-1]:
         open_rows = np.isnan(found).nonzero()[0]
         scales = largest[open_rows] / level
-        distance = np.abs(values[open_rows] - scales[:, None] * quantise(values[open_rows], scales, quantiser)).max(
-            axis=1
-        )
-        fits = distance <= EXACT * largest[open_rows]
+        likely = _fits(values[open_rows, :GLANCE], scales, largest[open_rows], quantiser)
+        open_rows, scales = open_rows[likely], scales[likely]
+        fits = _fits(values[open_rows], scales, largest[open_rows], quantiser)
         found[open_rows[fits]] = scales[fits]
     return found
+
+
+def _fits(values: Array, scales: Array, largest: Array, quantiser: Quantiser) -> Array:
+    """Whether the values of each row are on the levels of its scale."""
+    distance = np.abs(values - scales[:, None] * quantise(values, scales, quantiser)).max(axis=1, initial=0.0)
+    return distance <= EXACT * largest
 
 
 def fit_activation(values: Array, bits: int) -> tuple[float, int, int]:
