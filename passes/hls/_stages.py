@@ -7,12 +7,12 @@ from math import prod
 import numpy as np
 
 from cocomp.dialects import hls, structured
+from cocomp.passes.math.accelerator import PLANE_BITS
 from cocomp.passes.math.accelerator.stages import Product, Stage, Sweep
 from cocomp.support.mlir import ir, ops_in, origins
 from cocomp.support.weights import WeightStore
 
 ARITHMETIC = ("arith.addi", "arith.shrsi", "arith.maxsi", "arith.minsi", "arith.select", "arith.cmpi")
-PLANE_BITS = 4
 TABLE_BITS = 16
 
 

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cocomp.dialects import hls
-from cocomp.passes.math.accelerator import explore, find_device
+from cocomp.passes.math.accelerator import PLANE_BITS, explore, find_device
 from cocomp.passes.math.quantisers import parse_quantiser
 from cocomp.support.diagnostics import CompileError, UsageError
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
 from ._stages import stages_of
-
-PLANE_BITS = 4
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,9 @@ class TileToDevicePass(Pass):
                 "the model has no matrix product with weights: there is nothing for an accelerator's engine to compute"
             )
         first, second, third = (parse_quantiser(q.value) for q in products[0].attributes["quantisers"])
-        wide = all(hls.type_of(op.operands[0]).bits > PLANE_BITS for op in products)
         stages = stages_of(module, state.weights)
         try:
-            found = explore(stages, (first, second, third), 8 if wide else PLANE_BITS, device)
+            found = explore(stages, (first, second, third), PLANE_BITS, device)
         except ValueError as error:
             raise CompileError(str(error), notes=["take a larger --device, or quantise to fewer bits"]) from None
         state.facts[self.name] = {"exploration": found, "stages": stages}

@@ -8,10 +8,11 @@ from .estimate import Estimate, StageCost, estimate
 from .explore import Exploration, Point, explore, explore_mixtures
 from .gemm import Gemm, IntegerType
 from .stages import Product, Stage, Sweep
-from .tiles import Tiles
+from .tiles import PLANE_BITS, Tiles
 
 __all__ = [
     "DEVICES",
+    "PLANE_BITS",
     "Demand",
     "Design",
     "Device",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .gemm import Gemm
+import numpy as np
 
+from .gemm import Array, Gemm
+
+PLANE_BITS = 4
+"""Bits of an activation that cores multiply at once, without a sign; more come one after the other."""
 PIPELINE_STAGES = 6
 """Reading, products, the accumulator, and three of the requantiser. Every level of the adder tree is one more."""
 
@@ -29,6 +33,16 @@ class Tiles:
                 raise ValueError(f"expected a core for the {count} rows of {quantiser}, got {self}")
         pairs = zip(gemm.counts, self.rows, strict=True)
         return max(-(-count // rows) for count, rows in pairs if count), -(-gemm.columns // self.lanes)
+
+    def slots(self, places: Array) -> Array:
+        """The row of the model in every slot of every tile of rows, those of one quantiser side by side, -1 for none: int8[rows] ->
+        int64[tiles, slots]."""
+        groups = [np.flatnonzero(places == place) for place in range(3)]
+        count = max(-(-len(g) // n) for g, n in zip(groups, self.rows, strict=True) if len(g))
+        found = [np.full((count, n), -1, np.int64) for n in self.rows]
+        for slots, group in zip(found, groups, strict=True):
+            slots.reshape(-1)[: len(group)] = group
+        return np.concatenate(found, axis=1)
 
     def cycles(self, gemm: Gemm, pixels: int) -> int:
         """From the first tile that is read to the last output that is written."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cocomp.passes.math.accelerator import Tiles, find_device
+from cocomp.passes.math.accelerator import find_device
 from cocomp.support.mlir import ir
 from cocomp.support.weights import WeightStore
 
@@ -19,11 +19,9 @@ NAME = "accelerator"
 
 def emit(module: ir.Module, weights: WeightStore, examples: Sequence[Any], device: str) -> tuple[dict[str, bytes], dict[str, object]]:
     """Files and manifest of the project of a module that `size-buffers` has left; its test bench has the examples."""
-    design = module.body.operations[0].operation.attributes["hls.design"]
-    tiles = Tiles(design["lanes"].value, tuple(design["rows"]))
-    network = read_network(module, weights, NAME, tiles)
+    network = read_network(module, weights, NAME)
     part = find_device(device).part
-    made = files(network, integers_of(network, examples), design["unroll"].value, part)
+    made = files(network, integers_of(network, examples), part)
     return made, manifest(network, part)
 
 

@@ -8,7 +8,7 @@ highest first. Three stages are connected by streams: one reads, one multiplies 
 
 from __future__ import annotations
 
-from cocomp.passes.math.accelerator import IntegerType, Tiles
+from cocomp.passes.math.accelerator import PLANE_BITS, Design, IntegerType, Tiles
 from cocomp.passes.math.accelerator.gemm import ACCUMULATOR_BITS
 from cocomp.passes.math.quantisers import Quantiser
 
@@ -29,7 +29,7 @@ def types(packed: Packed, tiles: Tiles) -> str:
     return f"""#pragma once
 #include "ap_int.h"
 
-static const int LANES = {tiles.lanes}, PLANE_BITS = {packed.plane_bits}, MOST_ENTRIES = {packed.most_entries};
+static const int LANES = {tiles.lanes}, PLANE_BITS = {PLANE_BITS}, MOST_ENTRIES = {packed.most_entries};
 
 typedef ap_uint<PLANE_BITS> activation_t;
 typedef ap_int<{ACCUMULATOR_BITS}> sum_t;
@@ -56,11 +56,12 @@ struct row_t {{
 }};
 
 // A product: bits of activations come in `planes`, counted from `low`; outside of the tensor they are `fill`. Pixels have up to four
-// axes: position `step * pixel + tap` is read at `stride` numbers a position, and written at `out` numbers a pixel.
+// axes: position `step * pixel + tap` is read at `stride` numbers a position, and written at `out` numbers a pixel,
+// the results of a tile side by side where they are `in_order`.
 struct layer_t {{
   int number, planes, low, fill, input, output, bytes, least, most;
   int pixels[4], steps[4], extents[4], strides[4], out[4];
-  int row_tiles, weights, parameters;
+  int in_order, row_tiles, weights, parameters;
 }};
 """
 
@@ -75,10 +76,11 @@ void product(const layer_t &layer, const byte_t *in8, const byte_t *weights, con
 """
 
 
-def source(packed: Packed, tiles: Tiles, quantisers: tuple[Quantiser, Quantiser, Quantiser]) -> str:
+def source(design: Design, quantisers: tuple[Quantiser, Quantiser, Quantiser]) -> str:
     """`engine.cpp`."""
+    tiles, requantisers = design.tiles, design.requantisers
     used = used_places(tiles)
-    activation = IntegerType(packed.plane_bits, signed=False)
+    activation = IntegerType(PLANE_BITS, signed=False)
     cores = "\n".join(core(q, activation) for q in dict.fromkeys(quantisers[p] for p in used))
     codes = "".join(f"  ap_uint<{quantisers[p].bits}> {PLACES[p]}[MOST_ENTRIES][{tiles.rows[p]}][LANES];\n" for p in used)
     rows = "".join(f"  row_t {PLACES[p]}_rows[{tiles.rows[p]}];\n" for p in used)
@@ -96,13 +98,14 @@ def source(packed: Packed, tiles: Tiles, quantisers: tuple[Quantiser, Quantiser,
 // What a tile of rows needs.
 struct tile_t {{
 {codes}{rows}  entry_t entries[MOST_ENTRIES];
-  int count;
+  int count, first;
 }};
 
 // Fetches a tile; `at` and `where` move on to the next one.
 static void fetch(const byte_t *weights, const int *parameters, int &at, int &where, tile_t &tile) {{
   tile.count = parameters[where];
-  where++;
+  tile.first = parameters[where + 1];
+  where += 2;
   for (int j = 0; j < tile.count; j++) {{
 #pragma HLS PIPELINE
     for (int a = 0; a < 4; a++)
@@ -174,17 +177,22 @@ static int scaled(sum_t sum, int multiplier, int shift, int least, int most) {{
   return rounded > most ? most : (int)rounded;
 }}
 
-static void put(const layer_t &layer, int pixel, int at, sum_t sum, const row_t &row, byte_t *out8, short *out16) {{
+// A result: what the type of the layer has for it.
+static int result_of(const layer_t &layer, int pixel, sum_t sum, const row_t &row) {{
 #pragma HLS INLINE
   if (row.row < 0)
-    return;
+    return 0;
   sum_t total = sum + (sum_t)row.bias;
   PROBE(layer.number, pixel, row.row, total);
-  int result = scaled(total, row.multiplier, row.shift, layer.least, layer.most);
+  return scaled(total, row.multiplier, row.shift, layer.least, layer.most);
+}}
+
+static void put(const layer_t &layer, int at, int result, byte_t *out8, short *out16) {{
+#pragma HLS INLINE
   if (layer.bytes == 1)
-    out8[at + row.offset] = (byte_t)(result & 255);
+    out8[at] = (byte_t)(result & 255);
   else
-    out16[at + row.offset] = (short)(result < 32768 ? result : result - 65536);
+    out16[at] = (short)(result < 32768 ? result : result - 65536);
 }}
 
 static void store(const layer_t &layer, const tile_t &tile, hls::stream<sums_t> &results, byte_t *out8, short *out16) {{
@@ -193,10 +201,17 @@ static void store(const layer_t &layer, const tile_t &tile, hls::stream<sums_t> 
     for (int p1 = 0; p1 < layer.pixels[1]; p1++) {{
       for (int p2 = 0; p2 < layer.pixels[2]; p2++) {{
         for (int p3 = 0; p3 < layer.pixels[3]; p3++) {{
-#pragma HLS PIPELINE II={total}
+#pragma HLS PIPELINE II={-(-total // requantisers)}
           int at = layer.output + p0 * layer.out[0] + p1 * layer.out[1] + p2 * layer.out[2] + p3 * layer.out[3];
           sums_t sums = results.read();
-{"".join(_stored(p, tiles) for p in used)}          pixel++;
+          int found[{total}];
+#pragma HLS ARRAY_PARTITION variable=found complete
+{"".join(_stored(p, tiles) for p in used)}          if (layer.in_order) {{
+            for (int i = 0; i < {total}; i++)
+              put(layer, at + tile.first + i, found[i], out8, out16);
+          }} else {{
+{"".join(_scattered(p, tiles) for p in used)}          }}
+          pixel++;
         }}
       }}
     }}
@@ -289,5 +304,18 @@ def _multiplied(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
 def _stored(place: int, tiles: Tiles) -> str:
     name = PLACES[place]
     return f"""          for (int i = 0; i < {tiles.rows[place]}; i++)
-            put(layer, pixel, at, sums.{name}[i], tile.{name}_rows[i], out8, out16);
+            found[{_first(place, tiles)}i] = result_of(layer, pixel, sums.{name}[i], tile.{name}_rows[i]);
 """
+
+
+def _scattered(place: int, tiles: Tiles) -> str:
+    name = PLACES[place]
+    return f"""            for (int i = 0; i < {tiles.rows[place]}; i++)
+              if (tile.{name}_rows[i].row >= 0)
+                put(layer, at + tile.{name}_rows[i].offset, found[{_first(place, tiles)}i], out8, out16);
+"""
+
+
+def _first(place: int, tiles: Tiles) -> str:
+    before = sum(tiles.rows[:place])
+    return f"{before} + " if before else ""

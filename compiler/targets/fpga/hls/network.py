@@ -12,7 +12,7 @@ import numpy as np
 
 from cocomp.dialects import hls, structured
 from cocomp.passes.math import affine
-from cocomp.passes.math.accelerator import Gemm, IntegerType, Tiles
+from cocomp.passes.math.accelerator import Design, Gemm, IntegerType, Tiles
 from cocomp.passes.math.accelerator.points import gather, place
 from cocomp.passes.math.accelerator.tables import Index
 from cocomp.passes.math.quantisers import parse_quantiser
@@ -35,15 +35,16 @@ class Tensor:
     offset: int
     strides: tuple[int, ...]
     name: str = ""
+    axis: int = -1
+    """The innermost axis, whose elements may have an order of their own; -1 where it is row-major."""
+    extent: int = 0
+    """Elements that there is room for along it."""
+    order: str = ""
+    """Name of the order among the network's `orders`; "" where element i is at i."""
 
     @property
     def size(self) -> int:
         return prod(self.shape)
-
-    def positions(self) -> Array:
-        """Where its elements are in the memory: int64[shape]."""
-        grids = np.ogrid[tuple(slice(n) for n in self.shape)] if self.shape else []
-        return np.asarray(self.offset + sum(g * s for g, s in zip(grids, self.strides, strict=True))).reshape(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +123,13 @@ class Network:
     memory: tuple[int, int, int]
     numbers: dict[str, Array]
     """Constants and tables by their names."""
-    tiles: Tiles
+    design: Design
+    orders: dict[str, Array]
+    """Where each channel is, by the names that tensors have for it."""
+
+    @property
+    def tiles(self) -> Tiles:
+        return self.design.tiles
 
     @property
     def products(self) -> list[Product]:
@@ -198,13 +205,14 @@ INTEGERS = {
 """What bodies are made of."""
 
 
-def read_network(module: ir.Module, weights: WeightStore, name: str, tiles: Tiles) -> Network:
+def read_network(module: ir.Module, weights: WeightStore, name: str) -> Network:
     """The network of a module that `size-buffers` has left."""
     main = module.body.operations[0].operation
     block = main.regions[0].blocks[0]
     tensors: dict[ir.Value, Tensor] = {}
     numbers: dict[str, Array] = {}
     stages: list[Stage] = []
+    orders: dict[str, Array] = {}
     used: set[str] = set()
     for argument, buffer in zip(block.arguments, main.attributes["hls.inputs"], strict=True):
         tensors[argument] = _tensor(argument, buffer)
@@ -216,11 +224,16 @@ def read_network(module: ir.Module, weights: WeightStore, name: str, tiles: Tile
             title = _name(op, used)
             read = _product if hls.is_product(op) else _sweep
             stages.append(read(op, title, tensors, weights, numbers))
+    chosen = main.attributes["hls.design"]
+    coarse, fine, wide = (m.value for m in chosen["multipliers"])
+    tiles = Tiles(chosen["lanes"].value, tuple(chosen["rows"]))
+    design = Design(tiles, (coarse, fine, wide), chosen["requantisers"].value, chosen["unroll"].value)
     memory = tuple(main.attributes["hls.memory"])
+    orders |= {t.order: weights[t.order] for t in tensors.values() if t.order}
     scales = [[a["hls.scale"].value for a in main.attributes[n]] for n in ("arg_attrs", "res_attrs")]
     outputs = [tensors[v] for v in ops_in(block)[-1].operands]
     inputs = [tensors[a] for a in block.arguments]
-    return Network(name, inputs, outputs, (scales[0], scales[1]), stages, memory, numbers, tiles)
+    return Network(name, inputs, outputs, (scales[0], scales[1]), stages, memory, numbers, design, orders)
 
 
 def _name(op: ir.Operation, used: set[str]) -> str:
@@ -242,7 +255,10 @@ def _where(op: ir.Operation) -> str:
 
 def _tensor(value: ir.Value, buffer: ir.Attribute) -> Tensor:
     width, offset = buffer["width"].value, buffer["offset"].value
-    return Tensor(structured.shape_of(value), hls.type_of(value), width, offset, tuple(buffer["strides"]))
+    return Tensor(
+        structured.shape_of(value), hls.type_of(value), width, offset, tuple(buffer["strides"]), "", buffer["axis"].value,
+        buffer["extent"].value, buffer["order"].value,
+    )  # fmt: skip
 
 
 def _constant(op: ir.Operation, weights: WeightStore, numbers: dict[str, Array]) -> Tensor:

@@ -18,7 +18,7 @@ NUMBER_BYTES = 4
 """Numbers of the test bench's files are integers of 32 bits, the lowest byte first."""
 
 
-def files(network: Network, inputs: Sequence[Array], unroll: int = 1, part: str = "xc7z045ffg900-2") -> dict[str, bytes]:
+def files(network: Network, inputs: Sequence[Array], part: str = "xc7z045ffg900-2") -> dict[str, bytes]:
     """The project by the paths of its files. Raises ValueError for inputs of other types."""
     packed = pack(network)
     found = [s for s in network.stages if isinstance(s, Sweep)]
@@ -29,11 +29,11 @@ def files(network: Network, inputs: Sequence[Array], unroll: int = 1, part: str 
         f"src/{network.name}.h": top_header(network),
         f"src/{network.name}.cpp": top(network, packed),
         "src/sweeps.h": sweeps.header(found),
-        "src/sweeps.cpp": sweeps.source(network, unroll),
+        "src/sweeps.cpp": sweeps.source(network),
         "src/tables.h": sweeps.tables(network),
         "src/types.h": engine.types(packed, network.tiles),
         "src/engine.h": engine.header(),
-        "src/engine.cpp": engine.source(packed, network.tiles, quantisers) if quantisers else NO_ENGINE,
+        "src/engine.cpp": engine.source(network.design, quantisers) if quantisers else NO_ENGINE,
         **{f"shim/{file}": (shim / file).read_text() for file in SHIM},
         "tb/probe.h": PROBE,
         "tb/tensors.h": tensors(network),
@@ -157,13 +157,17 @@ def tensors(network: Network) -> str:
     everything = [*network.inputs, *(s.y for s in network.stages)]
     rank = max(len(t.shape) for t in everything) or 1
     lines = ",\n".join(_told(t, rank) for t in everything)
+    orders = "".join(
+        f"static const int {sweeps.word(n)}[] = {{{', '.join(map(str, o.tolist()))}}};\n" for n, o in network.orders.items()
+    )
     names = ", ".join(f'"{s.where or s.name}"' for s in network.stages)
     return f"""#pragma once
 
 struct tensor_t {{
-  int width, is_signed, offset, shape[{rank}], strides[{rank}];
+  int width, is_signed, offset, shape[{rank}], strides[{rank}], axis;
+  const int *order; // where each element of the axis is, or 0
 }};
-
+{orders}
 static const int RANK = {rank}, INPUTS = {len(network.inputs)}, STAGES = {len(network.stages)};
 // Inputs, then what each stage makes.
 static const tensor_t TENSORS[] = {{
@@ -181,7 +185,8 @@ def _told(tensor: Tensor, rank: int) -> str:
     shape = [*tensor.shape, *([1] * (rank - len(tensor.shape)))]
     strides = [*tensor.strides, *([0] * (rank - len(tensor.shape)))]
     parts = ["{" + ", ".join(map(str, v)) + "}" for v in (shape, strides)]
-    return f"  {{{tensor.width}, {int(tensor.kind.signed)}, {tensor.offset}, {', '.join(parts)}}}"
+    order = sweeps.word(tensor.order) if tensor.order else "0"
+    return f"  {{{tensor.width}, {int(tensor.kind.signed)}, {tensor.offset}, {', '.join(parts)}, {tensor.axis}, {order}}}"
 
 
 def bench(network: Network, packed: Packed) -> str:
@@ -239,7 +244,8 @@ static long long size_of(const tensor_t &tensor) {{
 static long long place_of(const tensor_t &tensor, long long number) {{
   long long at = tensor.offset;
   for (int a = RANK - 1; a >= 0; a--) {{
-    at += number % tensor.shape[a] * tensor.strides[a];
+    long long index = number % tensor.shape[a];
+    at += (tensor.order && a == tensor.axis ? tensor.order[index] : index) * tensor.strides[a];
     number /= tensor.shape[a];
   }}
   return at;

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from cocomp.dialects import structured
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Dim, Expr, FloorDiv
 from cocomp.support.mlir import ir, ops_in
@@ -28,7 +29,14 @@ def header(sweeps: Sequence[Sweep]) -> str:
 def tables(network: Network) -> str:
     """`tables.h`: constants and tables."""
     parts = ["// Numbers that sweeps read.\n#pragma once\n"]
-    for name, array in network.numbers.items():
+    orders: dict[str, Array] = {}
+    for sweep in (s for s in network.stages if isinstance(s, Sweep)):
+        y = sweep.y
+        for tensor in (y, *(t for t, _, _ in sweep.reads)):
+            if tensor.order:
+                orders[tensor.order] = network.orders[tensor.order]
+                orders[f"{tensor.order}:channels"] = channels_of(orders[tensor.order], tensor.extent)
+    for name, array in (network.numbers | orders).items():
         flat = np.asarray(array, np.int64).reshape(-1)
         rows = (", ".join(map(str, flat[i : i + 16].tolist())) for i in range(0, len(flat), 16))
         parts.append(f"static const {_number_type(flat)} {word(name)}[{len(flat)}] = {{\n" + ",\n".join(rows) + "};\n")
@@ -48,10 +56,16 @@ def word(name: str) -> str:
     return "n_" + "".join(c if c.isalnum() else "_" for c in name)
 
 
-def source(network: Network, unroll: int) -> str:
+def channels_of(order: Array, extent: int) -> Array:
+    """The channel at each place of an order; the first one where there is none."""
+    found = np.zeros(extent, np.int64)
+    found[order] = np.arange(len(order))
+    return found
+
+
+def source(network: Network) -> str:
     """`sweeps.cpp`."""
-    sweeps = [s for s in network.stages if isinstance(s, Sweep)]
-    functions = "\n".join(function(s, network, unroll) for s in sweeps)
+    functions = "\n".join(function(s, network) for s in network.stages if isinstance(s, Sweep))
     return f"""#include "sweeps.h"
 #include "tables.h"
 
@@ -73,35 +87,68 @@ static inline long long quotient(long long number, long long divisor) {{ return 
 {functions}"""
 
 
-def function(sweep: Sweep, network: Network, unroll: int) -> str:
-    """A sweep."""
+def function(sweep: Sweep, network: Network) -> str:
+    """A sweep: `unroll` neighbouring elements of the result at once, along the axis that is innermost in memory."""
     outer = [d for d in range(len(sweep.bounds)) if d not in sweep.reductions]
-    body = _Body(sweep, network)
+    vector = vector_of(sweep)
+    body = _Body(sweep, network, vector)
     lines, result = body.lines()
     shape = " x ".join(map(str, sweep.bounds)) or "1"
-    factor = f"#pragma HLS UNROLL factor={unroll}\n" if unroll > 1 else ""
-    pipeline = f"#pragma HLS PIPELINE II=1\n{factor}"
-    store = _stored(sweep.y, affine.linearize, sweep)
-    opened = [_loop(d, sweep.bounds[d]) for d in outer]
+    opened = [_loop(d, sweep.bounds[d]) for d in outer if d != vector]
+    nested = [_loop(d, sweep.bounds[d]) for d in sweep.reductions]
+    extent = 1 if vector < 0 else sweep.y.extent if sweep.y.order else sweep.bounds[vector]
+    width = min(network.design.unroll, extent)
+    chunk = f"for (int first = 0; first < {extent}; first += {width}) {{\n"
+    lanes = f"for (int u = 0; u < {width}; u++) {{\n#pragma HLS UNROLL\n"
+    start = "" if vector < 0 else f"const int d{vector} = first + u;\n"
+    if vector >= 0 and extent % width:
+        start += f"if (d{vector} < {extent}) {{\n"
+    inside = start + body.channel()
+    ends = "}\n" * (2 if vector >= 0 and extent % width else 1)
+    pipeline = "#pragma HLS PIPELINE II=1\n"
+    store = _stored(sweep, vector)
     if not sweep.reductions:
-        last = opened.pop() if opened else "{\n"
-        inner = last + pipeline + "".join(lines) + store(result)
-        text = "".join(opened) + inner + "}\n" * (len(opened) + 1)
+        text = chunk + pipeline + lanes + inside + "".join(lines) + store(result) + ends + "}\n"
     else:
-        nested = [_loop(d, sweep.bounds[d]) for d in sweep.reductions]
-        update = f"total = total + {result};\n" if sweep.combine == "add" else f"if ({result} > total)\ntotal = {result};\n"
+        update = (
+            f"total[u] = total[u] + {result};\n"
+            if sweep.combine == "add"
+            else f"if ({result} > total[u])\ntotal[u] = {result};\n"
+        )
         text = (
-            "".join(opened)
-            + f"long long total = {NONE[sweep.combine]};\n"
+            chunk
+            + f"long long total[{width}];\n#pragma HLS ARRAY_PARTITION variable=total complete\n"
+            + f"for (int u = 0; u < {width}; u++)\ntotal[u] = {NONE[sweep.combine]};\n"
             + "".join(nested)
             + pipeline
+            + lanes
+            + inside
             + "".join(lines)
             + update
+            + ends
             + "}\n" * len(nested)
-            + store("total")
-            + "}\n" * len(opened)
+            + lanes
+            + start
+            + store("total[u]")
+            + ends
+            + "}\n"
         )
+    text = "".join(opened) + text + "}\n" * len(opened)
     return f"// {sweep.where or sweep.name}: {shape} points.\nvoid {sweep.name}({PORTS}) {{\n" + _indented(text) + "}\n"
+
+
+def vector_of(sweep: Sweep) -> int:
+    """The loop along which neighbouring elements of the result lie side by side; -1 where there is none."""
+    y = sweep.y
+    axis = y.axis if y.axis >= 0 else len(y.shape) - 1
+    if axis < 0:
+        return -1
+    dim = structured.dim_of(sweep.written[axis])
+    others = [e for a, e in enumerate(sweep.written) if a != axis]
+    if dim is None or any(dim in e.dims() for e in others) or sweep.bounds[dim] != y.shape[axis]:
+        assert not y.order, "what has an order is written along it"
+        return -1
+    return dim
 
 
 def _loop(dim: int, extent: int) -> str:
@@ -120,9 +167,10 @@ def _indented(text: str) -> str:
     return "\n".join(found) + "\n"
 
 
-def _stored(y: Tensor, _linearize: object, sweep: Sweep):  # noqa: ANN202  # pyright: ignore[reportUnknownParameterType]
+def _stored(sweep: Sweep, vector: int) -> Callable[[str], str]:
+    y = sweep.y
     at = y.offset + sum((e * s for e, s in zip(sweep.written, y.strides, strict=True)), Expr())
-    place = c_expr(at, sweep.bounds)
+    place = c_expr(at, sweep.bounds, vector)
 
     def store(result: str) -> str:
         if y.width == 8:
@@ -132,16 +180,16 @@ def _stored(y: Tensor, _linearize: object, sweep: Sweep):  # noqa: ANN202  # pyr
     return store
 
 
-def c_expr(expr: Expr, bounds: Sequence[int]) -> str:
-    """An index in C++."""
+def c_expr(expr: Expr, bounds: Sequence[int], vector: int = -1, name: str = "") -> str:
+    """An index in C++; `name` is what the loop `vector` counts, d3 and such without one."""
     parts: list[str] = []
     for atom, coefficient in expr.terms:
         if isinstance(atom, Dim):
-            if bounds[atom.index] == 1:
+            if bounds[atom.index] == 1 and atom.index != vector:
                 continue
-            text = f"d{atom.index}"
+            text = name if atom.index == vector and name else f"d{atom.index}"
         else:
-            inner, negative = c_expr(atom.operand, bounds), affine.interval(atom.operand, bounds)[0] < 0
+            inner, negative = c_expr(atom.operand, bounds, vector, name), affine.interval(atom.operand, bounds)[0] < 0
             divides = isinstance(atom, FloorDiv)
             if negative:
                 text = f"{'quotient' if divides else 'rest'}({inner}, {atom.divisor})"
@@ -157,8 +205,10 @@ def c_expr(expr: Expr, bounds: Sequence[int]) -> str:
 class _Body:
     """The statements of a body, with the smallest and largest value of each number."""
 
-    def __init__(self, sweep: Sweep, network: Network) -> None:
-        self.sweep, self.network = sweep, network
+    def __init__(self, sweep: Sweep, network: Network, vector: int) -> None:
+        self.sweep, self.network, self.vector = sweep, network, vector
+        self.name = "channel" if sweep.y.order else ""
+        """What the channel of the model is called where the loop counts places of an order."""
         self.names: dict[ir.Value, str] = {}
         self.ends: dict[ir.Value, Interval] = {}
 
@@ -184,14 +234,41 @@ class _Body:
                 found.append(f"{self._type(value)} v{number}({text});\n")
         raise AssertionError("a body without an end")
 
+    def channel(self) -> str:
+        """The statement that finds the channel, where something needs it."""
+        if not self.name or all(self._in_place(t, i) for t, i, _ in self.sweep.reads):
+            return ""
+        return f"const int channel = {word(self.sweep.y.order + ':channels')}[d{self.vector}];\n"
+
+    def _in_place(self, tensor: Tensor, index: tuple[Expr, ...]) -> bool:
+        """Whether a tensor has its channels where the result has them, or none that change."""
+        along = [self.vector in e.dims() for e in index]
+        if not tensor.order:
+            return not self.sweep.y.order or not any(along)
+        same = tensor.order == self.sweep.y.order and sum(along) == 1
+        return same and structured.dim_of(index[tensor.axis]) == self.vector
+
     def _type(self, value: ir.Value) -> str:
         low, high = self.ends[value]
         return f"ap_int<{max((~low).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1}>"
 
     def _read(self, tensor: Tensor, index: tuple[Expr, ...], fill: int) -> str:
-        bounds = self.sweep.bounds
-        at = sum((e * s for e, s in zip(index, tensor.strides, strict=True)), Expr((), max(tensor.offset, 0)))
-        place = c_expr(at, bounds)
+        bounds, name = self.sweep.bounds, self.name
+        if self._in_place(tensor, index):
+            name = ""
+            terms = list(zip(index, tensor.strides, strict=True))
+            axis = -1
+        else:
+            axis = tensor.axis if tensor.order else -1
+            terms = [(e, s) for a, (e, s) in enumerate(zip(index, tensor.strides, strict=True)) if a != axis]
+        at = sum((e * s for e, s in terms), Expr((), max(tensor.offset, 0)))
+        place = c_expr(at, bounds, self.vector, name)
+        if axis >= 0:
+            channel = c_expr(index[axis], bounds, self.vector, name)
+            ends = affine.interval(index[axis], bounds)
+            if ends[0] < 0 or ends[1] >= tensor.shape[axis]:
+                channel = f"({channel}) < 0 || ({channel}) >= {tensor.shape[axis]} ? 0 : {channel}"
+            place += f" + {word(tensor.order)}[{channel}]"
         if tensor.name:
             text = f"{word(tensor.name)}[{place}]"
         else:
@@ -201,9 +278,9 @@ class _Body:
         for expr, extent in zip(index, tensor.shape, strict=True):
             low, high = affine.interval(expr, bounds)
             if low < 0:
-                tests.append(f"{c_expr(expr, bounds)} >= 0")
+                tests.append(f"{c_expr(expr, bounds, self.vector, name)} >= 0")
             if high >= extent:
-                tests.append(f"{c_expr(expr, bounds)} < {extent}")
+                tests.append(f"{c_expr(expr, bounds, self.vector, name)} < {extent}")
         return f"{' && '.join(tests)} ? {text} : {fill}" if tests else text
 
     def _computed(self, op: ir.Operation) -> tuple[str, Interval]:
