@@ -17,6 +17,8 @@ _HOMES = {
     "compile": "cocomp.api",
     "register_dialects": "cocomp.api",
     "compile_module": "cocomp.api",
+    "accelerator": "cocomp.api",
+    "Project": "cocomp.artifact",
     "Artifact": "cocomp.artifact",
     "Options": "cocomp.options",
     "load": "cocomp.runtime.loader",
@@ -30,8 +32,8 @@ _HOMES = {
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:
-    from .api import compile, compile_module, register_dialects
-    from .artifact import Artifact
+    from .api import accelerator, compile, compile_module, register_dialects
+    from .artifact import Artifact, Project
     from .options import Options
     from .runtime.loader import InputError, Model, load
     from .runtime.manifest import ArtifactError

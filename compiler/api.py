@@ -39,10 +39,8 @@ def compile(
         raise UsageError(
             f"expected options that lead to an artefact, got compile-to={options.compile_to}; use compile_module"
         )
-    if options.target == FPGA:
-        raise UsageError(f"expected a target with an artefact to run, got {FPGA}; use accelerator")
     artifact = compile_imported(import_model(model, example_inputs, new_context()), options, progress)
-    assert isinstance(artifact, Artifact)
+    assert artifact is not None
     return artifact
 
 
@@ -58,9 +56,21 @@ def accelerator(
     options = options or Options(target=FPGA, quantize="rmsmp")
     if options.target != FPGA or options.compile_to != "target":
         raise UsageError(f"expected options with target={FPGA} that lead to a project, got '{options}'")
-    project = compile_imported(import_model(model, example_inputs, new_context()), options, progress)
-    assert isinstance(project, Project)
+    project = accelerator_of(import_model(model, example_inputs, new_context()), options, progress)
+    assert project is not None
     return project
+
+
+def accelerator_of(
+    imported: Imported, options: Options, progress: Progress | None = None, instruments: Sequence[Instrument] = ()
+) -> Project | None:
+    """The same of what a front end has imported; None when the options say to stop before there is a project."""
+    compilation = Compilation(
+        imported.module, imported.weights, options, instruments=instruments, examples=imported.examples
+    )
+    if progress is not None:
+        compilation = dataclasses.replace(compilation, progress=progress)
+    return compilation.run_project()
 
 
 def import_model(model: Any, example_inputs: Sequence[Any], context: ir.Context) -> Imported:
@@ -76,7 +86,7 @@ def import_model(model: Any, example_inputs: Sequence[Any], context: ir.Context)
 
 def compile_imported(
     imported: Imported, options: Options, progress: Progress | None = None, instruments: Sequence[Instrument] = ()
-) -> Artifact | Project | None:
+) -> Artifact | None:
     """Compile what a front end has imported."""
     return compile_module(imported.module, imported.weights, options, progress, instruments, imported.examples)
 
@@ -88,7 +98,7 @@ def compile_module(
     progress: Progress | None = None,
     instruments: Sequence[Instrument] = (),
     examples: Sequence[Any] = (),
-) -> Artifact | Project | None:
+) -> Artifact | None:
     """Compile a module of linalg on tensors that the caller owns; it is changed in place, and so are the weights.
 
     `@main` takes the inputs; an argument with the attribute `sparse.name` is a weight, found under that name in
@@ -96,6 +106,8 @@ def compile_module(
     `examples` are values of the inputs, with which activations are measured where these are quantised. `progress` is told of every phase, `instruments` watch every pass.
     """
     options = options or Options()
+    if options.target == FPGA and options.compile_to == "target":
+        raise UsageError(f"expected a target with an artefact to run, got {FPGA}; use accelerator")
     compilation = Compilation(
         module, WeightStore() if weights is None else weights, options, instruments=instruments, examples=examples
     )
@@ -110,4 +122,12 @@ def register_dialects(context: ir.Context) -> None:
     dialects.register(context)
 
 
-__all__ = ["Options", "accelerator", "compile", "compile_imported", "compile_module", "import_model", "register_dialects"]
+__all__ = [
+    "Options",
+    "accelerator",
+    "compile",
+    "compile_imported",
+    "compile_module",
+    "import_model",
+    "register_dialects",
+]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -44,6 +44,7 @@ from .targets.cpus import cpu_target, runs_here
 from .targets.describe import copies_of, manifest_of, weights_of
 from .targets.gpus import is_here, target_called
 
+Result = TypeVar("Result")
 Progress = Callable[[str, float], None]
 """Called with the name of a phase and the seconds it took."""
 
@@ -61,8 +62,15 @@ class Compilation:
     examples: Sequence[np.ndarray] = ()
     """Values of the inputs, where any are known."""
 
-    def run(self) -> Artifact | Project | None:
-        """Run the phases; the artefact, or the project of an accelerator; None when the options say to stop before there is one."""
+    def run(self) -> Artifact | None:
+        """Run the phases; the artefact, or None when the options say to stop before there is one."""
+        return self._run(self.finish)
+
+    def run_project(self) -> Project | None:
+        """The same for an accelerator's project."""
+        return self._run(lambda _: self.finish_project())
+
+    def _run(self, finish: Callable[[Target], Result]) -> Result | None:
         target = target_of(self.options)
         dialects.register(self.module.context)
         state = State(
@@ -83,7 +91,7 @@ class Compilation:
             if self.options.compile_to != "target":
                 return None
             snapshot.take([], self.module)
-            return self.finish_project() if self.options.target == FPGA else self.finish(target)
+            return finish(target)
         except InternalError as error:
             error.reproducer = snapshot.write(self.options)
             raise
@@ -118,7 +126,10 @@ class Compilation:
         from .targets.fpga.hls.emit import emit
 
         start = time.perf_counter()
-        files, manifest = emit(self.module, self.weights, self.examples, self.options.device)
+        files, manifest = emit(
+            self.module, self.weights, self.examples, self.options.device, self.options.quantize,
+            self.facts["tile-to-device"]["exploration"],
+        )  # fmt: skip
         self._done("target", start)
         return Project(files, manifest, self.facts)
 

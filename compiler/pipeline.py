@@ -232,7 +232,9 @@ def quantising_steps(weights: str, activation_bits: int) -> list[Step]:
     ]
 
 
-def fpga_steps(weights: str, activation_bits: int, device: str, fast_math: bool = False, without: Collection[str] = ()) -> Road:
+def fpga_steps(
+    weights: str, activation_bits: int, device: str, fast_math: bool = False, without: Collection[str] = ()
+) -> Road:
     """The road to an accelerator: the same graph, then integers and the memory of a device."""
     quantising = quantising_steps(weights, activation_bits)
     planner = PlanFusionPass(fuse=False)
@@ -246,7 +248,9 @@ def fpga_steps(weights: str, activation_bits: int, device: str, fast_math: bool 
         (
             phase("dataflow"),
             [
-                Step(UnfoldInputsPass(), "products are known: the engine reads channels of windows, or lines of matrices"),
+                Step(
+                    UnfoldInputsPass(), "products are known: the engine reads channels of windows, or lines of matrices"
+                ),
                 Step(TileToDevicePass(device), "what is computed is known: find the engine that does it fastest"),
                 Step(SizeBuffersPass(), "the engine is known: it says how tensors lie in memory, and when they live"),
             ],

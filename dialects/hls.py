@@ -170,9 +170,7 @@ def type_of(value: ir.Value) -> IntegerType:
 
 def tensor_type(shape: Sequence[int], kind: IntegerType) -> ir.Type:
     """A tensor of integers."""
-    element = (
-        ir.IntegerType.get_signed(kind.bits) if kind.signed else ir.IntegerType.get_unsigned(kind.bits)
-    )
+    element = ir.IntegerType.get_signed(kind.bits) if kind.signed else ir.IntegerType.get_unsigned(kind.bits)
     return ir.RankedTensorType.get(list(shape), element)
 
 

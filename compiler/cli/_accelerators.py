@@ -14,6 +14,8 @@ from . import _shell
 
 if TYPE_CHECKING:
     from cocomp.artifact import Project
+    from cocomp.frontend.imported import Imported
+    from cocomp.options import Options
 
     from ._progress import ProgressLines
 
@@ -26,17 +28,24 @@ def check(folder: Path, options: argparse.Namespace) -> None:
         raise UsageError("expected no --report with -target=fpga-hls: a project has its reports in its own folder")
     if options.explore and options.verify is not None:
         raise UsageError("expected no --verify with --explore: there is no project to simulate")
+    if options.explore and options.output and folder.suffix != ".html":
+        raise UsageError(f"expected -o FILE.html with --explore, for the designs as a page, got '{options.output}'")
     if not options.explore:
         check_folder(folder)
 
 
-def finish(project: Project, folder: Path, options: argparse.Namespace, progress: ProgressLines) -> int:
+def emit(
+    imported: Imported, chosen: Options, folder: Path, options: argparse.Namespace, progress: ProgressLines
+) -> int:
     """Tell of the designs, or simulate the project and write it."""
+    from cocomp.api import accelerator_of
     from cocomp.targets.fpga.hls.rungs import simulate
 
+    project = accelerator_of(imported, chosen, progress.phase_done, progress.instruments())
+    assert project is not None
     found = project.facts["tile-to-device"]["exploration"]
     if options.explore:
-        print(project.facts["designs"])
+        _explore(project, chosen, folder if options.output else None)
         return _shell.OK
     if options.verify is not None:
         start = time.perf_counter()
@@ -51,3 +60,16 @@ def finish(project: Project, folder: Path, options: argparse.Namespace, progress
         f"estimated: {best.seconds * 1e3:.3g} ms, {best.fps:.3g} inputs/s, {best.gops:.3g} GOPS at {best.device.clock_mhz:g} MHz; {best.demand}"
     )
     return _shell.OK
+
+
+def _explore(project: Project, chosen: Options, output: Path | None) -> None:
+    """List designs, and write them as a page where there is somewhere to."""
+    from cocomp.artifact import write_whole
+    from cocomp.targets.fpga.designs import page
+    from cocomp.targets.fpga.reports import alternatives, designs
+
+    facts = project.facts["tile-to-device"]
+    explorations = alternatives(chosen.quantize, facts["stages"], facts["exploration"])
+    print(designs(explorations))
+    if output is not None:
+        write_whole({output: page(chosen.quantize, explorations).encode()})

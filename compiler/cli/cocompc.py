@@ -207,15 +207,14 @@ def _compile(options: argparse.Namespace) -> int:
     with ProgressLines(options.verbose) as progress:
         imported, seconds = _import(spec, inputs, chosen, options.trust_pickle)
         progress.phase_done("importing", seconds)
+        if chosen.target == FPGA and chosen.compile_to == "target":
+            return accelerators.emit(imported, chosen, output, options, progress)
         from cocomp.api import compile_imported
-        from cocomp.artifact import Project
 
         artifact = compile_imported(imported, chosen, progress.phase_done, progress.instruments())
         if artifact is None:
             _write_module(imported, output)
             return _shell.OK
-        if isinstance(artifact, Project):
-            return accelerators.finish(artifact, output, options, progress)
         artifact.facts["phases"] = {"importing": seconds, **artifact.facts["phases"]}
         if tolerance is not None:
             _verify(artifact, imported, options, tolerance, progress)

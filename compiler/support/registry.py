@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PASSES, TARGETS, ENCODINGS = "cocomp.passes", "cocomp.targets", "cocomp.encodings"
 """Entry point groups; the first is also the package of the built-in passes."""
-FOLDERS = ("tensor", "quant", "sparsity", "fusion", "layout", "kernel", "gpu", "plan", "convert")
+FOLDERS = ("tensor", "quant", "sparsity", "fusion", "layout", "kernel", "gpu", "hls", "plan", "convert")
 """Folders of passes, in the order of the phases that they work in."""
 
 

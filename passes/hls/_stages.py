@@ -48,16 +48,12 @@ def _product(op: ir.Operation, weights: WeightStore, number: int) -> Product:
     places = weights[f"{op.attributes['weights'].value}:places"]
     coarse, fine, wide = np.bincount(places, minlength=3).tolist()
     read = pixels * taps * windows.channels
-    return Product(
-        _name(op, number), (coarse, fine, wide), windows.channels, taps, pixels, read, _bytes(op.results[0])
-    )
+    return Product(_name(op, number), (coarse, fine, wide), windows.channels, taps, pixels, read, _bytes(op.results[0]))
 
 
 def _sweep(op: ir.Operation, weights: WeightStore, number: int) -> Sweep:
     inner = ops_in(op.regions[0].blocks[0])
-    tables = sum(
-        len(weights[o.attributes["values"].value]) * TABLE_BITS for o in inner if o.name == "hls.table"
-    )
+    tables = sum(len(weights[o.attributes["values"].value]) * TABLE_BITS for o in inner if o.name == "hls.table")
     points = prod(hls.bounds_of(op))
     tensors = [value for value, _, _ in hls.reads_of(op)]
     reads = sum(points * _bytes(v) // prod(structured.shape_of(v)) for v in tensors)

@@ -58,7 +58,10 @@ class SizeBuffersPass(Pass):
             layouts[tensor] = _layout(tensor, layouts, tensor in returned, tiles, state)
         shapes = [_strides(tensor, layouts[tensor], tiles.lanes) for tensor in tensors]
         widths = [next(w for w in (8, 16, 32) if hls.type_of(t).bits <= w) for t in tensors]
-        lives = [_life(t, size, numbers, len(order) if t in returned else -1) for t, (_, size) in zip(tensors, shapes, strict=True)]
+        lives = [
+            _life(t, size, numbers, len(order) if t in returned else -1)
+            for t, (_, size) in zip(tensors, shapes, strict=True)
+        ]
         memory: dict[int, int] = {}
         offsets = [0] * len(tensors)
         for width in (8, 16, 32):

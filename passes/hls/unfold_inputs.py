@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cocomp.dialects import hls, structured
+from cocomp.dialects import hls
 from cocomp.passes.math import affine
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
+from typing import Any
 
 Bounds = Sequence[int]
 """Extent of each dimension: dimension i runs over range(bounds[i])."""
@@ -259,8 +260,8 @@ def _substitute_atom(atom: Atom, values: Sequence[Expr], bounds: Bounds) -> Expr
     return (floordiv if isinstance(atom, FloorDiv) else mod)(inner, atom.divisor, bounds)
 
 
-def evaluate(expr: Expr, point: Sequence[int]) -> int:
-    """Value at one point."""
+def evaluate(expr: Expr, point: Sequence[Any]) -> Any:
+    """Value at one point, or at many where its coordinates are arrays."""
     total = expr.constant
     for atom, coefficient in expr.terms:
         if isinstance(atom, Dim):

@@ -113,8 +113,16 @@ def single(form: Form | Curve) -> tuple[Atom, float] | None:
 def scaled(form: Form, scale: float, low: int | None = None, high: int | None = None) -> Atom:
     """Round(form / scale), halves up, no smaller than `low` and no larger than `high`."""
     if form.is_clamped:
-        low = max(math.ceil(round(form.low / scale, 6)), -(1 << 62) if low is None else low) if form.low > -math.inf else low
-        high = min(math.floor(round(form.high / scale, 6)), 1 << 62 if high is None else high) if form.high < math.inf else high
+        low = (
+            max(math.ceil(round(form.low / scale, 6)), -(1 << 62) if low is None else low)
+            if form.low > -math.inf
+            else low
+        )
+        high = (
+            min(math.floor(round(form.high / scale, 6)), 1 << 62 if high is None else high)
+            if form.high < math.inf
+            else high
+        )
     operands = tuple(form.terms)
     factors = [np.asarray(f, np.float64) / scale for f in form.terms.values()]
     const = np.asarray(form.const, np.float64) / scale
@@ -138,7 +146,12 @@ def scaled(form: Form, scale: float, low: int | None = None, high: int | None = 
     if max(abs(b) for b in bounds) >= 1 << 63:
         raise ValueError("sums beyond 64 bits")
     made = Atom(
-        "scaled", total >> shift, bounds[0] >> shift, bounds[1] >> shift, operands, (Scaling(multipliers, offset, shift), form, scale)
+        "scaled",
+        total >> shift,
+        bounds[0] >> shift,
+        bounds[1] >> shift,
+        operands,
+        (Scaling(multipliers, offset, shift), form, scale),
     )
     return limited(made, low, high)
 
@@ -201,9 +214,7 @@ def _fit(values: Array, bits: int, scale: float) -> tuple[IntegerType, float]:
 def _tabled(curve: Curve, bits: int, scale: float) -> tuple[Atom, float]:
     index = Index.of(curve.atom.low, curve.atom.high)
     with np.errstate(all="ignore"):
-        kind, scale = _fit(
-            np.asarray(curve.function(curve.atom.array.astype(np.float64))), bits, scale or curve.step
-        )
+        kind, scale = _fit(np.asarray(curve.function(curve.atom.array.astype(np.float64))), bits, scale or curve.step)
     entries = np.nan_to_num(index.sample(curve.function) / scale, nan=0.0, posinf=kind.high, neginf=kind.low)
     table = np.clip(np.rint(entries), kind.low, kind.high).astype(np.int64)
     seen = table[index.position(curve.atom.array)]
@@ -245,6 +256,13 @@ def smaller(a: Atom, b: Atom) -> Atom:
 
 def chosen(predicate: str, x: Atom, y: Atom, a: Atom, b: Atom) -> Atom:
     """`a` where x compares with y like this, otherwise b; `predicate` is one of `arith.cmpi`."""
-    holds = {"slt": np.less, "sle": np.less_equal, "sgt": np.greater, "sge": np.greater_equal, "eq": np.equal, "ne": np.not_equal}
+    holds = {
+        "slt": np.less,
+        "sle": np.less_equal,
+        "sgt": np.greater,
+        "sge": np.greater_equal,
+        "eq": np.equal,
+        "ne": np.not_equal,
+    }
     array = np.where(holds[predicate](x.array, y.array), a.array, b.array)
     return Atom("select", array, min(a.low, b.low), max(a.high, b.high), (x, y, a, b), predicate)

@@ -115,11 +115,16 @@ def _times(form: Form, factor: Array) -> Form:
         if factor.size > 1:
             form = _plain(form)
         else:
-            ends = sorted(float(e * factor.reshape(-1)[0]) if factor.reshape(-1)[0] else 0.0 for e in (form.low, form.high))
+            ends = sorted(
+                float(e * factor.reshape(-1)[0]) if factor.reshape(-1)[0] else 0.0 for e in (form.low, form.high)
+            )
             made = _times(replace(form, low=-math.inf, high=math.inf), factor)
             return replace(made, low=ends[0], high=ends[1])
     number = float(factor.reshape(-1)[0]) if factor.size == 1 else factor
-    return Form({a: np.multiply(f, number) if np.ndim(f) or np.ndim(number) else f * number for a, f in form.terms.items()}, np.multiply(form.const, number))  # pyright: ignore[reportArgumentType]
+    return Form(
+        {a: np.multiply(f, number) if np.ndim(f) or np.ndim(number) else f * number for a, f in form.terms.items()},
+        np.multiply(form.const, number),
+    )  # pyright: ignore[reportArgumentType]
 
 
 def _clamped(sign: int, a: Number, b: Number) -> Form | None:
@@ -170,7 +175,9 @@ def _at(number: Number) -> Callable[[Array], Array]:
 
 
 def _atom_of(given: list[Number]) -> Atom:
-    return next(n.atom if isinstance(n, Curve) else next(iter(n.terms)) for n in given if isinstance(n, Curve) or n.terms)
+    return next(
+        n.atom if isinstance(n, Curve) else next(iter(n.terms)) for n in given if isinstance(n, Curve) or n.terms
+    )
 
 
 def _curve(name: str, given: list[Number], function: Callable[..., Array] | None = None) -> Curve:
@@ -209,7 +216,12 @@ def _nonlinear(name: str, given: list[Number]) -> Number:
 
 def _settled(number: Number) -> Form:
     """A number as an atom of which functions can be had."""
-    if isinstance(number, Form) and len(number.terms) == 1 and not number.is_clamped and all(np.size(n) == 1 for n in (*number.terms.values(), number.const)):
+    if (
+        isinstance(number, Form)
+        and len(number.terms) == 1
+        and not number.is_clamped
+        and all(np.size(n) == 1 for n in (*number.terms.values(), number.const))
+    ):
         return number
     atom, factor = settle(number)
     return Form({atom: factor})

@@ -15,7 +15,7 @@ from cocomp.support.diagnostics import CompileError
 from cocomp.support.mlir import func, ir, ops_in, origins, where
 from cocomp.support.passes import State
 
-from ._atoms import Array, Atom, Condition, Form, multiplied, scaled, settle, type_for, width
+from ._atoms import Array, Atom, Condition, Factor, Form, multiplied, scaled, settle, type_for, width
 from ._bodies import Number, apply, constant
 from ._matrices import Weight, weights_of
 from ._products import Product, Sums, match, read_weights
@@ -25,8 +25,8 @@ COMBINING = {"arith.addf": "add", "arith.maximumf": "max", "arith.maxnumf": "max
 REMEDY = "give the accelerator the part of the model before or after it, with -target=fpga-hls for that alone"
 
 
-def lower(module: ir.Module, mixture: Mixture, state: State) -> None:
-    """Replace `@main` by its integers."""
+def lower(module: ir.Module, mixture: Mixture, state: State) -> list[Array]:
+    """Replace `@main` by its integers; what it makes of the examples, as numbers."""
     old = module.body.operations[0].operation
     with module.context, ir.InsertionPoint.at_block_begin(module.body), old.location:
         found = _Lowering(old, mixture, state).run()
@@ -52,7 +52,8 @@ class _Lowering:
         self.sums: dict[ir.Operation, Sums] = {}
         self.changing: dict[ir.Value, bool] = {}
 
-    def run(self) -> None:
+    def run(self) -> list[Array]:
+        """The integers' function in the place of the old one; what it makes of the examples, as numbers."""
         inputs = [a for a in self.block.arguments if structured.weight_name(a) is None]
         if len(inputs) != len(self.state.examples):
             raise CompileError("expected example inputs to measure activations with; export the model with some")
@@ -75,7 +76,13 @@ class _Lowering:
         self._sign(made, inputs, given, results)
         return [r.array * r.scale for r in results]
 
-    def _sign(self, made: func.FuncOp, inputs: list[ir.Value], given: list[tuple[IntegerType, float, Array]], results: list[Stored]) -> None:
+    def _sign(
+        self,
+        made: func.FuncOp,
+        inputs: list[ir.Value],
+        given: list[tuple[IntegerType, float, Array]],
+        results: list[Stored],
+    ) -> None:
         """The function's type, and what is said of what it takes and gives."""
         made.attributes["function_type"] = ir.TypeAttr.get(
             ir.FunctionType.get([v.type for v in made.arguments], [r.value.type for r in results])
@@ -96,7 +103,10 @@ class _Lowering:
         if not np.issubdtype(x.dtype, np.floating):
             raise CompileError(
                 f"input {argument.arg_number}: expected floating point numbers, got {x.dtype}",
-                notes=["tables that are read at positions, such as embeddings, are not computed by the accelerator: " + REMEDY],
+                notes=[
+                    "tables that are read at positions, such as embeddings, are not computed by the accelerator: "
+                    + REMEDY
+                ],
             )
         rounding = _rounding(argument)
         if rounding is None:
@@ -200,7 +210,7 @@ class _Lowering:
         assert not isinstance(found, Condition)
         return found
 
-    def _body(self, op: ir.Operation, operand, reading: _Reading, stop: ir.Value | None = None) -> Number | Condition:  # noqa: ANN001  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
+    def _body(self, op: ir.Operation, operand, reading: _Reading, stop: ir.Value | None = None) -> Number | Condition:  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
         """What a body makes of its operands: what it yields, or the value `stop` of it."""
         block = op.regions[0].blocks[0]
         known: dict[ir.Value, Number | Condition] = {}
@@ -244,7 +254,16 @@ class _Lowering:
         atom, scale = settle(form)
         self._keep(op.results[0], reading.stage, atom, scale, index)
 
-    def _keep(self, value: ir.Value, stage: Stage, atom: Atom, scale: float, index: Map, combine: str = "none", kind: IntegerType | None = None) -> None:
+    def _keep(
+        self,
+        value: ir.Value,
+        stage: Stage,
+        atom: Atom,
+        scale: float,
+        index: Map,
+        combine: str = "none",
+        kind: IntegerType | None = None,
+    ) -> None:
         """Compute an atom at all points and store it."""
         shape = structured.shape_of(value)
         kind = kind or type_for(atom.low, atom.high)
@@ -259,14 +278,25 @@ class _Lowering:
         number = self._body(op, lambda n: self._read(op.operands[n], loops.maps[n], reading), reading, inner)
         if isinstance(number, Condition):
             raise ValueError("a sum of truth values")
-        initial = self._read(op.operands[len(op.operands) - 1], loops.output_maps[0], _Reading(Stage(loops.bounds), False, {}))
+        initial = self._read(
+            op.operands[len(op.operands) - 1], loops.output_maps[0], _Reading(Stage(loops.bounds), False, {})
+        )
         expected = 0.0 if combine == "add" else -math.inf
-        if not isinstance(initial, Form) or not initial.is_constant or not (np.asarray(initial.const) <= max(expected, -3e38)).all() and combine == "max" or combine == "add" and np.any(initial.const):
+        if (
+            not isinstance(initial, Form)
+            or not initial.is_constant
+            or (not (np.asarray(initial.const) <= max(expected, -3e38)).all() and combine == "max")
+            or (combine == "add" and np.any(initial.const))
+        ):
             raise ValueError("a sum or maximum that does not begin with nothing")
         count = math.prod(loops.bounds[d] for d in loops.reductions)
         bits = 16 if combine == "max" else min(16, 31 - (count - 1).bit_length())
         atom, scale = settle(number, bits=bits)
-        kind = type_for(atom.low, atom.high) if combine == "max" else type_for(min(atom.low * count, 0), max(atom.high * count, 0))
+        kind = (
+            type_for(atom.low, atom.high)
+            if combine == "max"
+            else type_for(min(atom.low * count, 0), max(atom.high * count, 0))
+        )
         self._keep(op.results[0], reading.stage, atom, scale, loops.output_maps[0], combine, kind)
 
     def _concat(self, op: ir.Operation) -> None:
@@ -284,7 +314,7 @@ class _Lowering:
             parts.append((atom, float(factor)))
             at += structured.shape_of(part)[dim]
         scale = max(factor for _, factor in parts)
-        terms = {atom: factor for atom, factor in parts}
+        terms: dict[Atom, Factor] = dict(parts)
         atom = scaled(Form(terms), scale)
         atom.low = min(math.floor(a.low * f / scale) for a, f in parts)
         atom.high = max(math.ceil(a.high * f / scale) for a, f in parts)
@@ -292,7 +322,9 @@ class _Lowering:
 
     def _whole(self, value: ir.Value) -> tuple[Stored, Map]:
         """A tensor that is stored, seen through views; what is not is stored first."""
-        found, index = structured.through_views(value, structured.identity(len(structured.shape_of(value))), structured.shape_of(value))
+        found, index = structured.through_views(
+            value, structured.identity(len(structured.shape_of(value))), structured.shape_of(value)
+        )
         if found not in self.stored:
             shape = structured.shape_of(found)
             reading = _Reading(Stage(shape), False, {})
@@ -329,9 +361,13 @@ class _Lowering:
         count = math.prod(loops.bounds[d] for d in loops.reductions)
         kind = type_for(min(made.low * count, 0), max(made.high * count, 0))
         if kind.bits > 32:
-            raise ValueError(f"sums of {count} products of {first.high.bit_length()} and {atom.high.bit_length()} bits are beyond 32")
+            raise ValueError(
+                f"sums of {count} products of {first.high.bit_length()} and {atom.high.bit_length()} bits are beyond 32"
+            )
         self._keep(op.results[0], reading.stage, made, 1.0, loops.output_maps[0], "add", kind)
-        self.stored[op.results[0]].scale = float(factor) * scale if np.ndim(scale) == 0 else float(factor) * np.asarray(scale)
+        self.stored[op.results[0]].scale = (
+            float(factor) * scale if np.ndim(scale) == 0 else float(factor) * np.asarray(scale)
+        )
 
     def _operand(self, value: ir.Value, index: Map, reading: _Reading) -> Form:
         """An activation that a contraction reads: an atom times a factor."""
@@ -391,7 +427,7 @@ def _rounding(argument: ir.Value) -> ir.Operation | None:
     return users[0] if "math.roundeven" in names and len(users[0].operands) == 2 and same else None
 
 
-def _readers(value: ir.Value):  # noqa: ANN202  # pyright: ignore[reportUnknownParameterType]
+def _readers(value: ir.Value):  # pyright: ignore[reportUnknownParameterType]
     """What reads a value, through views; a border counts as a reader that is not element-wise."""
     for use in value.uses:
         user = use.owner.operation

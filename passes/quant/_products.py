@@ -185,7 +185,11 @@ def store(gemm: Gemm, name: str, state: State) -> str:
 def match(form: Form | Curve, sums: Sums, op: ir.Operation, index: Map) -> Product | None:
     """What a form does to sums, where the engine can do it."""
     shape = structured.shape_of(sums.op.results[0])
-    if isinstance(form, Curve) or index != structured.identity(len(shape)) or structured.shape_of(op.results[0]) != shape:
+    if (
+        isinstance(form, Curve)
+        or index != structured.identity(len(shape))
+        or structured.shape_of(op.results[0]) != shape
+    ):
         return None
     rounded = _rounded(form, sums)
     if rounded is not None:
@@ -193,7 +197,7 @@ def match(form: Form | Curve, sums: Sums, op: ir.Operation, index: Map) -> Produ
     if set(form.terms) != {sums.atom}:
         return None
     values = form.values()
-    if form.low not in (0.0, -math.inf) or form.high < math.inf and form.low != 0.0:
+    if form.low not in (0.0, -math.inf) or (form.high < math.inf and form.low != 0.0):
         return None
     kind = IntegerType(BITS, bool(values.min(initial=0.0) < 0))
     largest = form.high if form.high < math.inf else float(np.abs(values).max(initial=0.0)) * ROOM

@@ -49,7 +49,11 @@ class Stage:
             array = self.gather(stored.array, index, code)
             low, high = min(stored.kind.low, code), max(stored.kind.high, code)
             atom = Atom("load", array, low, high, data=(stored.value, index, code))
-            scale = self.gather(np.broadcast_to(stored.scale, stored.array.shape), index) if np.ndim(stored.scale) else stored.scale
+            scale = (
+                self.gather(np.broadcast_to(stored.scale, stored.array.shape), index)
+                if np.ndim(stored.scale)
+                else stored.scale
+            )
             self.loads[key] = Form({atom: _narrow(scale)})
         return self.loads[key]
 
@@ -86,10 +90,12 @@ class Emitter:
         self.arrays: dict[int, int] = {}
         self.loads: dict[Atom, int] = {}
         self.made: dict[Atom, ir.Value] = {}
+        self.arguments: Sequence[ir.Value] = ()
 
     def sweep(self, atom: Atom, index: Map, shape: Sequence[int], combine: str, kind: IntegerType) -> ir.Value:
         """What is at each point goes to `index` of a tensor of a shape."""
         self._collect(atom, set())
+
         def body(*arguments: ir.Value) -> ir.Value:
             self.arguments = arguments
             return self._build(atom)

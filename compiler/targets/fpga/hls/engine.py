@@ -82,7 +82,9 @@ def source(design: Design, quantisers: tuple[Quantiser, Quantiser, Quantiser]) -
     used = used_places(tiles)
     activation = IntegerType(PLANE_BITS, signed=False)
     cores = "\n".join(core(q, activation) for q in dict.fromkeys(quantisers[p] for p in used))
-    codes = "".join(f"  ap_uint<{quantisers[p].bits}> {PLACES[p]}[MOST_ENTRIES][{tiles.rows[p]}][LANES];\n" for p in used)
+    codes = "".join(
+        f"  ap_uint<{quantisers[p].bits}> {PLACES[p]}[MOST_ENTRIES][{tiles.rows[p]}][LANES];\n" for p in used
+    )
     rows = "".join(f"  row_t {PLACES[p]}_rows[{tiles.rows[p]}];\n" for p in used)
     total = sum(tiles.rows[p] for p in used)
     return f"""// {tiles.lanes} lanes by {", ".join(f"{tiles.rows[p]} rows of {quantisers[p]}" for p in used)}.

@@ -155,6 +155,13 @@ class Network:
             found.append(made)
         return sums, found
 
+    def matrices(self, inputs: Sequence[Array]) -> list[Array]:
+        """What every product reads of integers: int64[columns, pixels]."""
+        _, made = self.run(inputs)
+        known = {id(t): np.asarray(a, np.int64).reshape(t.shape) for t, a in zip(self.inputs, inputs, strict=True)}
+        known |= {id(s.y): array for s, array in zip(self.stages, made, strict=True)}
+        return [p.matrix(known[id(p.x)]) for p in self.products]
+
     def _sweep(self, stage: Sweep, known: dict[int, Array]) -> Array:
         given = [
             gather(known[id(t)] if not t.name else self.numbers[t.name].astype(np.int64), index, stage.bounds, fill)

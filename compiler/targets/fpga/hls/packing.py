@@ -88,7 +88,9 @@ def _pack(number: int, product: Product, network: Network, packed: Packed) -> No
             for row in group:
                 factor = gemm.factors[row] if row >= 0 else None
                 packed.parameters += (
-                    [row, int(offsets[row]), int(bias[row]), factor.multiplier, factor.shift] if factor else [-1, 0, 0, 0, 0]
+                    [row, int(offsets[row]), int(bias[row]), factor.multiplier, factor.shift]
+                    if factor
+                    else [-1, 0, 0, 0, 0]
                 )
         for entry in used:
             for place, group in enumerate(groups):
@@ -162,5 +164,7 @@ def _row_offsets(product: Product, order: Array | None) -> Array:
         return order
     extents = [product.bounds[d] for d in product.rows]
     grids = np.ogrid[tuple(slice(n) for n in extents)]
-    total = sum((g * _stride(product, d) for g, d in zip(grids, product.rows, strict=True)), np.zeros(extents, np.int64))
+    total = sum(
+        (g * _stride(product, d) for g, d in zip(grids, product.rows, strict=True)), np.zeros(extents, np.int64)
+    )
     return total.reshape(-1)

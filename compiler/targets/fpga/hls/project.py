@@ -41,7 +41,7 @@ def files(network: Network, inputs: Sequence[Array], part: str = "xc7z045ffg900-
         "tcl/csim.tcl": script(network.name, "csim_design", part),
         "tcl/csynth.tcl": script(network.name, "csynth_design", part),
         "tcl/cosim.tcl": script(network.name, "cosim_design", part),
-        "Makefile": makefile(network.name),
+        "Makefile": makefile(network.name, [p.name for p in network.products]),
         "manifest.json": json.dumps(manifest(network, part), indent=2) + "\n",
     }
     binaries = {
@@ -70,7 +70,14 @@ def manifest(network: Network, part: str) -> dict[str, object]:
 
     def told(tensors: Sequence[Tensor], scales: Sequence[float]) -> list[dict[str, object]]:
         return [
-            {"shape": list(t.shape), "type": str(t.kind), "memory": t.width, "offset": t.offset, "strides": list(t.strides), "scale": s}
+            {
+                "shape": list(t.shape),
+                "type": str(t.kind),
+                "memory": t.width,
+                "offset": t.offset,
+                "strides": list(t.strides),
+                "scale": s,
+            }
             for t, s in zip(tensors, scales, strict=True)
         ]
 
@@ -84,7 +91,10 @@ def manifest(network: Network, part: str) -> dict[str, object]:
         "outputs": told(network.outputs, network.scales[1]),
         "quantisers": quantisers,
         "tiles": {"lanes": network.tiles.lanes, "rows": list(network.tiles.rows)},
-        "stages": [{"name": s.name, "kind": "product" if isinstance(s, Product) else "sweep", "module": s.where} for s in network.stages],
+        "stages": [
+            {"name": s.name, "kind": "product" if isinstance(s, Product) else "sweep", "module": s.where}
+            for s in network.stages
+        ],
     }
 
 
@@ -107,7 +117,9 @@ def top(network: Network, packed: Packed) -> str:
     number = 0
     for index, stage in enumerate(network.stages):
         if isinstance(stage, Product):
-            calls.append(f"  product(LAYERS[{number}], in8, weights, parameters, out8, out16); // {stage.where or stage.name}\n")
+            calls.append(
+                f"  product(LAYERS[{number}], in8, weights, parameters, out8, out16); // {stage.where or stage.name}\n"
+            )
             number += 1
         else:
             calls.append(f"  {stage.name}(in8, in16, in32, out8, out16, out32);\n")
@@ -158,7 +170,8 @@ def tensors(network: Network) -> str:
     rank = max(len(t.shape) for t in everything) or 1
     lines = ",\n".join(_told(t, rank) for t in everything)
     orders = "".join(
-        f"static const int {sweeps.word(n)}[] = {{{', '.join(map(str, o.tolist()))}}};\n" for n, o in network.orders.items()
+        f"static const int {sweeps.word(n)}[] = {{{', '.join(map(str, o.tolist()))}}};\n"
+        for n, o in network.orders.items()
     )
     names = ", ".join(f'"{s.where or s.name}"' for s in network.stages)
     return f"""#pragma once
@@ -186,7 +199,9 @@ def _told(tensor: Tensor, rank: int) -> str:
     strides = [*tensor.strides, *([0] * (rank - len(tensor.shape)))]
     parts = ["{" + ", ".join(map(str, v)) + "}" for v in (shape, strides)]
     order = sweeps.word(tensor.order) if tensor.order else "0"
-    return f"  {{{tensor.width}, {int(tensor.kind.signed)}, {tensor.offset}, {', '.join(parts)}, {tensor.axis}, {order}}}"
+    return (
+        f"  {{{tensor.width}, {int(tensor.kind.signed)}, {tensor.offset}, {', '.join(parts)}, {tensor.axis}, {order}}}"
+    )
 
 
 def bench(network: Network, packed: Packed) -> str:
@@ -349,19 +364,24 @@ exit
 """
 
 
-def makefile(name: str) -> str:
+def makefile(name: str, products: Sequence[str]) -> str:
     """`make csim` compiles and runs the simulation; INCLUDE=DIR takes a vendor's headers."""
     return f"""# make csim         the simulation in C++, with the headers in shim/ or in INCLUDE=DIR
-# make vitis-csim   the same in Vitis HLS
+# make iverilog     the RTL twin of the engine on each product in rtl/, in Icarus Verilog; `make verilator` in Verilator
+# make netlist      the same of what yosys makes of it for Xilinx's 7 series
+# make vitis-csim   the simulation in C++ in Vitis HLS
 # make csynth       synthesis in Vitis HLS
 # make cosim        synthesis, and simulation of what it makes
 
 CXX ?= g++
 INCLUDE ?= shim
 CXXFLAGS ?= -O2
+RTL = {" ".join(products)}
+YOSYS = scratchpad -set xilinx_dsp.multonly 1; synth_xilinx -top engine -flatten -nobram -nolutram -nosrl -nowidelut -noiopad -noclkbuf -nodsp
+CELLS = $(shell dirname $$(command -v yosys))/../share/yosys/xilinx/cells_sim.v
 OBJECTS = $(patsubst %,build/%.o,{name} {" ".join(SOURCES)} tb)
 
-.PHONY: csim vitis-csim csynth cosim clean
+.PHONY: csim iverilog verilator netlist FORCE vitis-csim csynth cosim clean
 
 csim: build/csim
 \tbuild/csim tb src/weights
@@ -376,6 +396,29 @@ build/%.o: src/%.cpp $(wildcard src/*.h tb/*.h)
 build/tb.o: tb/tb.cpp $(wildcard src/*.h tb/*.h)
 \tmkdir -p build
 \t$(CXX) -std=c++14 -Wall -Wextra $(CXXFLAGS) -Isrc -Itb -isystem $(INCLUDE) -idirafter shim -c $< -o $@
+
+iverilog: $(RTL:%=build/%.iverilog)
+verilator: $(RTL:%=build/%.verilator)
+netlist: $(RTL:%=build/%.netlist)
+
+build/%.iverilog: FORCE
+\tmkdir -p $(@D)
+\tiverilog -g2012 -s bench -o $@ rtl/$*/engine.v rtl/$*/bench.sv
+\tcd rtl/$* && vvp -n $(CURDIR)/$@
+
+build/%.verilator: FORCE
+\tmkdir -p $@
+\tverilator --binary --timing -Wno-WIDTH --top-module bench -Mdir $@ -MAKEFLAGS "OPT_FAST=-O0 OPT_GLOBAL=-O0" rtl/$*/engine.v \\
+\t  rtl/$*/bench.sv > $@/log
+\tcd rtl/$* && $(CURDIR)/$@/Vbench
+
+build/%.netlist: FORCE
+\tmkdir -p $(@D)
+\tyosys -q -p "read_verilog -defer rtl/$*/engine.v; $(YOSYS); write_verilog -noattr $@.v"
+\tiverilog -g2012 -s bench -o $@ $@.v $(CELLS) rtl/$*/bench.sv
+\tcd rtl/$* && vvp -n $(CURDIR)/$@
+
+FORCE:
 
 vitis-csim:
 \tvitis_hls -f tcl/csim.tcl

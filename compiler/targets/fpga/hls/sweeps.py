@@ -215,7 +215,9 @@ class _Body:
     def lines(self) -> tuple[list[str], str]:
         """Statements, and the name of what they yield."""
         found: list[str] = []
-        for number, (argument, (tensor, index, fill)) in enumerate(zip(self.sweep.body.arguments, self.sweep.reads, strict=True)):
+        for number, (argument, (tensor, index, fill)) in enumerate(
+            zip(self.sweep.body.arguments, self.sweep.reads, strict=True)
+        ):
             self.names[argument] = f"a{number}"
             low, high = tensor.kind.low, tensor.kind.high
             self.ends[argument] = min(low, fill), max(high, fill)
