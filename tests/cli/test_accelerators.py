@@ -45,7 +45,11 @@ def test_designs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([MODEL, "-target=fpga-hls"], 2, "expected --quantize=rmsmp or a quantiser such as fixed<4> with -target=fpga-hls"),
+        (
+            [MODEL, "-target=fpga-hls"],
+            2,
+            "expected --quantize=rmsmp or a quantiser such as fixed<4> with -target=fpga-hls",
+        ),
         ([*COMMON, "--device=virtex"], 2, "unknown device 'virtex': expected one of xc7z010, xc7z020"),
         ([MODEL, "-target=fpga-hls", "--quantize=rmsmp:60:35:6"], 2, "expected three shares that add up to 100"),
         ([MODEL, "-target=fpga-hls", "--quantize=fixed<9>"], 2, "expected 2 to 8 bits"),
@@ -65,7 +69,12 @@ def test_designs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     ],
 )
 def test_errors_say_what_to_do(
-    arguments: list[str], code: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / "out"
     monkeypatch.chdir(Path(__file__).parents[2])

@@ -15,7 +15,9 @@ from cocomp.passes.math.accelerator.tables import MANTISSA, MOST_ENTRIES, Index
 @given(st.integers(-(2**20), 0), st.integers(1, 2**28))
 def test_every_integer_has_an_entry_whose_middle_is_near(low: int, high: int) -> None:
     index = Index.of(low, high)
-    values = np.unique(np.concatenate([np.linspace(low, high, 999).astype(np.int64), [low, -1 if low else 0, 0, 1, high]]))
+    values = np.unique(
+        np.concatenate([np.linspace(low, high, 999).astype(np.int64), [low, -1 if low else 0, 0, 1, high]])
+    )
     places = index.position(values)
     assert places.min() >= 0 and places.max() < index.entries
     middles = index.middles()[places]
@@ -42,7 +44,8 @@ def test_gathering_and_placing_are_loops(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     array = rng.integers(-9, 9, shape)
     index = [
-        affine.dim(data.draw(st.integers(0, len(bounds) - 1))) * data.draw(st.integers(0, 2)) + data.draw(st.integers(-2, 2))
+        affine.dim(data.draw(st.integers(0, len(bounds) - 1))) * data.draw(st.integers(0, 2))
+        + data.draw(st.integers(-2, 2))
         for _ in shape
     ]
     seen = np.broadcast_to(gather(array, index, bounds, 7), bounds)
@@ -55,7 +58,7 @@ def test_gathering_and_placing_are_loops(data: st.DataObject) -> None:
 @pytest.mark.parametrize("combine", ["add", "max"])
 def test_points_of_one_element_are_combined(combine: str) -> None:
     values = np.random.default_rng(0).integers(-9, 9, (2, 3, 4))
-    a, b, c = (affine.dim(d) for d in range(3))
+    a, c = affine.dim(0), affine.dim(2)
     expected = values.sum(1) if combine == "add" else values.max(1)
     assert np.array_equal(place(values, [c, a], (4, 2), (2, 3, 4), combine), expected.T)
     flat = place(values, [a * 4 + c], (8,), (2, 3, 4), combine)

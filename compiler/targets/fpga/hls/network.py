@@ -11,7 +11,6 @@ from math import prod
 import numpy as np
 
 from cocomp.dialects import hls, structured
-from cocomp.passes.math import affine
 from cocomp.passes.math.accelerator import Design, Gemm, IntegerType, Tiles
 from cocomp.passes.math.accelerator.points import gather, place
 from cocomp.passes.math.accelerator.tables import Index
@@ -88,6 +87,28 @@ class Product:
         return place(shaped.reshape(bounds), self.written, self.y.shape, bounds, "none")
 
 
+@dataclass(frozen=True)
+class Step:
+    """An operation of a body. Numbers of operands count what the body reads first, then what steps make. `number` is the value of a
+    constant or the predicate of a comparison; `table`, `first` and `mantissa` are a table's."""
+
+    name: str
+    operands: tuple[int, ...]
+    number: int = 0
+    table: str = ""
+    first: int = 0
+    mantissa: int = 0
+
+    def index(self, entries: int) -> Index:
+        """How a table of so many entries is read."""
+        if not self.mantissa:
+            return Index(self.first, self.first + entries - 1)
+        half = entries // 2 if self.first < 0 else entries
+        shift = max((half - 1 >> self.mantissa) - 1, 0)
+        largest = ((half - 1 - (shift << self.mantissa)) << shift) + (1 << shift) - 1
+        return Index(-largest if self.first < 0 else 0, largest, self.mantissa)
+
+
 @dataclass(frozen=True, eq=False)
 class Sweep:
     """A body at every point of some loops."""
@@ -99,7 +120,8 @@ class Sweep:
     bounds: tuple[int, ...]
     written: Map
     combine: str
-    body: ir.Block
+    steps: tuple[Step, ...]
+    result: int
 
     @cached_property
     def reductions(self) -> tuple[int, ...]:
@@ -167,41 +189,27 @@ class Network:
             gather(known[id(t)] if not t.name else self.numbers[t.name].astype(np.int64), index, stage.bounds, fill)
             for t, index, fill in stage.reads
         ]
-        made = evaluate(stage.body, given, self.numbers)
+        made = evaluate(stage.steps, stage.result, given, self.numbers)
         return place(made, stage.written, stage.y.shape, stage.bounds, stage.combine)
 
 
-def evaluate(body: ir.Block, given: Sequence[Array], numbers: dict[str, Array]) -> Array:
+def evaluate(steps: Sequence[Step], result: int, given: Sequence[Array], numbers: dict[str, Array]) -> Array:
     """What a body yields for integers at all points."""
-    known: dict[ir.Value, Array] = dict(zip(body.arguments, given, strict=True))
-    for op in ops_in(body):
-        operands = [known[v] for v in op.operands]
-        if op.name == "hls.yield":
-            return operands[0]
-        known[op.results[0]] = _value(op, operands, numbers)
-    raise AssertionError("a body without an end")
+    known = list(given)
+    for step in steps:
+        known.append(_value(step, [known[n] for n in step.operands], numbers))
+    return known[result]
 
 
-def index_of(op: ir.Operation, entries: int) -> Index:
-    """How a table is read that has so many entries."""
-    first, mantissa = op.attributes["first"].value, op.attributes["mantissa"].value
-    half = entries // 2 if first < 0 else entries
-    if not mantissa:
-        return Index(first, first + entries - 1)
-    shift = max((half - 1 >> mantissa) - 1, 0)
-    largest = ((half - 1 - (shift << mantissa)) << shift) + (1 << shift) - 1
-    return Index(min(first, 0) and -largest, largest, mantissa)
-
-
-def _value(op: ir.Operation, operands: list[Array], numbers: dict[str, Array]) -> Array:
-    if op.name == "arith.constant":
-        return np.array(op.attributes["value"].value, np.int64)
-    if op.name == "hls.table":
-        table = numbers[op.attributes["values"].value]
-        return table[index_of(op, len(table)).position(operands[0])].astype(np.int64)
-    if op.name == "arith.cmpi":
-        return COMPARE[op.attributes["predicate"].value](*operands)
-    return INTEGERS[op.name](*operands)
+def _value(step: Step, operands: list[Array], numbers: dict[str, Array]) -> Array:
+    if step.name == "arith.constant":
+        return np.array(step.number, np.int64)
+    if step.name == "hls.table":
+        table = numbers[step.table]
+        return table[step.index(len(table)).position(operands[0])].astype(np.int64)
+    if step.name == "arith.cmpi":
+        return COMPARE[step.number](*operands)
+    return INTEGERS[step.name](*operands)
 
 
 COMPARE = {0: np.equal, 1: np.not_equal, 2: np.less, 3: np.less_equal, 4: np.greater, 5: np.greater_equal}
@@ -298,14 +306,26 @@ def _sweep(
     op: ir.Operation, name: str, tensors: dict[ir.Value, Tensor], weights: WeightStore, numbers: dict[str, Array]
 ) -> Sweep:
     reads = tuple((tensors[value], index, fill) for value, index, fill in hls.reads_of(op))
-    body = op.regions[0].blocks[0]
-    for inner in ops_in(body):
-        if inner.name == "hls.table":
-            table = inner.attributes["values"].value
-            numbers[table] = weights[table]
+    block = op.regions[0].blocks[0]
+    known: dict[ir.Value, int] = {a: i for i, a in enumerate(block.arguments)}
+    steps: list[Step] = []
+    *inner, last = ops_in(block)
+    for each in inner:
+        steps.append(_step(each, tuple(known[v] for v in each.operands)))
+        known[each.results[0]] = len(known)
+        if steps[-1].table:
+            numbers[steps[-1].table] = weights[steps[-1].table]
     return Sweep(
-        name, _where(op), reads, tensors[op.results[0]], hls.bounds_of(op), hls.map_of(op), op.attributes["combine"].value, body
+        name, _where(op), reads, tensors[op.results[0]], hls.bounds_of(op), hls.map_of(op), op.attributes["combine"].value,
+        tuple(steps), known[last.operands[0]],
     )  # fmt: skip
 
 
-__all__ = ["Array", "Network", "Product", "Stage", "Sweep", "Tensor", "affine", "evaluate", "read_network"]
+def _step(op: ir.Operation, operands: tuple[int, ...]) -> Step:
+    if op.name == "hls.table":
+        attributes = op.attributes
+        return Step(
+            op.name, operands, 0, attributes["values"].value, attributes["first"].value, attributes["mantissa"].value
+        )
+    number = {"arith.constant": "value", "arith.cmpi": "predicate"}.get(op.name)
+    return Step(op.name, operands, op.attributes[number].value if number else 0)

@@ -9,9 +9,8 @@ import numpy as np
 from cocomp.dialects import structured
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Dim, Expr, FloorDiv
-from cocomp.support.mlir import ir, ops_in
 
-from .network import Array, Network, Sweep, Tensor, index_of
+from .network import Array, Network, Step, Sweep, Tensor
 
 SIGNED = {8: "signed char", 16: "short", 32: "int"}
 UNSIGNED = {8: "unsigned char", 16: "unsigned short", 32: "unsigned"}
@@ -202,6 +201,11 @@ def c_expr(expr: Expr, bounds: Sequence[int], vector: int = -1, name: str = "") 
     return " + ".join(parts)
 
 
+def _type(ends: Interval) -> str:
+    low, high = ends
+    return f"ap_int<{max((~low).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1}>"
+
+
 class _Body:
     """The statements of a body, with the smallest and largest value of each number."""
 
@@ -209,32 +213,28 @@ class _Body:
         self.sweep, self.network, self.vector = sweep, network, vector
         self.name = "channel" if sweep.y.order else ""
         """What the channel of the model is called where the loop counts places of an order."""
-        self.names: dict[ir.Value, str] = {}
-        self.ends: dict[ir.Value, Interval] = {}
+        self.names: list[str] = []
+        self.ends: list[Interval] = []
 
     def lines(self) -> tuple[list[str], str]:
         """Statements, and the name of what they yield."""
         found: list[str] = []
-        for number, (argument, (tensor, index, fill)) in enumerate(
-            zip(self.sweep.body.arguments, self.sweep.reads, strict=True)
-        ):
-            self.names[argument] = f"a{number}"
-            low, high = tensor.kind.low, tensor.kind.high
-            self.ends[argument] = min(low, fill), max(high, fill)
-            found.append(f"{self._type(argument)} a{number} = {self._read(tensor, index, fill)};\n")
-        for number, op in enumerate(ops_in(self.sweep.body)):
-            if op.name == "hls.yield":
-                return found, self.names[op.operands[0]]
-            value = op.results[0]
-            text, self.ends[value] = self._computed(op)
-            if op.name == "arith.constant":
-                self.names[value] = text
-            elif op.name == "arith.cmpi":
-                self.names[value] = f"({text})"
+        for number, (tensor, index, fill) in enumerate(self.sweep.reads):
+            self.names.append(f"a{number}")
+            self.ends.append((min(tensor.kind.low, fill), max(tensor.kind.high, fill)))
+            found.append(f"{_type(self.ends[-1])} a{number} = {self._read(tensor, index, fill)};\n")
+        for number, step in enumerate(self.sweep.steps):
+            text, ends = self._computed(step)
+            if step.name == "arith.constant":
+                name = text
+            elif step.name == "arith.cmpi":
+                name = f"({text})"
             else:
-                self.names[value] = f"v{number}"
-                found.append(f"{self._type(value)} v{number}({text});\n")
-        raise AssertionError("a body without an end")
+                name = f"v{number}"
+                found.append(f"{_type(ends)} v{number}({text});\n")
+            self.names.append(name)
+            self.ends.append(ends)
+        return found, self.names[self.sweep.result]
 
     def channel(self) -> str:
         """The statement that finds the channel, where something needs it."""
@@ -249,10 +249,6 @@ class _Body:
             return not self.sweep.y.order or not any(along)
         same = tensor.order == self.sweep.y.order and sum(along) == 1
         return same and structured.dim_of(index[tensor.axis]) == self.vector
-
-    def _type(self, value: ir.Value) -> str:
-        low, high = self.ends[value]
-        return f"ap_int<{max((~low).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1}>"
 
     def _read(self, tensor: Tensor, index: tuple[Expr, ...], fill: int) -> str:
         bounds, name = self.sweep.bounds, self.name
@@ -285,30 +281,27 @@ class _Body:
                 tests.append(f"{c_expr(expr, bounds, self.vector, name)} < {extent}")
         return f"{' && '.join(tests)} ? {text} : {fill}" if tests else text
 
-    def _computed(self, op: ir.Operation) -> tuple[str, Interval]:
-        operands = list(op.operands)
-        names, ends = [self.names[v] for v in operands], [self.ends[v] for v in operands]
-        if op.name == "arith.constant":
-            number = op.attributes["value"].value
-            return _literal(number), (number, number)
-        if op.name == "hls.table":
-            return self._table(op, names[0])
-        if op.name == "arith.cmpi":
-            sign = ("==", "!=", "<", "<=", ">", ">=")[op.attributes["predicate"].value]
-            return f"{names[0]} {sign} {names[1]}", (0, 1)
-        if op.name == "arith.select":
+    def _computed(self, step: Step) -> tuple[str, Interval]:
+        names, ends = [self.names[n] for n in step.operands], [self.ends[n] for n in step.operands]
+        if step.name == "arith.constant":
+            return _literal(step.number), (step.number, step.number)
+        if step.name == "hls.table":
+            return self._table(step, names[0])
+        if step.name == "arith.cmpi":
+            return f"{names[0]} {('==', '!=', '<', '<=', '>', '>=')[step.number]} {names[1]}", (0, 1)
+        if step.name == "arith.select":
             return self._choice(names[0], names[1:], ends[1:])
         (a, b), (p, q) = names, ends
-        if op.name == "arith.addi":
+        if step.name == "arith.addi":
             return f"{a} + {b}", (p[0] + q[0], p[1] + q[1])
-        if op.name == "arith.muli":
+        if step.name == "arith.muli":
             corners = [x * y for x in p for y in q]
             width = max(abs(c) for c in corners).bit_length() + 1
             return f"(ap_int<{width}>){a} * (ap_int<{width}>){b}", (min(corners), max(corners))
-        if op.name == "arith.shrsi":
+        if step.name == "arith.shrsi":
             return f"{a} >> {b}", (p[0] >> q[0], p[1] >> q[0])
-        choose = max if op.name == "arith.maxsi" else min
-        sign = ">" if op.name == "arith.maxsi" else "<"
+        choose = max if step.name == "arith.maxsi" else min
+        sign = ">" if step.name == "arith.maxsi" else "<"
         text, _ = self._choice(f"{a} {sign} {b}", [a, b], [p, q])
         return text, (choose(p[0], q[0]), choose(p[1], q[1]))
 
@@ -319,11 +312,11 @@ class _Body:
         cast = f"(ap_int<{width}>)"
         return f"{test} ? {cast}{names[0]} : {cast}{names[1]}", (low, high)
 
-    def _table(self, op: ir.Operation, index: str) -> tuple[str, Interval]:
-        name = op.attributes["values"].value
+    def _table(self, step: Step, index: str) -> tuple[str, Interval]:
+        name = step.table
         table = self.network.numbers[name]
         ends = int(table.min()), int(table.max())
-        made = index_of(op, len(table))
+        made = step.index(len(table))
         number = f"(long long){index}"
         if not made.mantissa:
             return f"{word(name)}[{number} - {_literal(made.first)}]", ends

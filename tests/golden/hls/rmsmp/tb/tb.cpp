@@ -1,64 +1,130 @@
-// Runs rmsmp on in.hex and compares every sum and output with the golden ones.
-#include "rmsmp.h"
+// Runs accelerator on in.bin and compares every sum and every number of every stage with the golden ones.
+#include "accelerator.h"
 #include "probe.h"
+#include "tensors.h"
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
-static const int PIXELS = 5, ROWS = 13, TILES = 6, LANES = 4;
-static std::vector<int> golden_sums;
-static int seen = 0;
+static std::vector<byte_t> memory8(189);
+static std::vector<short> memory16(5);
+static std::vector<int> memory32(5);
+static std::vector<int> golden_sums, golden_tensors;
+static long long seen_sums = 0, seen_numbers = 0;
 
-static std::vector<int> numbers(const std::string &path, size_t count) {
-  std::vector<int> found;
-  FILE *file = std::fopen(path.c_str(), "r");
+static std::vector<byte_t> bytes(const std::string &path, size_t count) {
+  std::vector<byte_t> found(count + 1);
+  FILE *file = std::fopen(path.c_str(), "rb");
   if (!file) {
     std::fprintf(stderr, "%s: cannot be read\n", path.c_str());
     std::exit(2);
   }
-  unsigned number;
-  while (std::fscanf(file, "%8x", &number) == 1)
-    found.push_back((int)number);
-  bool ended = std::feof(file);
+  size_t size = std::fread(found.data(), 1, count + 1, file);
   std::fclose(file);
-  if (!ended || found.size() != count) {
-    std::fprintf(stderr, "%s: expected %zu numbers, got %zu\n", path.c_str(), count, found.size());
+  if (size != count) {
+    std::fprintf(stderr, "%s: expected %zu bytes, got %s%zu\n", path.c_str(), count, size > count ? "more than " : "",
+                 size > count ? count : size);
     std::exit(2);
   }
+  found.resize(count);
   return found;
 }
 
-static void compare(const char *what, int pixel, int row, long long found, long long expected) {
-  if (found != expected) {
-    std::fprintf(stderr, "%s of row %d, pixel %d: expected %lld, got %lld\n", what, row, pixel, expected, found);
-    std::exit(1);
-  }
+static std::vector<int> numbers(const std::string &path, size_t count) {
+  std::vector<byte_t> raw = bytes(path, 4 * count);
+  std::vector<int> found(count);
+  for (size_t i = 0; i < count; i++)
+    found[i] = (int)(raw[4 * i] | raw[4 * i + 1] << 8 | raw[4 * i + 2] << 16 | (unsigned)raw[4 * i + 3] << 24);
+  return found;
 }
 
-void probe(int pixel, int row, long long sum) {
-  compare("sum", pixel, row, sum, golden_sums[pixel * ROWS + row]);
-  seen++;
+static long long size_of(const tensor_t &tensor) {
+  long long size = 1;
+  for (int a = 0; a < RANK; a++)
+    size *= tensor.shape[a];
+  return size;
+}
+
+// Where element `number` of a tensor is in its memory.
+static long long place_of(const tensor_t &tensor, long long number) {
+  long long at = tensor.offset;
+  for (int a = RANK - 1; a >= 0; a--) {
+    long long index = number % tensor.shape[a];
+    at += (tensor.order && a == tensor.axis ? tensor.order[index] : index) * tensor.strides[a];
+    number /= tensor.shape[a];
+  }
+  return at;
+}
+
+static long long number_at(const tensor_t &tensor, long long at) {
+  if (tensor.width == 8)
+    return tensor.is_signed ? (long long)(signed char)memory8[at] : (long long)memory8[at];
+  if (tensor.width == 16)
+    return tensor.is_signed ? (long long)memory16[at] : (long long)(unsigned short)memory16[at];
+  return tensor.is_signed ? (long long)memory32[at] : (long long)(unsigned)memory32[at];
+}
+
+void probe(int layer, int pixel, int row, long long sum) {
+  long long first = 0;
+  for (int i = 0; i < layer; i++)
+    first += (long long)PRODUCTS[i][0] * PRODUCTS[i][1];
+  long long expected = golden_sums[first + (long long)pixel * PRODUCTS[layer][0] + row];
+  if (sum != expected) {
+    std::fprintf(stderr, "%s: sum of row %d, pixel %d: expected %lld, got %lld\n", PRODUCT_NAMES[layer], row, pixel, expected, sum);
+    std::exit(1);
+  }
+  seen_sums++;
+}
+
+void probe_tensor(int stage) {
+  static long long first = 0;
+  const tensor_t &tensor = TENSORS[INPUTS + stage];
+  long long size = size_of(tensor);
+  for (long long i = 0; i < size; i++) {
+    long long found = number_at(tensor, place_of(tensor, i));
+    long long expected = tensor.is_signed || tensor.width < 32 ? (long long)golden_tensors[first + i] : (long long)(unsigned)golden_tensors[first + i];
+    if (found != expected) {
+      std::fprintf(stderr, "%s: number %lld: expected %lld, got %lld\n", NAMES[stage], i, expected, found);
+      std::exit(1);
+    }
+  }
+  first += size;
+  seen_numbers += size;
 }
 
 int main(int argc, char **argv) {
-  std::string folder = argc > 1 ? argv[1] : "tb";
-  std::vector<int> in = numbers(folder + "/in.hex", (size_t)PIXELS * TILES * LANES);
-  golden_sums = numbers(folder + "/golden_acc.hex", (size_t)PIXELS * ROWS);
-  std::vector<int> golden = numbers(folder + "/golden_out.hex", (size_t)PIXELS * ROWS);
-  std::vector<word_t> x(PIXELS * TILES);
-  for (int i = 0; i < PIXELS * TILES; i++)
-    for (int l = 0; l < LANES; l++)
-      x[i].lanes[l] = in[i * LANES + l];
-  std::vector<output_t> y(PIXELS * ROWS);
-  rmsmp(x.data(), y.data(), PIXELS);
-  for (int p = 0; p < PIXELS; p++)
-    for (int r = 0; r < ROWS; r++)
-      compare("output", p, r, (long long)y[p * ROWS + r], golden[p * ROWS + r]);
-  if (seen != PIXELS * ROWS) {
-    std::fprintf(stderr, "expected %d sums, saw %d\n", PIXELS * ROWS, seen);
+  std::string folder = argc > 1 ? argv[1] : "tb", source = argc > 2 ? argv[2] : "src/weights";
+  long long inputs = 0, sums = 0, made = 0;
+  for (int i = 0; i < INPUTS; i++)
+    inputs += size_of(TENSORS[i]);
+  for (int i = 0; i < PRODUCT_COUNT; i++)
+    sums += (long long)PRODUCTS[i][0] * PRODUCTS[i][1];
+  for (int i = 0; i < STAGES; i++)
+    made += size_of(TENSORS[INPUTS + i]);
+  std::vector<int> in = numbers(folder + "/in.bin", inputs);
+  golden_sums = numbers(folder + "/golden_sums.bin", sums);
+  golden_tensors = numbers(folder + "/golden_tensors.bin", made);
+  std::vector<byte_t> weights = bytes(source + "/codes.bin", 252);
+  std::vector<int> parameters = numbers(source + "/parameters.bin", 186);
+  long long next = 0;
+  for (int i = 0; i < INPUTS; i++) {
+    for (long long n = 0; n < size_of(TENSORS[i]); n++, next++) {
+      long long at = place_of(TENSORS[i], n);
+      if (TENSORS[i].width == 8)
+        memory8[at] = (byte_t)(in[next] & 255);
+      else if (TENSORS[i].width == 16)
+        memory16[at] = (short)in[next];
+      else
+        memory32[at] = in[next];
+    }
+  }
+  accelerator(memory8.data(), memory16.data(), memory32.data(), weights.data(), parameters.data(), memory8.data(), memory16.data(),
+              memory32.data());
+  if (seen_sums != sums || seen_numbers != made) {
+    std::fprintf(stderr, "expected %lld sums and %lld numbers, saw %lld and %lld\n", sums, made, seen_sums, seen_numbers);
     return 1;
   }
-  std::printf("%d sums and %d outputs are as they should be\n", seen, PIXELS * ROWS);
+  std::printf("%lld sums and %lld numbers of %d stages are as they should be\n", seen_sums, seen_numbers, STAGES);
   return 0;
 }

@@ -1,5 +1,0 @@
-#pragma once
-#include "types.h"
-
-// x: [pixels][tiles of columns], columns beyond the last are zero; y: [pixels][rows], rows in the model's order.
-void rmsmp(const word_t *x, output_t *y, int pixels);
