@@ -59,5 +59,6 @@ class TileToDevicePass(Pass):
                     "multipliers": ir.ArrayAttr.get([ir.StringAttr.get(m) for m in design.multipliers]),
                     "requantisers": ir.IntegerAttr.get(number, design.requantisers),
                     "unroll": ir.IntegerAttr.get(number, design.unroll),
+                    "capacity": ir.IntegerAttr.get(number, design.capacity),
                 }
             )

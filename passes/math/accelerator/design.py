@@ -32,6 +32,8 @@ class Design:
     multipliers: Multipliers
     requantisers: int
     unroll: int = 1
+    capacity: int = 0
+    """Words of `lanes` activations, one plane of each, that are kept on chip: of products that read an activation at several taps."""
 
     def __post_init__(self) -> None:
         for where in self.multipliers:

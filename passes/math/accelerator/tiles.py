@@ -6,12 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cocomp.passes.math.quantisers import Quantiser
+
 from .gemm import Array, Gemm
 
 PLANE_BITS = 4
 """Bits of an activation that cores multiply at once, without a sign; more come one after the other."""
 PIPELINE_STAGES = 6
 """Reading, products, the accumulator, and three of the requantiser. Every level of the adder tree is one more."""
+
+CHUNK_BYTES = 16
+"""Of codes, or of parameters, that the memory gives at once."""
+WRITTEN = 16
+"""Results that it takes at once: slots of a tile are so many, or a multiple."""
+
+
+def code_bits(quantiser: Quantiser) -> int:
+    """Bits that a code takes in memory."""
+    return 4 if quantiser.bits <= 4 else 8
 
 
 @dataclass(frozen=True)
@@ -34,15 +46,21 @@ class Tiles:
         pairs = zip(gemm.counts, self.rows, strict=True)
         return max(-(-count // rows) for count, rows in pairs if count), -(-gemm.columns // self.lanes)
 
+    @property
+    def padded(self) -> int:
+        """Slots of a tile of rows in memory."""
+        return -(-sum(self.rows) // WRITTEN) * WRITTEN
+
     def slots(self, places: Array) -> Array:
         """The row of the model in every slot of every tile of rows, those of one quantiser side by side, -1 for none: int8[rows] ->
-        int64[tiles, slots]."""
+        int64[tiles, padded]."""
         groups = [np.flatnonzero(places == place) for place in range(3)]
         count = max(-(-len(g) // n) for g, n in zip(groups, self.rows, strict=True) if len(g))
         found = [np.full((count, n), -1, np.int64) for n in self.rows]
         for slots, group in zip(found, groups, strict=True):
             slots.reshape(-1)[: len(group)] = group
-        return np.concatenate(found, axis=1)
+        none = np.full((count, self.padded - sum(self.rows)), -1, np.int64)
+        return np.concatenate([*found, none], axis=1)
 
     def cycles(self, gemm: Gemm, pixels: int) -> int:
         """From the first tile that is read to the last output that is written."""

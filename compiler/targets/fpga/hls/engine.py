@@ -1,21 +1,28 @@
 """The engine of an accelerator in HLS C++: every matrix product of a network runs on it, one after the other.
 
-The cores of all quantisers work on the same activations. Tiles of rows are the outermost loop; their weights are fetched once and stay on chip while all
-pixels stream by. For a pixel the engine walks a list of column tiles, `lanes` channels at one tap of the window each; tiles of zeros are not in
-the list, so that sparse weights take the cycles that they have to. Activations of more bits than the cores multiply come in planes, the
-highest first. Three stages are connected by streams: one reads, one multiplies and adds, one scales, saturates and writes.
+The cores of all quantisers work on the same activations. Tiles of rows are the outermost loop; the weights of one stay on chip while all
+pixels stream by, and those of the next are fetched meanwhile. For a pixel the engine walks a list of column tiles, `lanes` channels at one
+tap of the window each; tiles of zeros are not in the list, so that sparse weights take the cycles that they have to. Activations of more
+bits than the cores multiply come in planes, the highest first. What is small enough and read at several taps is copied on chip before.
+Of a single pixel the weights are used once: they come in segments, and sums go on from one to the next.
 """
 
 from __future__ import annotations
 
+from math import gcd
+
 from cocomp.passes.math.accelerator import PLANE_BITS, Design, IntegerType, Tiles
 from cocomp.passes.math.accelerator.gemm import ACCUMULATOR_BITS
+from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES, WRITTEN, code_bits
 from cocomp.passes.math.quantisers import Quantiser
+from cocomp.passes.math.quantisers.dyadic import MOST_SHIFT, MULTIPLIER_BITS
 
-from .cores import core
-from .packing import Packed, code_bits
+from ._engine_parts import FETCH, LOAD, SCALED, STEPS, STORE
+from .cores import core, product_bits
+from .packing import Packed
 
 PLACES = ("coarse", "fine", "wide")
+Quantisers = tuple[Quantiser, Quantiser, Quantiser]
 
 
 def used_places(tiles: Tiles) -> list[int]:
@@ -23,19 +30,38 @@ def used_places(tiles: Tiles) -> list[int]:
     return [p for p in range(3) if tiles.rows[p]]
 
 
-def types(packed: Packed, tiles: Tiles) -> str:
-    """`types.h`: what flows between the stages, and what a layer is."""
+def types(packed: Packed, design: Design) -> str:
+    """`types.h`: what flows between the processes, and what a layer is."""
+    tiles = design.tiles
     sums = "".join(f"  sum_t {PLACES[p]}[{tiles.rows[p]}];\n" for p in used_places(tiles))
     return f"""#pragma once
 #include "ap_int.h"
 
-static const int LANES = {tiles.lanes}, PLANE_BITS = {PLANE_BITS}, MOST_ENTRIES = {packed.most_entries};
+static const int LANES = {tiles.lanes}, PLANE_BITS = {PLANE_BITS}, ROWS = {max(sum(tiles.rows), 1)}, WRITTEN = {WRITTEN};
+static const int MOST_ENTRIES = {packed.most_entries}, CAPACITY = {max(design.capacity, 1)}, HEAD = 8;
 
 typedef ap_uint<PLANE_BITS> activation_t;
 typedef ap_int<{ACCUMULATOR_BITS}> sum_t;
 typedef unsigned char byte_t;
 
-// Neighbouring channels of a pixel at one tap of its window.
+// What the memory takes or gives at once: channels of a pixel, codes, parameters, results.
+struct lanes_t {{
+  byte_t at[LANES];
+}};
+struct codes_t {{
+  byte_t at[{CHUNK_BYTES}];
+}};
+struct four_t {{
+  int at[4];
+}};
+struct bytes_t {{
+  byte_t at[WRITTEN];
+}};
+struct shorts_t {{
+  short at[WRITTEN];
+}};
+
+// Neighbouring channels of a pixel at one tap of its window, a plane of them.
 struct word_t {{
   activation_t lanes[LANES];
 }};
@@ -44,280 +70,206 @@ struct word_t {{
 struct sums_t {{
 {sums}}};
 
-// A tile of columns: where the window's tap is along each axis, and the channel that it begins with.
+// A tile of columns: where the window's tap is along each axis, and how many words after the pixel's its first channels are.
 struct entry_t {{
-  int taps[4];
-  int channel;
+  short taps[4];
+  int offset;
 }};
 
 // A row of a tile: its number in the model or -1, where its results go, and how sums become results.
 struct row_t {{
-  int row, offset, bias, multiplier, shift;
+  int row, offset;
+  sum_t bias;
+  ap_int<{MULTIPLIER_BITS + 1}> multiplier;
+  ap_uint<{MOST_SHIFT.bit_length()}> shift;
 }};
 
-// A product: bits of activations come in `planes`, counted from `low`; outside of the tensor they are `fill`. Pixels have up to four
-// axes: position `step * pixel + tap` is read at `stride` numbers a position, and written at `out` numbers a pixel,
-// the results of a tile side by side where they are `in_order`.
+// What a product reads: words from `input` on, all `words` of them first where they are `held` on chip. Bits are counted from `low`,
+// outside of the tensor they are `fill`. Pixels have up to four axes: position `step * pixel + tap` is inside below `extent`, and `pace`
+// words lie between pixels.
+struct walk_t {{
+  int input, words, held, planes, low, fill;
+  int pixels[4], steps[4], paces[4], extents[4];
+}};
+
+// What it writes: `out` numbers lie between pixels, the results of a tile side by side where they are `in_order`.
+struct sink_t {{
+  int number, output, bytes, in_order, least, most;
+  int pixels[4], out[4];
+}};
+
+// A product, in `steps`, of which a tile of rows takes one; `parameters` says where those are.
 struct layer_t {{
-  int number, planes, low, fill, input, output, bytes, least, most;
-  int pixels[4], steps[4], extents[4], strides[4], out[4];
-  int in_order, row_tiles, weights, parameters;
+  walk_t walk;
+  sink_t sink;
+  int pixels, steps, parameters;
 }};
 """
 
 
 def header() -> str:
     """`engine.h`."""
-    return """#pragma once
+    return f"""#pragma once
 #include "types.h"
 
-// Computes a product: activations of in8 with packed codes and parameters of its rows; results go to out8 or out16.
-void product(const layer_t &layer, const byte_t *in8, const byte_t *weights, const int *parameters, byte_t *out8, short *out16);
+// Computes a product of activations in `words` with codes and parameters of its rows. Results go to one of the memories, `WRITTEN` at once
+// where they are in order. in: `words`, out: the same memories as numbers and as `WRITTEN` of them.
+void product(const layer_t &layer, {INPUTS}, {OUTPUTS});
 """
 
 
-def source(design: Design, quantisers: tuple[Quantiser, Quantiser, Quantiser]) -> str:
+INPUTS = "const lanes_t *words, const codes_t *weights, const four_t *parameters"
+OUTPUTS = "byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16"
+
+
+def source(design: Design, quantisers: Quantisers) -> str:
     """`engine.cpp`."""
-    tiles, requantisers = design.tiles, design.requantisers
+    tiles = design.tiles
     used = used_places(tiles)
     activation = IntegerType(PLANE_BITS, signed=False)
-    cores = "\n".join(core(q, activation) for q in dict.fromkeys(quantisers[p] for p in used))
-    codes = "".join(
-        f"  ap_uint<{quantisers[p].bits}> {PLACES[p]}[MOST_ENTRIES][{tiles.rows[p]}][LANES];\n" for p in used
-    )
-    rows = "".join(f"  row_t {PLACES[p]}_rows[{tiles.rows[p]}];\n" for p in used)
-    total = sum(tiles.rows[p] for p in used)
-    return f"""// {tiles.lanes} lanes by {", ".join(f"{tiles.rows[p]} rows of {quantisers[p]}" for p in used)}.
+    cores = "\n".join(core(quantisers[p], activation, design.multipliers[p], PLACES[p]) for p in used)
+    codes = "".join(_codes(p, tiles, quantisers[p]) for p in used)
+    slots = tiles.padded
+    results = "".join(_results(p, tiles) for p in used)
+    return f"""// {tiles.lanes} lanes by {", ".join(f"{tiles.rows[p]} rows of {quantisers[p]} in {design.multipliers[p]}" for p in used)}.
 #include "engine.h"
 #include "hls_stream.h"
 #ifndef __SYNTHESIS__
 #include "probe.h"
+#define ON_CHIP static
 #else
 #define PROBE(layer, pixel, row, sum)
+#define ON_CHIP
 #endif
 
 {cores}
-// What a tile of rows needs.
+// What a step needs: a tile of rows, of which codes are in words of so many as the memory gives at once, or lanes. `head` has how many
+// entries there are, the tile's first slot, the lowest plane and how many there are, what sums begin with (nothing, those of the step
+// before, or sixteen times those) and whether they end.
 struct tile_t {{
-{codes}{rows}  entry_t entries[MOST_ENTRIES];
-  int count, first;
+{codes}  row_t rows[ROWS];
+  entry_t entries[MOST_ENTRIES];
+  int head[HEAD];
 }};
 
-// Fetches a tile; `at` and `where` move on to the next one.
-static void fetch(const byte_t *weights, const int *parameters, int &at, int &where, tile_t &tile) {{
-  tile.count = parameters[where];
-  tile.first = parameters[where + 1];
-  where += 2;
-  for (int j = 0; j < tile.count; j++) {{
-#pragma HLS PIPELINE
-    for (int a = 0; a < 4; a++)
-      tile.entries[j].taps[a] = parameters[where + j * 5 + a];
-    tile.entries[j].channel = parameters[where + j * 5 + 4];
-  }}
-  where += tile.count * 5;
-{"".join(_fetched_rows(p, tiles) for p in used)}  for (int j = 0; j < tile.count; j++) {{
-{"".join(_fetched_codes(p, tiles, quantisers[p]) for p in used)}  }}
-}}
-
-static void load(const layer_t &layer, const tile_t &tile, const byte_t *in8, hls::stream<word_t> &words) {{
-  for (int p0 = 0; p0 < layer.pixels[0]; p0++) {{
-    for (int p1 = 0; p1 < layer.pixels[1]; p1++) {{
-      for (int p2 = 0; p2 < layer.pixels[2]; p2++) {{
-        for (int p3 = 0; p3 < layer.pixels[3]; p3++) {{
-          for (int plane = layer.planes - 1; plane >= 0; plane--) {{
-            for (int j = 0; j < tile.count; j++) {{
-#pragma HLS PIPELINE II=1
-              const int pixel[4] = {{p0, p1, p2, p3}};
-              bool inside = true;
-              int at = layer.input + tile.entries[j].channel;
-              for (int a = 0; a < 4; a++) {{
-#pragma HLS UNROLL
-                int position = layer.steps[a] * pixel[a] + tile.entries[j].taps[a];
-                inside = inside && position >= 0 && position < layer.extents[a];
-                at += position * layer.strides[a];
-              }}
-              word_t word;
-              for (int l = 0; l < LANES; l++) {{
-#pragma HLS UNROLL
-                int number = inside ? (in8[at + l] - layer.low) & 255 : layer.fill;
-                word.lanes[l] = number >> (plane * PLANE_BITS);
-              }}
-              words.write(word);
-            }}
-          }}
-        }}
-      }}
-    }}
-  }}
-}}
-
-static void multiply(int pixels, int planes, const tile_t &tile, hls::stream<word_t> &words, hls::stream<sums_t> &results) {{
-  for (int p = 0; p < pixels; p++) {{
-    sums_t sums;
+{FETCH.replace("@CODES@", "".join(_fetched(p, tiles, quantisers[p]) for p in used))}
+{LOAD}
+static void multiply(int pixels, int count, int planes, int begin, int end, {_code_arguments(used, tiles, quantisers)}, hls::stream<word_t> &words, hls::stream<sums_t> &results) {{
+  static sums_t sums;
 #pragma HLS ARRAY_PARTITION variable=sums complete
-    for (int plane = 0; plane < planes; plane++) {{
-      for (int j = 0; j < tile.count; j++) {{
+  int j = 0, plane = 0;
+  for (int n = 0; n < pixels * planes * count; n++) {{
 #pragma HLS PIPELINE II=1
-        word_t word = words.read();
-{"".join(_multiplied(p, tiles, quantisers[p]) for p in used)}        if (plane == planes - 1 && j == tile.count - 1)
+    word_t word = words.read();
+    int before = j ? 1 : plane ? 2 : begin;
+{"".join(_multiplied(p, tiles, quantisers[p], design.multipliers[p]) for p in used)}    if (++j == count) {{
+      j = 0;
+      if (++plane == planes) {{
+        plane = 0;
+        if (end)
           results.write(sums);
       }}
     }}
   }}
 }}
 
-// round(sum * multiplier / 2^shift), halves up, between least and most.
-static int scaled(sum_t sum, int multiplier, int shift, int least, int most) {{
-#pragma HLS INLINE
-  ap_int<64> product = (ap_int<64>)sum * (ap_int<64>)multiplier;
-  ap_int<64> half = 0;
-  if (shift)
-    half = (ap_int<64>)1 << (shift - 1);
-  ap_int<64> rounded = (product + half) >> shift;
-  if (rounded < least)
-    return least;
-  return rounded > most ? most : (int)rounded;
-}}
+{SCALED}
+{STORE.replace("@RESULTS@", results).replace("@SLOTS@", str(slots)).replace("@WAIT@", str(max(-(-sum(tiles.rows) // design.requantisers), slots // WRITTEN)))}
+{STEPS.replace("@PARTITIONS@", _partitions(used)).replace("@TILE_CODES@", "".join(f"tile.{PLACES[p]}, " for p in used)).replace("@CODES@", "".join(f"{PLACES[p]}, " for p in used)).replace("@CODE_ARGUMENTS@", _code_arguments(used, tiles, quantisers)).replace("@INPUTS@", INPUTS).replace("@OUTPUTS@", OUTPUTS)}"""
 
-// A result: what the type of the layer has for it.
-static int result_of(const layer_t &layer, int pixel, sum_t sum, const row_t &row) {{
-#pragma HLS INLINE
-  if (row.row < 0)
-    return 0;
-  sum_t total = sum + (sum_t)row.bias;
-  PROBE(layer.number, pixel, row.row, total);
-  return scaled(total, row.multiplier, row.shift, layer.least, layer.most);
-}}
 
-static void put(const layer_t &layer, int at, int result, byte_t *out8, short *out16) {{
-#pragma HLS INLINE
-  if (layer.bytes == 1)
-    out8[at] = (byte_t)(result & 255);
-  else
-    out16[at] = (short)(result < 32768 ? result : result - 65536);
-}}
+def word_codes(tiles: Tiles, quantiser: Quantiser) -> int:
+    """Codes in a word of the memories on chip."""
+    return gcd(tiles.lanes, 8 * CHUNK_BYTES // code_bits(quantiser))
 
-static void store(const layer_t &layer, const tile_t &tile, hls::stream<sums_t> &results, byte_t *out8, short *out16) {{
-  int pixel = 0;
-  for (int p0 = 0; p0 < layer.pixels[0]; p0++) {{
-    for (int p1 = 0; p1 < layer.pixels[1]; p1++) {{
-      for (int p2 = 0; p2 < layer.pixels[2]; p2++) {{
-        for (int p3 = 0; p3 < layer.pixels[3]; p3++) {{
-#pragma HLS PIPELINE II={-(-total // requantisers)}
-          int at = layer.output + p0 * layer.out[0] + p1 * layer.out[1] + p2 * layer.out[2] + p3 * layer.out[3];
-          sums_t sums = results.read();
-          int found[{total}];
-#pragma HLS ARRAY_PARTITION variable=found complete
-{"".join(_stored(p, tiles) for p in used)}          if (layer.in_order) {{
-            for (int i = 0; i < {total}; i++)
-              put(layer, at + tile.first + i, found[i], out8, out16);
-          }} else {{
-{"".join(_scattered(p, tiles) for p in used)}          }}
-          pixel++;
-        }}
-      }}
-    }}
-  }}
-}}
 
-static void run(const layer_t &layer, const tile_t &tile, const byte_t *in8, byte_t *out8, short *out16) {{
-#pragma HLS DATAFLOW
-  hls::stream<word_t> words("words");
-  hls::stream<sums_t> results("results");
-#pragma HLS STREAM variable=words depth=16
-#pragma HLS STREAM variable=results depth=4
-  int pixels = layer.pixels[0] * layer.pixels[1] * layer.pixels[2] * layer.pixels[3];
-  load(layer, tile, in8, words);
-  multiply(pixels, layer.planes, tile, words, results);
-  store(layer, tile, results, out8, out16);
-}}
+def _shape(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
+    per = word_codes(tiles, quantiser)
+    return f"[MOST_ENTRIES][{tiles.rows[place] * tiles.lanes // per}][{per}]"
 
-void product(const layer_t &layer, const byte_t *in8, const byte_t *weights, const int *parameters, byte_t *out8, short *out16) {{
-#pragma HLS INLINE off
-  static tile_t tile;
-{_partitions(used)}  int at = layer.weights, where = layer.parameters;
-  for (int r = 0; r < layer.row_tiles; r++) {{
-    fetch(weights, parameters, at, where, tile);
-    run(layer, tile, in8, out8, out16);
-  }}
-}}
-"""
+
+def _codes(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
+    return f"  ap_uint<{quantiser.bits}> {PLACES[place]}{_shape(place, tiles, quantiser)};\n"
+
+
+def _code_arguments(used: list[int], tiles: Tiles, quantisers: Quantisers) -> str:
+    return ", ".join(
+        f"const ap_uint<{quantisers[p].bits}> {PLACES[p]}{_shape(p, tiles, quantisers[p])}" for p in used
+    )
 
 
 def _partitions(used: list[int]) -> str:
+    """Memories as wide as a word, one for each word of an entry; the rest in registers, but for the entries."""
     lines = [
-        f"#pragma HLS ARRAY_PARTITION variable=tile.{PLACES[p]}{what} complete dim={dim}\n"
+        f"#pragma HLS ARRAY_PARTITION variable=tile.{PLACES[p]} complete dim=2\n"
+        f"#pragma HLS ARRAY_RESHAPE variable=tile.{PLACES[p]} complete dim=3\n"
         for p in used
-        for what, dim in (("", 2), ("", 3), ("_rows", 1))
     ]
-    return "".join(lines)
+    return "".join([*lines, "#pragma HLS ARRAY_PARTITION variable=tile.rows complete\n"])
 
 
-def _fetched_rows(place: int, tiles: Tiles) -> str:
-    name, count = PLACES[place], tiles.rows[place]
-    return f"""  for (int i = 0; i < {count}; i++) {{
-    tile.{name}_rows[i].row = parameters[where + i * 5];
-    tile.{name}_rows[i].offset = parameters[where + i * 5 + 1];
-    tile.{name}_rows[i].bias = parameters[where + i * 5 + 2];
-    tile.{name}_rows[i].multiplier = parameters[where + i * 5 + 3];
-    tile.{name}_rows[i].shift = parameters[where + i * 5 + 4];
+def _fetched(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
+    name, per, bits = PLACES[place], word_codes(tiles, quantiser), code_bits(quantiser)
+    words = tiles.rows[place] * tiles.lanes // per
+    at_once = 8 * CHUNK_BYTES // bits // per
+    chunks = -(-words // at_once)
+    number = f"(s % {at_once}) * {per} + c" if at_once > 1 else "c"
+    code = f"chunk.at[{number}]" if bits == 8 else f"chunk.at[({number}) / 2] >> (({number}) % 2 * 4) & 15"
+    return f"""  for (int n = 0, j = 0, k = 0; n < head.at[0] * {chunks}; n++, at++) {{
+#pragma HLS PIPELINE II=1
+    codes_t chunk = weights[at];
+    for (int s = 0; s < {words}; s++) {{
+#pragma HLS UNROLL
+      if (s / {at_once} == k) {{
+        for (int c = 0; c < {per}; c++)
+          tile.{name}[j][s][c] = {code};
+      }}
+    }}
+    if (++k == {chunks}) {{
+      k = 0;
+      j++;
+    }}
   }}
-  where += {count * 5};
 """
 
 
-def _fetched_codes(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
-    name, count = PLACES[place], tiles.rows[place] * tiles.lanes
-    indices = f"tile.{name}[j][n / LANES][n % LANES]"
-    if code_bits(quantiser) == 8:
-        return f"""    for (int n = 0; n < {count}; n++) {{
-#pragma HLS PIPELINE
-      {indices} = weights[at + n];
-    }}
-    at += {count};
-"""
-    return f"""    for (int n = 0; n < {count}; n++) {{
-#pragma HLS PIPELINE
-      {indices} = (weights[at + n / 2] >> (n % 2 * 4)) & 15;
-    }}
-    at += {(count + 1) // 2};
-"""
+def _multiplied(place: int, tiles: Tiles, quantiser: Quantiser, where: str) -> str:
+    """The cores of one quantiser."""
+    name, rows, per = PLACES[place], tiles.rows[place], word_codes(tiles, quantiser)
+    zero = int(quantiser.encode(0))
 
+    def code(row: str) -> str:
+        return f"{name}[j][(({row}) * LANES + l) / {per}][(({row}) * LANES + l) % {per}]"
 
-def _multiplied(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
-    """The core of one quantiser."""
-    name = PLACES[place]
-    return f"""        for (int i = 0; i < {tiles.rows[place]}; i++) {{
+    opened = f"    for (int i = 0; i < {rows}; i{' += 2' if where == 'packed' else '++'}) {{\n#pragma HLS UNROLL\n"
+    if where != "packed":
+        return f"""{opened}      sum_t sum = begun(sums.{name}[i], before);
+      for (int l = 0; l < LANES; l++) {{
 #pragma HLS UNROLL
-          sum_t sum = 0;
-          if (j)
-            sum = sums.{name}[i];
-          else if (plane)
-            sum = (long long)sums.{name}[i] * (1 << PLANE_BITS);
-          for (int l = 0; l < LANES; l++) {{
+        sum = sum + multiply_{name}({code("i")}, word.lanes[l]);
+      }}
+      sums.{name}[i] = sum;
+    }}
+"""
+    width = product_bits(quantiser, IntegerType(PLANE_BITS, signed=False))
+    second = f"i + 1 < {rows} ? {code('i + 1')} : ap_uint<{quantiser.bits}>({zero})" if rows % 2 else code("i + 1")
+    return f"""{opened}      sum_t low = begun(sums.{name}[i], before), high = {"i + 1 < " + str(rows) + f" ? begun(sums.{name}[i + 1], before) : sum_t(0)" if rows % 2 else f"begun(sums.{name}[i + 1], before)"};
+      for (int l = 0; l < LANES; l++) {{
 #pragma HLS UNROLL
-            sum = sum + multiply_{quantiser.identifier}(tile.{name}[j][i][l], word.lanes[l]);
-          }}
-          sums.{name}[i] = sum;
-        }}
+        ap_int<{width}> first, second;
+        multiply_{name}({code("i")}, {second}, word.lanes[l], first, second);
+        low = low + first;
+        high = high + second;
+      }}
+      sums.{name}[i] = low;
+      {f"if (i + 1 < {rows})" + chr(10) + "        " if rows % 2 else ""}sums.{name}[i + 1] = high;
+    }}
 """
 
 
-def _stored(place: int, tiles: Tiles) -> str:
-    name = PLACES[place]
-    return f"""          for (int i = 0; i < {tiles.rows[place]}; i++)
-            found[{_first(place, tiles)}i] = result_of(layer, pixel, sums.{name}[i], tile.{name}_rows[i]);
+def _results(place: int, tiles: Tiles) -> str:
+    first = sum(tiles.rows[:place])
+    at = f"{first} + i" if first else "i"
+    return f"""    for (int i = 0; i < {tiles.rows[place]}; i++)
+      found[{at}] = result_of(sink, n, sums.{PLACES[place]}[i], rows[{at}]);
 """
-
-
-def _scattered(place: int, tiles: Tiles) -> str:
-    name = PLACES[place]
-    return f"""            for (int i = 0; i < {tiles.rows[place]}; i++)
-              if (tile.{name}_rows[i].row >= 0)
-                put(layer, at + tile.{name}_rows[i].offset, found[{_first(place, tiles)}i], out8, out16);
-"""
-
-
-def _first(place: int, tiles: Tiles) -> str:
-    before = sum(tiles.rows[:place])
-    return f"{before} + " if before else ""

@@ -242,7 +242,8 @@ def read_network(module: ir.Module, weights: WeightStore, name: str) -> Network:
     chosen = main.attributes["hls.design"]
     coarse, fine, wide = (m.value for m in chosen["multipliers"])
     tiles = Tiles(chosen["lanes"].value, tuple(chosen["rows"]))
-    design = Design(tiles, (coarse, fine, wide), chosen["requantisers"].value, chosen["unroll"].value)
+    requantisers, unroll, capacity = (chosen[name].value for name in ("requantisers", "unroll", "capacity"))
+    design = Design(tiles, (coarse, fine, wide), requantisers, unroll, capacity)
     memory = tuple(main.attributes["hls.memory"])
     orders |= {t.order: weights[t.order] for t in tensors.values() if t.order}
     scales = [[a["hls.scale"].value for a in main.attributes[n]] for n in ("arg_attrs", "res_attrs")]

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cocomp.passes.math.accelerator import PLANE_BITS, Gemm, Tiles
-from cocomp.passes.math.quantisers import Quantiser
+from cocomp.passes.math.accelerator.design import WEIGHT_SEGMENT
+from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES, code_bits
 
 from .network import Array, Network, Product
 
 AXES = 4
-
-
-def code_bits(quantiser: Quantiser) -> int:
-    """Bits that a code takes in memory."""
-    return 4 if quantiser.bits <= 4 else 8
+QUAD = 4
+"""Parameters that the memory gives at once."""
+ANEW, ON, ON_BELOW = range(3)
+"""What the sums of a step begin with: nothing, those of the step before, or these as the planes above."""
+Layer = dict[str, "int | list[int] | Layer"]
 
 
 @dataclass(eq=False)
@@ -25,94 +26,199 @@ class Packed:
 
     weights: bytearray = field(default_factory=bytearray)
     parameters: list[int] = field(default_factory=list[int])
-    layers: list[dict[str, int | list[int]]] = field(default_factory=list[dict[str, int | list[int]]])
+    layers: list[Layer] = field(default_factory=list[Layer])
     blocks: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """Of each product: blocks (tile of rows by tile of columns) that are in the lists, and that there are."""
     most_entries: int = 1
+    """Of a step."""
+
+    @property
+    def quads(self) -> int:
+        return len(self.parameters) // QUAD
 
 
 def pack(network: Network) -> Packed:
-    """Every product of a network, in order. Raises ValueError where rows have a quantiser without a core."""
+    """Every product of a network, in order. Raises ValueError where rows have a quantiser without a core, and for lanes that words of
+    memory are no multiples of."""
+    lanes = network.tiles.lanes
+    if lanes & lanes - 1:
+        raise ValueError(f"expected a power of two of lanes, got {lanes}")
     packed = Packed()
     for number, product in enumerate(network.products):
-        _pack(number, product, network, packed)
+        packed.layers.append(_pack(number, product, network, packed))
     return packed
 
 
-def _pack(number: int, product: Product, network: Network, packed: Packed) -> None:
+def _pack(number: int, product: Product, network: Network, packed: Packed) -> Layer:
     tiles, gemm = network.tiles, product.gemm
     windows = product.windows
-    assert windows is not None
-    row_tiles, _ = tiles.steps(gemm)
+    assert windows is not None and product.x.axis == windows.axis and product.x.width == 8, "unfold-inputs leaves those alone"
     pixels = [axis.pixel for axis in windows.others]
     axes = [*windows.others, *([None] * (AXES - len(windows.others)))]
     kind = product.x.kind
-    others = [a for a in range(len(product.x.shape)) if a != windows.axis]
-    kept = [a for a in others if _is_read(product, a)]
-    order = network.orders.get(product.y.order)
-    layer: dict[str, int | list[int]] = {
-        "number": number,
-        "planes": -(-kind.bits // PLANE_BITS),
+    planes = -(-kind.bits // PLANE_BITS)
+    strides = _word_strides(product, tiles.lanes)
+    words = _words(product, tiles.lanes)
+    bounds = [product.bounds[a.pixel] if a and a.pixel >= 0 else 1 for a in axes]
+    steps = [a.step if a else 0 for a in axes]
+    entries = _entries(product, tiles.lanes, network.orders.get(product.x.order), strides)
+    is_held = len(product.columns) > 1 and words * planes <= network.design.capacity
+    walk: Layer = {
+        "input": product.x.offset // tiles.lanes,
+        "words": words,
+        "held": int(is_held),
+        "planes": planes,
         "low": kind.low,
         "fill": product.fill - kind.low,
-        "input": product.x.offset,
+        "pixels": bounds,
+        "steps": steps,
+        "paces": [step * stride for step, stride in zip(steps, strides, strict=True)],
+        "extents": [a.extent if a else 1 for a in axes],
+    }
+    sink: Layer = {
+        "number": number,
         "output": product.y.offset,
         "bytes": product.y.width // 8,
+        "in_order": int(product.y.order != ""),
         "least": product.y.kind.low,
         "most": product.y.kind.high,
-        "pixels": [product.bounds[a.pixel] if a and a.pixel >= 0 else 1 for a in axes],
-        "steps": [a.step if a else 0 for a in axes],
-        "extents": [a.extent if a else 1 for a in axes],
-        "strides": [*(product.x.strides[a] for a in kept), *([0] * (AXES - len(kept)))],
+        "pixels": bounds,
         "out": [_stride(product, d) if d >= 0 else 0 for d in pixels] + [0] * (AXES - len(pixels)),
-        "in_order": int(order is not None),
-        "row_tiles": row_tiles,
-        "weights": len(packed.weights),
-        "parameters": len(packed.parameters),
     }
-    packed.layers.append(layer)
-    entries = _entries(product, tiles.lanes, network.orders.get(product.x.order))
-    numerators, kept_blocks = gemm.numerators, 0
-    bias = gemm.bias.astype(np.int64) + kind.low * numerators.sum(axis=1)
-    offsets = _row_offsets(product, order)
-    for r in range(row_tiles):
-        groups = [_rows_of(gemm, tiles, place, r) for place in range(3)]
-        members = np.array([row for group in groups for row in group if row >= 0])
-        used = [e for e in entries if numerators[members][:, e.columns[e.columns >= 0]].any()] or entries[:1]
-        kept_blocks += len(used)
-        packed.most_entries = max(packed.most_entries, len(used))
-        packed.parameters += [len(used), r * sum(tiles.rows)]
-        for entry in used:
-            packed.parameters += [*entry.taps, entry.channel]
-        for group in groups:
-            for row in group:
-                factor = gemm.factors[row] if row >= 0 else None
-                packed.parameters += (
-                    [row, int(offsets[row]), int(bias[row]), factor.multiplier, factor.shift]
-                    if factor
-                    else [-1, 0, 0, 0, 0]
-                )
-        for entry in used:
-            for place, group in enumerate(groups):
-                if tiles.rows[place]:
-                    packed.weights += _codes(gemm, place, group, entry.columns, tiles.lanes)
-    packed.blocks.append((kept_blocks, row_tiles * len(entries)))
+    heads = _Steps(product, network, packed, entries, planes).run()
+    at = packed.quads
+    packed.parameters += heads
+    return {
+        "walk": walk,
+        "sink": sink,
+        "pixels": product.pixel_count,
+        "steps": len(heads) // (2 * QUAD),
+        "parameters": at,
+    }
 
 
 @dataclass(frozen=True)
 class _Entry:
     taps: list[int]
-    channel: int
+    offset: int
+    """Words after the pixel's."""
     columns: Array
     """Of the weights, for each lane; -1 for none."""
 
 
-def _entries(product: Product, lanes: int, order: Array | None) -> list[_Entry]:
+class _Steps:
+    """The steps of a product: one for each tile of rows. Of a single pixel those whose list is longer than the buffers take several, plane by
+    plane, each with a segment of the list."""
+
+    def __init__(self, product: Product, network: Network, packed: Packed, entries: list[_Entry], planes: int) -> None:
+        self.product, self.packed, self.entries, self.planes = product, packed, entries, planes
+        self.gemm, self.tiles = product.gemm, network.tiles
+        self.offsets = _row_offsets(product, network.orders.get(product.y.order))
+        low = product.x.kind.low
+        self.bias = self.gemm.bias.astype(np.int64) + low * self.gemm.numerators.sum(axis=1)
+        self.columns = np.stack([e.columns for e in entries])
+        self.lists: dict[tuple[int, ...], int] = {}
+        self.heads: list[int] = []
+
+    def run(self) -> list[int]:
+        """Two quads for each step."""
+        row_tiles, _ = self.tiles.steps(self.gemm)
+        kept = 0
+        for tile in range(row_tiles):
+            groups = [_rows_of(self.gemm, self.tiles, place, tile) for place in range(3)]
+            members = np.array([row for group in groups for row in group if row >= 0])
+            seen = np.append((self.gemm.numerators[members] != 0).any(axis=0), False)  # the last one for those of no lane
+            used = np.flatnonzero(seen[self.columns].any(axis=1)).tolist() or [0]
+            kept += len(used)
+            self._tile(tile, groups, used)
+        self.packed.blocks.append((kept, row_tiles * len(self.entries)))
+        return self.heads
+
+    def _tile(self, tile: int, groups: list[list[int]], used: list[int]) -> None:
+        rows = self._rows(groups)
+        if self.product.pixel_count > 1 or len(used) <= WEIGHT_SEGMENT:
+            self._step(self._codes(groups, used), rows, used, [tile * self.tiles.padded, 0, self.planes, ANEW | 4])
+            return
+        segments = [used[n : n + WEIGHT_SEGMENT] for n in range(0, len(used), WEIGHT_SEGMENT)]
+        codes = [self._codes(groups, segment) for segment in segments]
+        for plane in reversed(range(self.planes)):
+            for number, (segment, at) in enumerate(zip(segments, codes, strict=True)):
+                begin = ON if number else ON_BELOW if plane < self.planes - 1 else ANEW
+                is_last = plane == 0 and number == len(segments) - 1
+                self._step(at, rows, segment, [tile * self.tiles.padded, plane, 1, begin | 4 * is_last])
+
+    def _step(self, codes: int, rows: int, used: list[int], rest: list[int]) -> None:
+        self.packed.most_entries = max(self.packed.most_entries, len(used))
+        self.heads += [len(used), self._list(used), rows, codes, *rest]
+
+    def _list(self, used: list[int]) -> int:
+        """Where a list of entries is; equal ones are there once."""
+        key = tuple(used)
+        if key not in self.lists:
+            self.lists[key] = self.packed.quads
+            for entry in (self.entries[n] for n in used):
+                first, second, third, fourth = (tap & 0xFFFF for tap in entry.taps)
+                self.packed.parameters += [_signed(first | second << 16), _signed(third | fourth << 16), entry.offset, 0]
+        return self.lists[key]
+
+    def _rows(self, groups: list[list[int]]) -> int:
+        at = self.packed.quads
+        for row in (row for group in groups for row in group):
+            if row < 0:
+                self.packed.parameters += [-1, 0, 0, 0]
+            else:
+                factor = self.gemm.factors[row]
+                scale = _signed((factor.multiplier << 8 | factor.shift) & 0xFFFFFFFF)
+                self.packed.parameters += [row, int(self.offsets[row]), int(self.bias[row]), scale]
+        return at
+
+    def _codes(self, groups: list[list[int]], used: list[int]) -> int:
+        """Where the codes are: those of one quantiser side by side, entry by entry, each from the beginning of a chunk on."""
+        at = len(self.packed.weights) // CHUNK_BYTES
+        for place, group in enumerate(groups):
+            if group:
+                self.packed.weights += _codes(self.gemm, place, np.array(group), self.columns[used])
+        return at
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 32) if number >> 31 else number
+
+
+def _codes(gemm: Gemm, place: int, rows: Array, columns: Array) -> bytes:
+    """int64[rows], int64[entries, lanes] -> bytes; 0 where there is no row or column."""
+    quantiser = gemm.quantisers[place]
+    zero = int(quantiser.encode(0))
+    found = gemm.codes[rows[None, :, None], columns[:, None, :]]
+    found = np.where((rows[None, :, None] >= 0) & (columns[:, None, :] >= 0), found, zero).astype(np.uint8)
+    flat = found.reshape(len(columns), -1)
+    at_once = 8 * CHUNK_BYTES // code_bits(quantiser)
+    flat = np.pad(flat, ((0, 0), (0, -flat.shape[1] % at_once)))
+    if code_bits(quantiser) == 8:
+        return flat.tobytes()
+    return (flat[:, 0::2] | flat[:, 1::2] << 4).astype(np.uint8).tobytes()
+
+
+def _word_strides(product: Product, lanes: int) -> list[int]:
+    """Words between neighbours along each axis that windows have."""
+    assert product.windows is not None
+    others = [a for a in range(len(product.x.shape)) if a != product.windows.axis and _is_read(product, a)]
+    assert all(product.x.strides[a] % lanes == 0 for a in others), "channels are innermost, in whole words"
+    return [*(product.x.strides[a] // lanes for a in others), *([0] * (AXES - len(others)))]
+
+
+def _words(product: Product, lanes: int) -> int:
+    """Words of the tensor that a product reads."""
+    x = product.x
+    last = sum((n - 1) * s for a, (n, s) in enumerate(zip(x.shape, x.strides, strict=True)) if a != x.axis)
+    return -(-(last + x.extent) // lanes)
+
+
+def _entries(product: Product, lanes: int, order: Array | None, strides: list[int]) -> list[_Entry]:
     """Tiles of columns: of every tap the words of channels as they lie in memory."""
     windows = product.windows
     assert windows is not None
-    extent = product.x.extent if order is not None else windows.channels
-    channels = np.full(-(-extent // lanes) * lanes, -1, np.int64)
+    channels = np.full(-(-product.x.extent // lanes) * lanes, -1, np.int64)
     channels[np.arange(windows.channels) if order is None else order] = np.arange(windows.channels)
     extents = [product.bounds[d] for d in product.columns[:-1]]
     found: list[_Entry] = []
@@ -120,9 +226,10 @@ def _entries(product: Product, lanes: int, order: Array | None) -> list[_Entry]:
         at = dict(zip(product.columns[:-1], tap, strict=True))
         taps = [a.pace * at.get(a.tap, 0) + a.offset for a in windows.others]
         taps += [0] * (AXES - len(taps))
-        for first in range(0, len(channels), lanes):
-            word = channels[first : first + lanes]
-            found.append(_Entry(taps, first, np.where(word >= 0, number * windows.channels + word, -1)))
+        first = sum(t * s for t, s in zip(taps, strides, strict=True))
+        for word in range(len(channels) // lanes):
+            lane = channels[word * lanes : (word + 1) * lanes]
+            found.append(_Entry(taps, first + word, np.where(lane >= 0, number * windows.channels + lane, -1)))
     return found
 
 
@@ -131,20 +238,6 @@ def _rows_of(gemm: Gemm, tiles: Tiles, place: int, tile: int) -> list[int]:
     count = tiles.rows[place]
     found = gemm.group(place)[tile * count : (tile + 1) * count].tolist()
     return found + [-1] * (count - len(found))
-
-
-def _codes(gemm: Gemm, place: int, rows: list[int], columns: Array, lanes: int) -> bytes:
-    quantiser = gemm.quantisers[place]
-    zero = int(quantiser.encode(np.zeros(1, np.int64))[0])
-    codes = np.full((len(rows), lanes), zero, np.uint8)
-    for i, row in enumerate(rows):
-        if row >= 0:
-            codes[i] = np.where(columns >= 0, gemm.codes[row, columns], zero)
-    flat = codes.reshape(-1)
-    if code_bits(quantiser) == 8:
-        return flat.tobytes()
-    flat = np.append(flat, np.zeros(len(flat) % 2, np.uint8))
-    return (flat[0::2] | flat[1::2] << 4).astype(np.uint8).tobytes()
 
 
 def _is_read(product: Product, axis: int) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import engine, sweeps
 from .network import Array, Network, Product, Sweep, Tensor
-from .packing import Packed, pack
+from .packing import Layer, Packed, pack
 
 SHIM = ("ap_int.h", "hls_stream.h")
 NUMBER_BYTES = 4
@@ -31,7 +31,7 @@ def files(network: Network, inputs: Sequence[Array], part: str = "xc7z045ffg900-
         "src/sweeps.h": sweeps.header(found),
         "src/sweeps.cpp": sweeps.source(network),
         "src/tables.h": sweeps.tables(network),
-        "src/types.h": engine.types(packed, network.tiles),
+        "src/types.h": engine.types(packed, network.design),
         "src/engine.h": engine.header(),
         "src/engine.cpp": engine.source(network.design, quantisers) if quantisers else NO_ENGINE,
         **{f"shim/{file}": (shim / file).read_text() for file in SHIM},
@@ -103,9 +103,10 @@ def top_header(network: Network) -> str:
     return f"""#pragma once
 #include "types.h"
 
-// Memories of numbers of 8, 16 and 32 bits, each for reading and for writing; codes and parameters of all products.
-void {network.name}(const byte_t *in8, const short *in16, const int *in32, const byte_t *weights, const int *parameters, byte_t *out8,
-{" " * (6 + len(network.name))}short *out16, int *out32);
+// Memories of numbers of 8, 16 and 32 bits, each for reading and for writing; codes and parameters of all products. `words`, `all8` and
+// `all16` are the memories of 8 and 16 bits once more, several numbers at once.
+void {network.name}(const byte_t *in8, const short *in16, const int *in32, const lanes_t *words, const codes_t *weights,
+{" " * (6 + len(network.name))}const four_t *parameters, byte_t *out8, short *out16, int *out32, bytes_t *all8, shorts_t *all16);
 """
 
 
@@ -117,14 +118,12 @@ def top(network: Network, packed: Packed) -> str:
     number = 0
     for index, stage in enumerate(network.stages):
         if isinstance(stage, Product):
-            calls.append(
-                f"  product(LAYERS[{number}], in8, weights, parameters, out8, out16); // {stage.where or stage.name}\n"
-            )
+            calls.append(f"  product(LAYERS[{number}], words, weights, parameters, out8, out16, all8, all16); // {stage.where or stage.name}\n")
             number += 1
         else:
             calls.append(f"  {stage.name}(in8, in16, in32, out8, out16, out32);\n")
         calls.append(f"  PROBE_TENSOR({index});\n")
-    ports = ("in8", "in16", "in32", "weights", "parameters", "out8", "out16", "out32")
+    ports = ("in8", "in16", "in32", "words", "weights", "parameters", "out8", "out16", "out32", "all8", "all16")
     pragmas = "".join(f"#pragma HLS INTERFACE m_axi port={p} offset=slave bundle={p}\n" for p in ports)
     return f"""#include "{network.name}.h"
 #include "engine.h"
@@ -136,22 +135,27 @@ def top(network: Network, packed: Packed) -> str:
 #endif
 
 {table}
-void {network.name}(const byte_t *in8, const short *in16, const int *in32, const byte_t *weights, const int *parameters, byte_t *out8,
-{" " * (6 + len(network.name))}short *out16, int *out32) {{
+void {network.name}(const byte_t *in8, const short *in16, const int *in32, const lanes_t *words, const codes_t *weights,
+{" " * (6 + len(network.name))}const four_t *parameters, byte_t *out8, short *out16, int *out32, bytes_t *all8, shorts_t *all16) {{
 {pragmas}#pragma HLS INTERFACE s_axilite port=return
 #pragma HLS ALLOCATION function instances=product limit=1
 {"".join(calls)}}}
 """
 
 
-def _layer(layer: dict[str, int | list[int]]) -> str:
-    values = ["{" + ", ".join(map(str, v)) + "}" if isinstance(v, list) else str(v) for v in layer.values()]
-    return "  {" + ", ".join(values) + "}"
+def _layer(layer: Layer) -> str:
+    return "  " + _braced(layer)
+
+
+def _braced(value: int | list[int] | Layer) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return "{" + ", ".join(map(_braced, value.values() if isinstance(value, dict) else value)) + "}"
 
 
 NO_ENGINE = """#include "engine.h"
 
-void product(const layer_t &, const byte_t *, const byte_t *, const int *, byte_t *, short *) {}
+void product(const layer_t &, const lanes_t *, const codes_t *, const four_t *, byte_t *, short *, bytes_t *, shorts_t *) {}
 """
 
 PROBE = """// What the test bench sees of sums, and of each tensor when its stage is over.
@@ -328,8 +332,10 @@ int main(int argc, char **argv) {{
         memory32[at] = in[next];
     }}
   }}
-  {network.name}(memory8.data(), memory16.data(), memory32.data(), weights.data(), parameters.data(), memory8.data(), memory16.data(),
-  {" " * len(network.name)} memory32.data());
+  {network.name}(memory8.data(), memory16.data(), memory32.data(), reinterpret_cast<const lanes_t *>(memory8.data()),
+  {" " * len(network.name)} reinterpret_cast<const codes_t *>(weights.data()), reinterpret_cast<const four_t *>(parameters.data()),
+  {" " * len(network.name)} memory8.data(), memory16.data(), memory32.data(), reinterpret_cast<bytes_t *>(memory8.data()),
+  {" " * len(network.name)} reinterpret_cast<shorts_t *>(memory16.data()));
   if (seen_sums != sums || seen_numbers != made) {{
     std::fprintf(stderr, "expected %lld sums and %lld numbers, saw %lld and %lld\\n", sums, made, seen_sums, seen_numbers);
     return 1;
