@@ -14,14 +14,16 @@ from cocomp.passes.math.arena import Lifetime, pack
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
+from ._layouts import Layout, layouts_of, tensors_of
+
 ALIGNMENT = 64
 """Numbers: bursts begin on lines of the memory."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a tensor lies: `axis` is innermost, with room for `extent` elements, element i at `order`[i] (a name of the store, "" where at
-    i). Without an axis (-1) it is row-major."""
+class _Room:
+    """`axis` is innermost, with room for `extent` elements, element i at `order`[i] (a name of the store, "" where at i). Without an axis (-1) a
+    tensor is row-major."""
 
     axis: int = -1
     extent: int = 0
@@ -49,13 +51,11 @@ class SizeBuffersPass(Pass):
         block = main.regions[0].blocks[0]
         order = ops_in(block)
         numbers = {op: i for i, op in enumerate(order)}
-        tensors = [*block.arguments, *(op.results[0] for op in order if hls.is_product(op) or hls.is_sweep(op))]
+        tensors = tensors_of(block)
         returned = {*block.arguments, *order[-1].operands}
         design = main.attributes["hls.design"]
         tiles = Tiles(design["lanes"].value, tuple(design["rows"]))
-        layouts: dict[ir.Value, Layout] = {}
-        for tensor in tensors:
-            layouts[tensor] = _layout(tensor, layouts, tensor in returned, tiles, state)
+        layouts = {tensor: _room(tensor, layout, tiles, state) for tensor, layout in layouts_of(block).items()}
         shapes = [_strides(tensor, layouts[tensor], tiles.lanes) for tensor in tensors]
         widths = [next(w for w in (8, 16, 32) if hls.type_of(t).bits <= w) for t in tensors]
         lives = [
@@ -79,33 +79,17 @@ class SizeBuffersPass(Pass):
         main.attributes["hls.memory"] = ir.DenseI64ArrayAttr.get([memory[w] for w in (8, 16, 32)])
 
 
-def _layout(tensor: ir.Value, known: dict[ir.Value, Layout], is_returned: bool, tiles: Tiles, state: State) -> Layout:
-    """What products read has the axis that they read channels of; otherwise channels are where the maker has them."""
-    windows = (hls.windows_of(use.owner.operation) for use in tensor.uses if hls.is_product(use.owner.operation))
-    reader = next((w for w in windows if w is not None), None)
-    axis = -1 if reader is None else reader.axis
-    if isinstance(tensor, ir.BlockArgument) or is_returned:
-        return Layout(axis, structured.shape_of(tensor)[axis] if axis >= 0 else 0)
-    op = tensor.owner.operation
-    made = _of_product(op, tiles, state) if hls.is_product(op) else _of_sweep(op, known)
-    if axis < 0 or made.axis == axis:
-        return made
-    return Layout(axis, structured.shape_of(tensor)[axis])
-
-
-def _of_product(op: ir.Operation, tiles: Tiles, state: State) -> Layout:
-    """Channels in the order of the engine's slots, where they are one axis."""
-    rows = list(op.attributes["rows"])
-    _, written = hls.maps_of(op)
-    axes = [a for a, e in enumerate(written) if structured.dim_of(e) == rows[0]]
-    if len(rows) != 1 or len(axes) != 1:
-        return Layout()
-    places = state.weights[f"{op.attributes['weights'].value}:places"]
-    slots = tiles.slots(places)
+def _room(tensor: ir.Value, layout: Layout, tiles: Tiles, state: State) -> _Room:
+    """Of a tensor in an engine of some tiles."""
+    if layout.axis < 0 or layout.product is None:
+        return _Room(layout.axis, structured.shape_of(tensor)[layout.axis] if layout.axis >= 0 else 0)
+    name = layout.product.attributes["weights"].value
+    places = state.weights[f"{name}:places"]
+    slots = tiles.slots(places).reshape(-1)
     order = np.zeros(len(places), np.int64)
-    filled = np.flatnonzero(slots.reshape(-1) >= 0)
-    order[slots.reshape(-1)[filled]] = filled
-    return Layout(axes[0], slots.size, _stored(f"{op.attributes['weights'].value}:order", order, state))
+    filled = np.flatnonzero(slots >= 0)
+    order[slots[filled]] = filled
+    return _Room(layout.axis, slots.size, _stored(f"{name}:order", order, state))
 
 
 def _stored(name: str, order: np.ndarray, state: State) -> str:
@@ -116,21 +100,7 @@ def _stored(name: str, order: np.ndarray, state: State) -> str:
     return state.weights.add(name, order)
 
 
-def _of_sweep(op: ir.Operation, known: dict[ir.Value, Layout]) -> Layout:
-    """Channels where the first tensor has them that is read along with the result's."""
-    written = hls.map_of(op)
-    for value, index, _ in hls.reads_of(op):
-        layout = known.get(value, Layout())
-        if layout.axis < 0:
-            continue
-        dim = structured.dim_of(index[layout.axis])
-        axes = [a for a, e in enumerate(written) if dim is not None and structured.dim_of(e) == dim]
-        if axes and structured.shape_of(op.results[0])[axes[0]] == structured.shape_of(value)[layout.axis]:
-            return Layout(axes[0], layout.extent, layout.order)
-    return Layout()
-
-
-def _strides(tensor: ir.Value, layout: Layout, lanes: int) -> tuple[list[int], int]:
+def _strides(tensor: ir.Value, layout: _Room, lanes: int) -> tuple[list[int], int]:
     """Strides of a tensor's axes, and how many numbers it takes."""
     shape = structured.shape_of(tensor)
     if layout.axis < 0:
@@ -159,7 +129,7 @@ def _last(tensor: ir.Value, numbers: dict[ir.Operation, int]) -> int:
     return found
 
 
-def _buffer(width: int, offset: int, strides: list[int], layout: Layout) -> ir.Attribute:
+def _buffer(width: int, offset: int, strides: list[int], layout: _Room) -> ir.Attribute:
     wide = ir.IntegerType.get_signless(64)
     numbers = {"width": width, "offset": offset, "axis": layout.axis, "extent": layout.extent}
     return ir.DictAttr.get(

@@ -44,8 +44,8 @@ REQUANTISER_LUTS, REQUANTISER_DSPS = 262, 2
 ROW_LUTS, HOLD_LUTS = 37, 32
 """For each row of a tile. Bias and factor, of 55 bits and two tiles, in the LUTs' own memory: 6 bits in 4 LUTs. And a sum that waits
 for its turn where there are fewer requantisers than rows. Judgement."""
-ROW_BYTES = 8
-"""Of a row's bias and factor in DDR."""
+ROW_BYTES, STEP_BYTES = 16, 32
+"""Of a row's bias, factor and place in DDR, and of what a step is."""
 
 CONTROL_LUTS, CONTROL_BRAMS = 4000, 6
 """Counters, three AXI masters with their bursts, registers for the processor. Judgement."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import costs
-from .design import WEIGHT_SEGMENT
+from .design import WEIGHT_SEGMENT, Quantisers, holds
 from .devices import Device
-from .stages import Product, Sweep
-from .tiles import PIPELINE_STAGES
+from .stages import Product, Sweep, row_tiles_of
+from .tiles import CHUNK_BYTES, PIPELINE_STAGES, WRITTEN, code_bits
 
 Array = np.ndarray
 SWEEP_STAGES = 20
@@ -34,43 +34,71 @@ class Cycles:
 
 
 def product_cycles(
-    product: Product, lanes: int, rows: Array, requantisers: Array, bits: tuple[int, int, int], device: Device
+    product: Product,
+    lanes: int,
+    rows: Array,
+    requantisers: Array,
+    capacity: Array,
+    quantisers: Quantisers,
+    device: Device,
 ) -> Cycles:
-    """Of a product in engines of `rows` int[.., 3] rows of each quantiser, whose weights have so many `bits`. Tiles of rows are the
-    outermost loop; the weights of the next one are loaded meanwhile. Where nothing waits for the memory, this is `Tiles.cycles`."""
-    slots, columns = rows.sum(axis=-1), product.column_tiles(lanes)
-    row_tiles = row_tiles_of(product, rows)
+    """Of a product in engines of `rows` int[.., 3] rows of each quantiser, with `capacity` words on chip. Tiles of rows are the outermost
+    loop; the weights of the next one are fetched meanwhile. An input that is held is copied before, others are read at every tap.
+    Where nothing waits for the memory, this is `Tiles.cycles`."""
+    slots, columns = rows.sum(axis=-1), product.column_tiles(lanes, rows)
+    row_tiles = row_tiles_of(product.counts, rows)
+    padded = -(-slots // WRITTEN) * WRITTEN
     steps = np.maximum(np.ceil(row_tiles * columns * product.kept), row_tiles).astype(np.int64)
-    compute = product.pixels * np.maximum(steps, row_tiles * -(-slots // requantisers))
-    weights = columns * lanes * product.kept * (rows @ np.array(bits)) / 8 + slots * costs.ROW_BYTES
-    ddr_bytes = row_tiles * (weights + product.input_bytes) + product.output_bytes
-    first = weights * (min(1.0, WEIGHT_SEGMENT / columns) if product.pixels == 1 else 1.0)
+    wait = slots if product.scattered else np.maximum(-(-slots // requantisers), padded // WRITTEN)
+    compute = product.pixels * np.maximum(steps * product.planes, row_tiles * wait)
+
+    weights, first = _weights(product, lanes, rows, steps, row_tiles, quantisers)
+    words = product.positions * product.words(lanes, rows)
+    held = holds(words * product.planes, product.taps * row_tiles * product.planes, capacity)
+    copied = np.where(held, words * lanes, 0)
+    read = np.where(held, 0, product.pixels * steps * product.planes * lanes)
+    written = product.rows if product.scattered else row_tiles * padded
+    ddr_bytes = weights + copied + read + product.pixels * written * product.width
+    fast = min(device.ddr_bytes_per_cycle, device.fetch_bytes_per_cycle)
+    copying = np.maximum(_ceil(copied / device.ddr_bytes_per_cycle), np.where(held, words * product.planes, 0))
+    meanwhile = _ceil((ddr_bytes - first - copied) / device.ddr_bytes_per_cycle)
     return Cycles(
         compute,
-        _ceil((ddr_bytes - first) / device.ddr_bytes_per_cycle),
-        _ceil(first / device.ddr_bytes_per_cycle) + device.ddr_latency_cycles,
+        np.maximum(meanwhile, _ceil((weights - first) / device.fetch_bytes_per_cycle)),
+        _ceil(first / fast) + copying + device.ddr_latency_cycles * (1 + held),
         np.full(compute.shape, PIPELINE_STAGES + (lanes - 1).bit_length() - 1),
         _ceil(ddr_bytes),
     )
 
 
-def row_tiles_of(product: Product, rows: Array) -> Array:
-    """Tiles of rows, as the quantiser that has most of them: int[.., 3] -> int64[..]. Every quantiser that has rows needs a core."""
-    used = [place for place in range(3) if product.counts[place]]
-    return np.maximum.reduce([-(-product.counts[place] // rows[..., place]) for place in used])
+def _weights(
+    product: Product, lanes: int, rows: Array, steps: Array, row_tiles: Array, quantisers: Quantisers
+) -> tuple[Array, Array]:
+    """Bytes of codes and parameters that are fetched, in all and before the first step. Codes of each quantiser fill whole chunks. Of a
+    single pixel they come again for each plane, where they come in segments."""
+    chunks = sum(-(-rows[..., place] * lanes * code_bits(quantisers[place]) // (8 * CHUNK_BYTES)) for place in range(3))
+    entry = (chunks + 1) * CHUNK_BYTES
+    fixed = rows.sum(axis=-1) * costs.ROW_BYTES + costs.STEP_BYTES
+    columns = -(-steps // row_tiles)
+    if product.pixels > 1:
+        return steps * entry + row_tiles * fixed, columns * entry + fixed
+    segments = -(-columns // WEIGHT_SEGMENT)
+    times = np.where(segments > 1, product.planes * segments, 1)
+    again = np.where(segments > 1, product.planes, 1)
+    return again * steps * entry + times * row_tiles * fixed, np.minimum(columns, WEIGHT_SEGMENT) * entry + fixed
 
 
-def sweep_cycles(sweep: Sweep, unroll: int, device: Device) -> Cycles:
-    """Of a loop; its sizes are those of the sweep."""
-    ddr_bytes = sweep.reads + sweep.writes
-    numbers = (
-        -(-sweep.points // unroll),
-        -(-ddr_bytes // device.ddr_bytes_per_cycle),
-        device.ddr_latency_cycles,
-        SWEEP_STAGES,
+def sweep_cycles(sweep: Sweep, unroll: int, rows: Array, device: Device) -> Cycles:
+    """Of a loop, beside engines of int[.., 3] rows."""
+    lengths = sweep.lengths(rows)
+    ddr_bytes = _ceil((sweep.reads + sweep.writes) * (lengths / (sweep.length or sweep.points)))
+    return Cycles(
+        sweep.lines * -(-lengths // unroll),
+        _ceil(ddr_bytes / device.ddr_bytes_per_cycle),
+        np.full(lengths.shape, device.ddr_latency_cycles),
+        np.full(lengths.shape, SWEEP_STAGES),
         ddr_bytes,
     )
-    return Cycles(*(np.array(int(n)) for n in numbers))
 
 
 def _ceil(values: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from cocomp.passes.math.quantisers import Quantiser
 from . import costs
 from .devices import Demand
 from .stages import Product, Stage, Sweep, products_of, sweeps_of
-from .tiles import Tiles
+from .tiles import CHUNK_BYTES, PLANE_BITS, Tiles, code_bits
 
 Array = np.ndarray
 Quantisers = tuple[Quantiser, Quantiser, Quantiser]
@@ -20,6 +21,9 @@ Multipliers = tuple[str, str, str]
 PLACES = ("coarse", "fine", "wide")
 WEIGHT_SEGMENT = 256
 """Tiles of columns of a product of one pixel that are on chip, at most: each is used once, so that sums go on as the next arrive."""
+
+ENTRY_BITS = 96
+"""Of a column tile in a list: four taps and an offset."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Design:
     requantisers: int
     unroll: int = 1
     capacity: int = 0
-    """Words of `lanes` activations, one plane of each, that are kept on chip: of products that read an activation at several taps."""
+    """Words of `lanes` activations, one plane of each, that are kept on chip, of products that read an activation more than once."""
 
     def __post_init__(self) -> None:
         for where in self.multipliers:
@@ -41,6 +45,12 @@ class Design:
                 raise ValueError(f"expected products in one of {', '.join(costs.MULTIPLIERS)}, got '{where}'")
         if min(self.requantisers, self.unroll) < 1:
             raise ValueError(f"expected at least one requantiser and one point of a sweep in a cycle, got {self}")
+        if self.capacity < 0:
+            raise ValueError(f"expected no negative number of words on chip, got {self.capacity}")
+
+    def holds(self, words: int, times: int) -> bool:
+        """Whether an input of so many words that is read so many times is copied on chip first."""
+        return bool(holds(np.array(words), np.array(times), np.array(self.capacity)))
 
     @property
     def multiply_adds(self) -> int:
@@ -51,7 +61,7 @@ class Design:
         cores = " + ".join(
             f"{rows} {where}" for rows, where in zip(self.tiles.rows, self.multipliers, strict=True) if rows
         )
-        return f"{self.tiles.lanes} lanes x ({cores}), {self.requantisers} requantisers, unroll {self.unroll}"
+        return f"{self.tiles.lanes} lanes x ({cores}), {self.requantisers} requantisers, unroll {self.unroll}, {self.capacity} words"
 
 
 @dataclass(frozen=True)
@@ -67,16 +77,18 @@ def parts(stages: Sequence[Stage], design: Design, quantisers: Quantisers, activ
     rows, lanes = np.array(design.tiles.rows), design.tiles.lanes
     products = products_of(stages)
     found = [Part("control and memory ports", Demand(costs.CONTROL_LUTS, 0, costs.CONTROL_BRAMS))]
+    depth = weight_depth(products, lanes, rows)
     for place in range(3):
         if rows[place]:
             quantiser, where = quantisers[place], design.multipliers[place]
             luts, dsps = core_demand(rows[place], quantiser, where, activation_bits, lanes)
-            brams = weight_brams(rows[place], quantiser.bits, lanes, weight_depth(products, lanes))
+            brams = weight_brams(rows[place], quantiser, lanes, depth)
             name = f"{PLACES[place]}: {rows[place]} x {lanes} {quantiser} in {where}"
             found.append(Part(name, Demand(float(luts), float(dsps), float(brams))))
+    found.append(Part("lists of column tiles", Demand(0, 0, float(list_brams(depth)))))
     luts, dsps = scaling_demand(rows.sum(), np.array(design.requantisers))
     found.append(Part("requantisers", Demand(float(luts), float(dsps), 0)))
-    found.append(Part("activations on chip", Demand(0, 0, window_brams(products, lanes, activation_bits))))
+    found.append(Part("activations on chip", Demand(0, 0, float(held_brams(np.array(design.capacity), lanes)))))
     found += [Part(name, unit_demand(unit, design.unroll)) for name, unit in units(stages).items()]
     return found
 
@@ -93,15 +105,35 @@ def core_demand(rows: Array, quantiser: Quantiser, where: str, activation_bits: 
     return luts, pairs * costs.core_dsps(where, lanes)
 
 
-def weight_depth(products: Sequence[Product], lanes: int) -> int:
-    """Words of a row's buffer of weights: two tiles of rows of the longest product."""
-    counts = [(product.column_tiles(lanes), product.pixels) for product in products]
-    return 2 * max((min(n, WEIGHT_SEGMENT) if pixels == 1 else n for n, pixels in counts), default=0)
+def holds(words: Array, times: Array, capacity: Array) -> Array:
+    """Whether inputs of so many words, read so many times, are copied on chip first: bool[..]."""
+    return (words <= capacity) & (times > 1)
 
 
-def weight_brams(rows: Array, bits: int, lanes: int, depth: int) -> Array:
-    """A word holds the weights of all rows and lanes."""
-    return costs.block_rams(rows * lanes * bits, depth)
+def weight_depth(products: Sequence[Product], lanes: int, rows: Array) -> Array:
+    """Words of a buffer of weights, two tiles of rows of the longest product: int[.., 3] rows -> int[..]."""
+    most = np.zeros(rows.shape[:-1], np.int64)
+    for product in products:
+        count = product.column_tiles(lanes, rows)
+        most = np.maximum(most, np.minimum(count, WEIGHT_SEGMENT) if product.pixels == 1 else count)
+    return 2 * most
+
+
+def weight_brams(rows: Array, quantiser: Quantiser, lanes: int, depth: Array) -> Array:
+    """A word holds as many codes as the memory gives at once, or those of all lanes; each has memories of its own."""
+    bits = code_bits(quantiser)
+    codes = gcd(lanes, 8 * CHUNK_BYTES // bits)
+    return rows * (lanes // codes) * costs.block_rams(codes * bits, depth)
+
+
+def list_brams(depth: Array) -> Array:
+    """Of the column tiles of two tiles of rows."""
+    return costs.block_rams(ENTRY_BITS, depth)
+
+
+def held_brams(capacity: Array, lanes: int) -> Array:
+    """Of the activations that are kept on chip; a word holds those of all lanes, a plane of them."""
+    return costs.block_rams(lanes * PLANE_BITS, capacity)
 
 
 def scaling_demand(slots: Array, requantisers: Array) -> tuple[Array, Array]:
@@ -111,12 +143,6 @@ def scaling_demand(slots: Array, requantisers: Array) -> tuple[Array, Array]:
     return luts, requantisers * costs.REQUANTISER_DSPS
 
 
-def window_brams(products: Sequence[Product], lanes: int, activation_bits: int) -> float:
-    """Of the activations that are kept on chip; a word holds those of all lanes."""
-    most = max((product.window for product in products), default=0)
-    return float(costs.block_rams(lanes * activation_bits, -(-most // lanes)))
-
-
 def units(stages: Sequence[Stage]) -> dict[str, Sweep]:
     """The hardware of sweeps: what it has to be able to do, by its name."""
     found: dict[str, Sweep] = {}
@@ -124,12 +150,14 @@ def units(stages: Sequence[Stage]) -> dict[str, Sweep]:
         name = sweep.unit or sweep.name
         before = found.get(name, sweep)
         multiplies, adds = max(before.multiplies, sweep.multiplies), max(before.adds, sweep.adds)
-        found[name] = Sweep(name, 1, 0, 0, multiplies, adds, max(before.tables, sweep.tables))
+        side = max(before.most_at_once, sweep.most_at_once)
+        found[name] = Sweep(name, side, 0, 0, multiplies, adds, max(before.tables, sweep.tables))
     return found
 
 
 def unit_demand(unit: Sweep, unroll: int) -> Demand:
-    """Of the hardware of a sweep."""
+    """Of the hardware of a sweep, which computes no more points in a cycle than lie side by side."""
+    unroll = min(unroll, unit.most_at_once)
     luts, brams = costs.UNIT_LUTS + unroll * unit.adds * costs.ADD_LUTS, 0.0
     if unit.tables > costs.TABLE_BITS_IN_LUTS:
         brams = -(-unroll // 2) * float(costs.block_rams(18, -(-unit.tables // 18)))

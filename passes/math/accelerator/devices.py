@@ -44,12 +44,17 @@ class Device:
     static_watts: float
     clock_mhz: float = 100
     ddr_latency_cycles: int = 60
+    fetch_bytes_per_cycle: float = 16
+    """Of codes and parameters, as wide as the engine's port for them."""
     caps: Demand = CAPS
 
     def __post_init__(self) -> None:
         if min(self.luts, self.dsps, self.brams) < 0 or self.luts == 0:
             raise ValueError(f"{self.name}: expected LUTs, and no negative number of DSPs and block RAMs, got {self}")
-        if min(self.ddr_bytes_per_second, self.clock_mhz) <= 0 or min(self.static_watts, self.ddr_latency_cycles) < 0:
+        if (
+            min(self.ddr_bytes_per_second, self.clock_mhz, self.fetch_bytes_per_cycle) <= 0
+            or min(self.static_watts, self.ddr_latency_cycles) < 0
+        ):
             raise ValueError(
                 f"{self.name}: expected a clock and a memory that run, and no negative power or latency, got {self}"
             )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product as pairs
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,24 +20,28 @@ from .design import (
     Multipliers,
     Quantisers,
     core_demand,
+    held_brams,
+    list_brams,
     scaling_demand,
     unit_demand,
     units,
     weight_brams,
     weight_depth,
-    window_brams,
 )
 from .devices import Demand, Device
 from .estimate import Estimate, estimate
-from .stages import Stage, mixed, products_of, sweeps_of
+from .stages import MOST_UNROLL, Product, Stage, Sweep, mixed, products_of, sweeps_of
 from .tiles import Tiles
 
 Array = np.ndarray
+Kind = TypeVar("Kind", Product, Sweep)
 LANES = (4, 8, 16, 32, 64)
 """Those whose cores were measured, and twice as many."""
-UNROLLS = (1, 2, 4, 8, 16, 32, 64)
+UNROLLS = (1, 2, 4, 8, 16, 32, MOST_UNROLL)
 WAITS = (1, 2, 4, 8, 16, 32)
 """Rows of a tile that share a requantiser."""
+MOST_CAPACITIES = 6
+"""Sizes of the memory of activations that are tried: for inputs up to one size, of which there are at most so many, and none."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class _Engines:
     cycles: Array
     rows: Array
     requantisers: Array
+    capacity: Array
     lanes: int
     multipliers: Multipliers
 
@@ -79,7 +86,7 @@ def explore(
     requantisers: int | None = None,
 ) -> Exploration:
     """All designs of `lanes` and row tiles, products made in one of `multipliers` (None: wherever they can be), `requantisers` (None: as
-    many as pay) and unrolled sweeps. Of equally fast ones the one with fewer LUTs, then DSPs, then block RAMs is best.
+    many as pay), inputs that are kept on chip and unrolled sweeps. Of equally fast ones the one with fewer LUTs, then DSPs, then block RAMs is best.
 
     Raises ValueError, naming what is short, where none fits; where there is no product; and for cores whose cost is not known.
     """
@@ -88,22 +95,23 @@ def explore(
         raise ValueError("expected at least one matrix product")
     used = [any(product.counts[place] for product in products) for place in range(3)]
     choices = _multipliers(quantisers, used, activation_bits) if multipliers is None else list(multipliers)
-    loops = _loops(stages, device)
+    loops = _loops(stages)
     rows = row_choices(products)
     smallest, engines = _Smallest(device), list[_Engines]()
     for wide in lanes:
-        fixed = Demand(costs.CONTROL_LUTS, 0, costs.CONTROL_BRAMS + window_brams(products, wide, activation_bits))
-        depth = weight_depth(products, wide)
+        depth = weight_depth(products, wide, rows)
+        held = _capacities(products, wide, rows)
         for choice in choices:
-            luts, dsps, brams = (np.full(len(rows), value) for value in (fixed.luts, fixed.dsps, fixed.brams))
+            fixed = (costs.CONTROL_LUTS, 0.0, costs.CONTROL_BRAMS + list_brams(depth))
+            luts, dsps, brams = (np.full(len(rows), value) for value in fixed)
             for place in range(3):
                 if used[place]:
                     own = core_demand(rows[:, place], quantisers[place], choice[place], activation_bits, wide)
                     luts, dsps = luts + own[0], dsps + own[1]
-                    brams = brams + weight_brams(rows[:, place], quantisers[place].bits, wide, depth)
-            engines.append(
-                _scaled(np.stack([luts, dsps, brams], axis=1), rows, wide, choice, loops, smallest, requantisers)
-            )
+                    brams = brams + weight_brams(rows[:, place], quantisers[place], wide, depth)
+            for capacity in held:
+                demands = np.stack([luts, dsps, brams + held_brams(capacity, wide)], axis=1)
+                engines.append(_scaled(demands, rows, capacity, wide, choice, loops, smallest, requantisers))
     timed = [_timed(group, stages, quantisers, device) for group in engines]
     return _exploration(timed, loops, smallest, (stages, quantisers, activation_bits, device))
 
@@ -180,91 +188,106 @@ def _multipliers(quantisers: Quantisers, used: list[bool], activation_bits: int)
     return [(coarse, fine, wide) for coarse, fine, wide in pairs(*options)]
 
 
-def _loops(stages: Sequence[Stage], device: Device) -> list[tuple[int, Array, int]]:
-    """(unroll, demand float64[3], cycles) of all sweeps."""
-    found: list[tuple[int, Array, int]] = []
+def _loops(stages: Sequence[Stage]) -> list[tuple[int, Array]]:
+    """(unroll, demand float64[3]) of all sweeps."""
+    found: list[tuple[int, Array]] = []
     for unroll in UNROLLS if sweeps_of(stages) else UNROLLS[:1]:
         demand = sum((unit_demand(unit, unroll) for unit in units(stages).values()), Demand(0, 0, 0))
-        cycles = sum(int(sweep_cycles(sweep, unroll, device).total) for sweep in sweeps_of(stages))
-        found.append((unroll, np.array([demand.luts, demand.dsps, demand.brams]), cycles))
+        found.append((unroll, np.array([demand.luts, demand.dsps, demand.brams])))
+    return found
+
+
+def _capacities(products: Sequence[Product], lanes: int, rows: Array) -> list[Array]:
+    """Words on chip that hold nothing, or all inputs up to some size: int64[n] each."""
+    sizes = sorted({product.positions * product.channels * product.planes for product in products})
+    if len(sizes) > MOST_CAPACITIES:
+        sizes = [sizes[int(i)] for i in np.linspace(0, len(sizes) - 1, MOST_CAPACITIES).round()]
+    found = [np.zeros(len(rows), np.int64)]
+    for size in sizes:
+        held = [p for p in products if p.positions * p.channels * p.planes <= size]
+        found.append(np.maximum.reduce([p.positions * p.planes * p.words(lanes, rows) for p in held]))
     return found
 
 
 def _scaled(
     demands: Array,
     rows: Array,
+    capacity: Array,
     lanes: int,
     multipliers: Multipliers,
-    loops: list[tuple[int, Array, int]],
+    loops: list[tuple[int, Array]],
     smallest: _Smallest,
     number: int | None,
 ) -> _Engines:
     """Engines with requantisers added, as many as there is a `number` of, that fit together with the smallest sweeps."""
-    kept: list[tuple[Array, Array, Array]] = []
+    kept: list[tuple[Array, Array, Array, Array]] = []
     slots = rows.sum(axis=1)
     before = np.zeros_like(slots)
     for requantisers in [-(-slots // waits) for waits in WAITS] if number is None else [np.full_like(slots, number)]:
         more = np.stack([*scaling_demand(slots, requantisers), np.zeros(len(slots))], axis=1)
         whole = demands + more
         new = (requantisers != before) & smallest.see(whole + loops[0][1])
-        kept.append((whole[new], rows[new], requantisers[new]))
+        kept.append((whole[new], rows[new], requantisers[new], capacity[new]))
         before = requantisers
-    whole, rows, requantisers = (np.concatenate(columns) for columns in zip(*kept, strict=True))
-    return _Engines(whole, np.zeros(len(rows), np.int64), rows, requantisers, lanes, multipliers)
+    whole, rows, requantisers, capacity = (np.concatenate(columns) for columns in zip(*kept, strict=True))
+    return _Engines(whole, np.zeros(len(rows), np.int64), rows, requantisers, capacity, lanes, multipliers)
 
 
 def _timed(engines: _Engines, stages: Sequence[Stage], quantisers: Quantisers, device: Device) -> _Engines:
     """With the cycles of all products; equal ones are counted once."""
-    coarse, fine, wide = (quantiser.bits for quantiser in quantisers)
-    kinds: dict[tuple[object, ...], int] = {}
     cycles = np.zeros(len(engines.rows), np.int64)
-    firsts = {}
-    for product in products_of(stages):
-        kind = (
-            product.counts, product.channels, product.taps, product.pixels, product.input_bytes, product.output_bytes,
-            product.kept,
-        )  # fmt: skip
-        kinds[kind] = kinds.get(kind, 0) + 1
-        firsts.setdefault(kind, product)
-    for kind, times in kinds.items():
+    for product, times in _kinds(products_of(stages)):
         found = product_cycles(
-            firsts[kind], engines.lanes, engines.rows, engines.requantisers, (coarse, fine, wide), device
+            product, engines.lanes, engines.rows, engines.requantisers, engines.capacity, quantisers, device
         )
         cycles += times * found.total
-    return _Engines(engines.demands, cycles, engines.rows, engines.requantisers, engines.lanes, engines.multipliers)
+    return replace(engines, cycles=cycles)
+
+
+def _kinds(stages: Sequence[Kind]) -> list[tuple[Kind, int]]:
+    """Stages that differ in more than their name, and how often each is there."""
+    return list(Counter(replace(stage, name="") for stage in stages).items())
 
 
 def _exploration(
     engines: list[_Engines],
-    loops: list[tuple[int, Array, int]],
+    loops: list[tuple[int, Array]],
     smallest: _Smallest,
     what: tuple[Sequence[Stage], Quantisers, int, Device],
 ) -> Exploration:
     """Every engine with every unrolling of the sweeps."""
+    stages, quantisers, activation_bits, device = what
     measures: list[Array] = []
     names: list[Array] = []
+    sweeps = _kinds(sweeps_of(stages))
     for group, own in enumerate(engines):
-        for loop, (_, demand, cycles) in enumerate(loops):
+        for loop, (unroll, demand) in enumerate(loops):
             whole = own.demands + demand
             fitting = smallest.see(whole).nonzero()[0] if len(whole) else np.zeros(0, np.int64)
-            measures.append(np.column_stack([own.cycles[fitting] + cycles, whole[fitting]]))
+            cycles = own.cycles[fitting]
+            for sweep, times in sweeps:
+                cycles = cycles + times * sweep_cycles(sweep, unroll, own.rows[fitting], device).total
+            measures.append(np.column_stack([cycles, whole[fitting]]))
             names.append(np.column_stack([np.full(len(fitting), group), np.full(len(fitting), loop), fitting]))
     measured, named = np.concatenate(measures), np.concatenate(names)
     if not len(measured):
         raise smallest.error()
     points = [_point(measured[i], named[i], engines, loops) for i in front_of(measured)]
-    stages, quantisers, activation_bits, device = what
     return Exploration(
         estimate(stages, points[0].design, quantisers, activation_bits, device), tuple(points), len(measured)
     )
 
 
-def _point(measured: Array, named: Array, engines: list[_Engines], loops: list[tuple[int, Array, int]]) -> Point:
+def _point(measured: Array, named: Array, engines: list[_Engines], loops: list[tuple[int, Array]]) -> Point:
     group, loop, place = named.tolist()
     own = engines[group]
     coarse, fine, wide = own.rows[place].tolist()
     design = Design(
-        Tiles(own.lanes, (coarse, fine, wide)), own.multipliers, int(own.requantisers[place]), loops[loop][0]
+        Tiles(own.lanes, (coarse, fine, wide)),
+        own.multipliers,
+        int(own.requantisers[place]),
+        loops[loop][0],
+        int(own.capacity[place]),
     )
     return Point(design, int(measured[0]), Demand(*measured[1:].tolist()))
 

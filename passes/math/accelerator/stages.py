@@ -5,36 +5,62 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from cocomp.passes.math.quantisers.rows import Mixture
+
+from .tiles import WRITTEN
+
+Array = np.ndarray
+MOST_UNROLL = 64
+
+
+Counts = tuple[int, int, int]
+
+
+def row_tiles_of(counts: Counts, rows: Array) -> Array:
+    """Tiles of rows, as the quantiser that has most of them: int[.., 3] -> int64[..]. Every quantiser that has rows needs a core."""
+    used = [place for place in range(3) if counts[place]]
+    return np.maximum.reduce([-(-counts[place] // rows[..., place]) for place in used])
+
+
+def slots_of(counts: Counts, rows: Array) -> Array:
+    """Channels that so many rows of each quantiser are in memory: int[.., 3] -> int64[..]."""
+    return row_tiles_of(counts, rows) * (-(-rows.sum(axis=-1) // WRITTEN) * WRITTEN)
 
 
 @dataclass(frozen=True)
 class Product:
     """A matrix product in the engine that all products share.
 
-    `counts` are rows by the place of their quantiser. A row has `channels * taps` columns; a tile of columns holds channels of one tap.
-    `input_bytes` are read in one pass over all pixels, of which each tile of rows takes one; `output_bytes` are all that is written.
-    `kept` is the share of blocks (tile of rows x tile of columns) that are not zero; the others are skipped. `window` counts the
-    activations that are kept on chip meanwhile, so that taps do not read them again. Raises ValueError for what is none.
+    `counts` are rows by the place of their quantiser. A row has `channels * taps` columns; a tile of columns holds channels of one tap. They are
+    read at `positions` of the input, which has its channels where the engine writes rows of the counts `source`, if any. Activations are
+    multiplied in `planes`. Results take `width` bytes, and are `scattered` where the next one does not lie beside a result. `kept` is the
+    share of blocks (tile of rows x tile of columns) that are not zero; the others are skipped. Raises ValueError for what is none.
     """
 
     name: str
-    counts: tuple[int, int, int]
+    counts: Counts
     channels: int
     taps: int
     pixels: int
-    input_bytes: int
-    output_bytes: int
+    positions: int
+    width: int = 1
     kept: float = 1.0
-    window: int = 0
+    planes: int = 1
+    source: Counts | None = None
+    scattered: bool = False
 
     def __post_init__(self) -> None:
         if min(self.counts) < 0 or min(self.rows, self.channels, self.taps, self.pixels) < 1:
             raise ValueError(
                 f"{self.name}: expected at least one row, channel, tap and pixel, got {self.counts}, {self.channels}, {self.taps} and {self.pixels}"
             )
-        if min(self.input_bytes, self.output_bytes, self.window) < 0:
-            raise ValueError(f"{self.name}: expected no negative sizes, got {self}")
+        if min(self.positions, self.width, self.planes) < 1:
+            raise ValueError(
+                f"{self.name}: expected at least one position of the input, byte of a result and plane, got {self.positions}, {self.width} "
+                f"and {self.planes}"
+            )
         if not 0 < self.kept <= 1:
             raise ValueError(f"{self.name}: expected a share of blocks above 0 and up to 1, got {self.kept:g}")
 
@@ -51,14 +77,20 @@ class Product:
         """Multiplications and additions, of zeros too."""
         return 2 * self.rows * self.columns * self.pixels
 
-    def column_tiles(self, lanes: int) -> int:
+    def words(self, lanes: int, rows: Array) -> Array:
+        """Of a position of the input, in engines of int[.., 3] rows: int64[..]."""
+        channels = np.full(rows.shape[:-1], self.channels) if self.source is None else slots_of(self.source, rows)
+        return -(-channels // lanes)
+
+    def column_tiles(self, lanes: int, rows: Array) -> Array:
         """Steps of a sum."""
-        return self.taps * -(-self.channels // lanes)
+        return self.taps * self.words(lanes, rows)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One pass of a pipelined loop: so many points a cycle as loops are unrolled. A point takes `multiplies` and `adds`, and looks up
+    """One pass of a pipelined loop: so many points a cycle as loops are unrolled, of the `length` that lie side by side (0: all do). Where these
+    are rows of the counts `source`, the loop passes the engine's slots. A point takes `multiplies` and `adds`, and looks up
     tables of `tables` bits in all; `reads` and `writes` are bytes. Sweeps of one `unit` share their hardware; without one a sweep has
     its own. Raises ValueError for what is none."""
 
@@ -70,16 +102,36 @@ class Sweep:
     adds: int = 0
     tables: int = 0
     unit: str = ""
+    length: int = 0
+    source: Counts | None = None
 
     def __post_init__(self) -> None:
         if self.points < 1:
             raise ValueError(f"{self.name}: expected at least one point, got {self.points}")
-        if min(self.reads, self.writes, self.multiplies, self.adds, self.tables) < 0:
+        if min(self.reads, self.writes, self.multiplies, self.adds, self.tables, self.length) < 0:
             raise ValueError(f"{self.name}: expected no negative sizes, got {self}")
+        if self.points % (self.length or 1):
+            raise ValueError(f"{self.name}: expected whole lines of {self.length}, got {self.points} points")
 
     @property
     def operations(self) -> int:
         return self.points * (self.multiplies + self.adds)
+
+    @property
+    def lines(self) -> int:
+        """Of points that lie side by side."""
+        return self.points // (self.length or self.points)
+
+    @property
+    def most_at_once(self) -> int:
+        """Points that a cycle may compute."""
+        return MOST_UNROLL if self.source else self.length or self.points
+
+    def lengths(self, rows: Array) -> Array:
+        """Of lines in engines of int[.., 3] rows: int64[..]."""
+        return (
+            np.full(rows.shape[:-1], self.length or self.points) if self.source is None else slots_of(self.source, rows)
+        )
 
 
 Stage = Product | Sweep
@@ -97,6 +149,11 @@ def sweeps_of(stages: Sequence[Stage]) -> list[Sweep]:
 
 def mixed(stages: Sequence[Stage], mixture: Mixture) -> list[Stage]:
     """The same stages with rows in the shares of a mixture."""
-    return [
-        replace(stage, counts=mixture.counts(stage.rows)) if isinstance(stage, Product) else stage for stage in stages
-    ]
+
+    def shared(stage: Stage) -> Stage:
+        source = mixture.counts(sum(stage.source)) if stage.source else None
+        if isinstance(stage, Product):
+            return replace(stage, counts=mixture.counts(stage.rows), source=source)
+        return replace(stage, source=source)
+
+    return [shared(stage) for stage in stages]

@@ -78,7 +78,7 @@ static void load(const walk_t &walk, int pixels, int count, int lowest, int plan
         word.lanes[l] = walk.fill >> (plane * PLANE_BITS);
     } else if (walk.held) {
       for (int l = 0; l < LANES; l++)
-        word.lanes[l] = buffer[at * walk.planes + plane][l];
+        word.lanes[l] = buffer[(at << (walk.planes - 1)) + plane][l];
     } else {
       lanes_t numbers = words[walk.input + at];
       for (int l = 0; l < LANES; l++)

@@ -59,7 +59,9 @@ def _multiplier(quantiser: Fixed, activation: IntegerType, where: str, name: str
 def _packed(quantiser: Fixed, activation: IntegerType, name: str) -> str:
     width = product_bits(quantiser, activation)
     if activation.signed or width >= PACKED_SHIFT:
-        raise ValueError(f"expected packed products of at most {PACKED_SHIFT - 1} bits, got {width} of {quantiser} with {activation}")
+        raise ValueError(
+            f"expected packed products of at most {PACKED_SHIFT - 1} bits, got {width} of {quantiser} with {activation}"
+        )
     weights, both = quantiser.bits + PACKED_SHIFT, width + PACKED_SHIFT
     return f"""// Two products in one multiplier: the lower one is the lowest bits with their sign, which the higher one has one too few of where it is negative.
 static inline void multiply_{name}(ap_uint<{quantiser.bits}> first, ap_uint<{quantiser.bits}> second, activation_t x, ap_int<{width}> &low, ap_int<{width}> &high) {{

@@ -193,9 +193,7 @@ def _codes(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
 
 
 def _code_arguments(used: list[int], tiles: Tiles, quantisers: Quantisers) -> str:
-    return ", ".join(
-        f"const ap_uint<{quantisers[p].bits}> {PLACES[p]}{_shape(p, tiles, quantisers[p])}" for p in used
-    )
+    return ", ".join(f"const ap_uint<{quantisers[p].bits}> {PLACES[p]}{_shape(p, tiles, quantisers[p])}" for p in used)
 
 
 def _partitions(used: list[int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 
@@ -52,7 +53,9 @@ def pack(network: Network) -> Packed:
 def _pack(number: int, product: Product, network: Network, packed: Packed) -> Layer:
     tiles, gemm = network.tiles, product.gemm
     windows = product.windows
-    assert windows is not None and product.x.axis == windows.axis and product.x.width == 8, "unfold-inputs leaves those alone"
+    assert windows is not None and product.x.axis == windows.axis and product.x.width == 8, (
+        "unfold-inputs leaves those alone"
+    )
     pixels = [axis.pixel for axis in windows.others]
     axes = [*windows.others, *([None] * (AXES - len(windows.others)))]
     kind = product.x.kind
@@ -62,7 +65,9 @@ def _pack(number: int, product: Product, network: Network, packed: Packed) -> La
     bounds = [product.bounds[a.pixel] if a and a.pixel >= 0 else 1 for a in axes]
     steps = [a.step if a else 0 for a in axes]
     entries = _entries(product, tiles.lanes, network.orders.get(product.x.order), strides)
-    is_held = len(product.columns) > 1 and words * planes <= network.design.capacity
+    row_tiles, _ = tiles.steps(gemm)
+    taps = prod(product.bounds[d] for d in product.columns[:-1])
+    is_held = network.design.holds(words * planes, taps * row_tiles * planes)
     walk: Layer = {
         "input": product.x.offset // tiles.lanes,
         "words": words,
@@ -127,7 +132,9 @@ class _Steps:
         for tile in range(row_tiles):
             groups = [_rows_of(self.gemm, self.tiles, place, tile) for place in range(3)]
             members = np.array([row for group in groups for row in group if row >= 0])
-            seen = np.append((self.gemm.numerators[members] != 0).any(axis=0), False)  # the last one for those of no lane
+            seen = np.append(
+                (self.gemm.numerators[members] != 0).any(axis=0), False
+            )  # the last one for those of no lane
             used = np.flatnonzero(seen[self.columns].any(axis=1)).tolist() or [0]
             kept += len(used)
             self._tile(tile, groups, used)
@@ -158,7 +165,12 @@ class _Steps:
             self.lists[key] = self.packed.quads
             for entry in (self.entries[n] for n in used):
                 first, second, third, fourth = (tap & 0xFFFF for tap in entry.taps)
-                self.packed.parameters += [_signed(first | second << 16), _signed(third | fourth << 16), entry.offset, 0]
+                self.packed.parameters += [
+                    _signed(first | second << 16),
+                    _signed(third | fourth << 16),
+                    entry.offset,
+                    0,
+                ]
         return self.lists[key]
 
     def _rows(self, groups: list[list[int]]) -> int:

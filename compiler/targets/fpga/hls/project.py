@@ -118,7 +118,9 @@ def top(network: Network, packed: Packed) -> str:
     number = 0
     for index, stage in enumerate(network.stages):
         if isinstance(stage, Product):
-            calls.append(f"  product(LAYERS[{number}], words, weights, parameters, out8, out16, all8, all16); // {stage.where or stage.name}\n")
+            calls.append(
+                f"  product(LAYERS[{number}], words, weights, parameters, out8, out16, all8, all16); // {stage.where or stage.name}\n"
+            )
             number += 1
         else:
             calls.append(f"  {stage.name}(in8, in16, in32, out8, out16, out32);\n")
