@@ -12,16 +12,18 @@ from cocomp.passes.math import affine
 from cocomp.passes.math.accelerator import IntegerType, points
 from cocomp.passes.math.quantisers.rows import Mixture
 from cocomp.support.diagnostics import CompileError
-from cocomp.support.mlir import func, ir, ops_in, origins, where
+from cocomp.support.mlir import func, ir, ops_in, where
 from cocomp.support.passes import State
 
 from ._atoms import Array, Atom, Condition, Factor, Form, multiplied, scaled, settle, type_for, width
 from ._bodies import Number, apply, constant
 from ._matrices import Weight, weights_of
 from ._products import Product, Sums, match, read_weights
+from ._reading import combined, constant_of, fill_of, name_of, number_of, readers, rounding_of, said, trimmed
 from ._stage import Emitter, Map, Stage, Stored
 
-COMBINING = {"arith.addf": "add", "arith.maximumf": "max", "arith.maxnumf": "max"}
+LEAST = -3e38
+"""What maxima begin with: the smallest number of single precision, or less."""
 REMEDY = "give the accelerator the part of the model before or after it, with -target=fpga-hls for that alone"
 
 
@@ -64,7 +66,7 @@ class _Lowering:
         body = made.add_entry_block()
         for argument, value, (kind, scale, array) in zip(inputs, body.arguments, given, strict=True):
             self.stored[argument] = Stored(value, array, kind, scale)
-            rounding = _rounding(argument)
+            rounding = rounding_of(argument)
             if rounding is not None:
                 self.stored[rounding.results[0]] = self.stored[argument]
         with ir.InsertionPoint(body):
@@ -89,11 +91,11 @@ class _Lowering:
         )
         old = self.main.attributes
         arguments = [
-            _said(old["arg_attrs"][a.arg_number] if "arg_attrs" in old else None, scale)
+            said(old["arg_attrs"][a.arg_number] if "arg_attrs" in old else None, scale)
             for a, (_, scale, _) in zip(inputs, given, strict=True)
         ]
         outputs = [
-            _said(old["res_attrs"][i] if "res_attrs" in old else None, float(r.scale)) for i, r in enumerate(results)
+            said(old["res_attrs"][i] if "res_attrs" in old else None, float(r.scale)) for i, r in enumerate(results)
         ]
         made.attributes["arg_attrs"] = ir.ArrayAttr.get(arguments)
         made.attributes["res_attrs"] = ir.ArrayAttr.get(outputs)
@@ -108,7 +110,7 @@ class _Lowering:
                     + REMEDY
                 ],
             )
-        rounding = _rounding(argument)
+        rounding = rounding_of(argument)
         if rounding is None:
             kind = IntegerType(16, bool(x.min(initial=0) < 0))
             scale = float(np.abs(x).max(initial=0)) / kind.high or 1.0
@@ -145,7 +147,7 @@ class _Lowering:
             raise ValueError("loops with several results are nothing that the accelerator computes")
         if not all(structured.loops_of(op).parallel):
             return True
-        users = list(_readers(op.results[0]))
+        users = list(readers(op.results[0]))
         return len(users) != 1 or not self._is_elementwise(users[0])
 
     @staticmethod
@@ -174,18 +176,18 @@ class _Lowering:
             if isinstance(value, ir.BlockArgument):
                 name = structured.weight_name(value)
                 assert name is not None
-                return constant(_trimmed(reading.stage.gather(self.state.weights[name].astype(np.float64), index)))
+                return constant(trimmed(reading.stage.gather(self.state.weights[name].astype(np.float64), index)))
             op = value.owner.operation
             view = structured.view_of(op)
             if view is not None:
                 index = tuple(affine.substitute(e, index, reading.stage.bounds) for e in view)
             elif op.name == "tensor.pad":
-                fill = _fill_of(op)
+                fill = fill_of(op)
                 index = tuple(e - low for e, low in zip(index, op.attributes["static_low"], strict=True))
                 if not self._changes(value):
                     raise ValueError("a border around constants that are not computed")
             elif op.name == "arith.constant":
-                return constant(_constant(op, index, reading.stage))
+                return constant(constant_of(op, index, reading.stage))
             elif structured.is_contract(op) and reading.sums and fill is None and op in self.sums:
                 return self._sums_at(op, index, reading)
             elif structured.is_generic(op) and fill is None:
@@ -223,7 +225,7 @@ class _Lowering:
                 else:
                     inner = value.owner.operation
                     if inner.name == "arith.constant":
-                        known[value] = constant(_number(inner))
+                        known[value] = constant(number_of(inner))
                     else:
                         predicate = inner.attributes["predicate"].value if inner.name == "arith.cmpf" else 0
                         known[value] = apply(inner.name, [value_of(v) for v in inner.operands], predicate)
@@ -267,27 +269,19 @@ class _Lowering:
         """Compute an atom at all points and store it."""
         shape = structured.shape_of(value)
         kind = kind or type_for(atom.low, atom.high)
-        made = Emitter(stage, _name(value), self.state).sweep(atom, index, shape, combine, kind)
+        made = Emitter(stage, name_of(value), self.state).sweep(atom, index, shape, combine, kind)
         array = points.place(atom.array, index, shape, stage.bounds, combine)
         self.stored[value] = Stored(made, array, kind, scale)
 
     def _reduction(self, op: ir.Operation) -> None:
         loops = structured.loops_of(op)
         reading = _Reading(Stage(loops.bounds), False, {})
-        combine, inner = _combined(op)
+        combine, inner = combined(op)
         number = self._body(op, lambda n: self._read(op.operands[n], loops.maps[n], reading), reading, inner)
         if isinstance(number, Condition):
             raise ValueError("a sum of truth values")
-        initial = self._read(
-            op.operands[len(op.operands) - 1], loops.output_maps[0], _Reading(Stage(loops.bounds), False, {})
-        )
-        expected = 0.0 if combine == "add" else -math.inf
-        if (
-            not isinstance(initial, Form)
-            or not initial.is_constant
-            or (not (np.asarray(initial.const) <= max(expected, -3e38)).all() and combine == "max")
-            or (combine == "add" and np.any(initial.const))
-        ):
+        start = self._read(op.operands[len(op.operands) - 1], loops.output_maps[0], _Reading(reading.stage, False, {}))
+        if not isinstance(start, Form) or not start.is_constant or not _begins(np.asarray(start.const), combine):
             raise ValueError("a sum or maximum that does not begin with nothing")
         count = math.prod(loops.bounds[d] for d in loops.reductions)
         bits = 16 if combine == "max" else min(16, 31 - (count - 1).bit_length())
@@ -347,8 +341,8 @@ class _Lowering:
             x = self._operand(op.operands[0], loops.maps[0], reading)
             if numbers.is_product and weight.row_dims:
                 self.sums[op] = Sums(op, weight, numbers, x, loops)
-                readers = list(_readers(op.results[0]))
-                if len(readers) != 1 or not self._is_elementwise(readers[0]):
+                users = list(readers(op.results[0]))
+                if len(users) != 1 or not self._is_elementwise(users[0]):
                     self._store_sums(self.sums[op])
                 return
             atom, scale = numbers.as_operand(weight, reading.stage, self.state)
@@ -401,7 +395,7 @@ class _Lowering:
     def _product(self, sums: Sums, found: Product, value: ir.Value) -> None:
         sums.atom = None
         del self.sums[sums.op]
-        made, array = sums.emit(found, _name(sums.op.results[0]), self.state)
+        made, array = sums.emit(found, name_of(sums.op.results[0]), self.state)
         self.stored[value] = Stored(made, array, found.kind, found.scale)
 
     def _result(self, value: ir.Value) -> Stored:
@@ -416,75 +410,6 @@ class _Lowering:
         return stored
 
 
-def _rounding(argument: ir.Value) -> ir.Operation | None:
-    """What rounds an input, where nothing else reads it."""
-    users = list({use.owner.operation for use in argument.uses})
-    if len(users) != 1 or not structured.is_generic(users[0]):
-        return None
-    names = [o.name for o in structured.body_ops(users[0])]
-    whole = structured.identity(len(structured.shape_of(argument)))
-    same = all(m == whole for m in structured.loops_of(users[0]).maps)
-    return users[0] if "math.roundeven" in names and len(users[0].operands) == 2 and same else None
-
-
-def _readers(value: ir.Value):  # pyright: ignore[reportUnknownParameterType]
-    """What reads a value, through views; a border counts as a reader that is not element-wise."""
-    for use in value.uses:
-        user = use.owner.operation
-        if structured.is_view(user):
-            yield from _readers(user.results[0])
-        else:
-            yield user
-
-
-def _said(old: ir.Attribute | None, scale: float) -> ir.DictAttr:
-    """What is said of an argument, and its scale."""
-    known = {named.name: named.attr for named in old} if old is not None else {}
-    return ir.DictAttr.get(known | {"hls.scale": ir.FloatAttr.get(ir.F64Type.get(), scale)})
-
-
-def _name(value: ir.Value) -> str:
-    """What a stage is called: the module that it comes from, or its node of the graph."""
-    found = origins(value.owner.operation.location)
-    return (found[0][1] or found[0][0] if found else "") or "stage"
-
-
-def _number(op: ir.Operation) -> float:
-    return float(op.attributes["value"].value)
-
-
-def _constant(op: ir.Operation, index: Map, stage: Stage) -> float | Array:
-    attribute = op.attributes["value"]
-    if isinstance(attribute, ir.FloatAttr | ir.IntegerAttr):
-        return float(attribute.value)
-    return _trimmed(stage.gather(np.array(attribute, np.float64), index))
-
-
-def _trimmed(array: Array) -> float | Array:
-    return float(array.reshape(-1)[0]) if array.size == 1 else array
-
-
-def _fill_of(op: ir.Operation) -> float:
-    """What a border is."""
-    value = structured.body_ops(op)[-1].operands[0]
-    if isinstance(value, ir.BlockArgument) or value.owner.operation.name != "arith.constant":
-        raise ValueError("a border that is no constant")
-    return _number(value.owner.operation)
-
-
-def _combined(op: ir.Operation) -> tuple[str, ir.Value]:
-    """How points of one element are combined, and what of each."""
-    accumulator = op.regions[0].blocks[0].arguments[len(op.operands) - 1]
-    last = structured.body_ops(op)[-1].operands[0]
-    inner = None if isinstance(last, ir.BlockArgument) else last.owner.operation
-    if inner is not None and inner.name in COMBINING and accumulator in list(inner.operands):
-        others = [v for v in inner.operands if v != accumulator]
-        if len(others) == 1:
-            return COMBINING[inner.name], others[0]
-    if inner is not None and inner.name == "arith.select":
-        compare = inner.operands[0].owner.operation
-        others = [v for v in list(inner.operands)[1:] if v != accumulator]
-        greater = compare.name == "arith.cmpf" and compare.attributes["predicate"].value in (2, 3, 9, 10)
-        if len(others) == 1 and greater and list(compare.operands) == list(inner.operands)[1:]:
-            return "max", others[0]
-    raise ValueError("a reduction that is neither a sum nor a maximum has no integer arithmetic")
+def _begins(start: Array, combine: str) -> bool:
+    """Whether sums begin with zero, maxima with less than any number."""
+    return bool((start <= LEAST).all() if combine == "max" else (start == 0).all())

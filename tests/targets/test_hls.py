@@ -223,4 +223,4 @@ def test_products_are_as_wide_as_they_have_to_be(text: str) -> None:
     quantiser: Quantiser = parse_quantiser(text)
     kind = IntegerType(4, False)
     assert product_bits(quantiser, kind) == quantiser.product_bits(4)
-    assert f"impl={quantiser.core}" in core(quantiser, kind)
+    assert f"impl={quantiser.core}" in core(quantiser, kind, quantiser.core, "any")
