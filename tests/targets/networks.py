@@ -61,10 +61,8 @@ def product(
     return gemm, rng.integers(kinds[0].low, kinds[0].high + 1, (columns, pixels))
 
 
-def alone(
-    gemm: Gemm, x: Array, tiles: Tiles, multipliers: Sequence[str] = ("fabric", "dsp", "dsp")
-) -> tuple[Network, list[Array]]:
-    """A network of one product, and what it reads."""
+def alone(gemm: Gemm, x: Array, tiles: Tiles, multipliers: Sequence[str] | None = None) -> tuple[Network, list[Array]]:
+    """A network of one product, and what it reads; products are made where their quantisers want them, without `multipliers`."""
     pixels, lanes = x.shape[1], tiles.lanes
     room = -(-gemm.columns // lanes) * lanes
     read = Tensor((pixels, gemm.columns), gemm.activation, 8, 0, (room, 1), axis=1, extent=gemm.columns)
@@ -76,7 +74,7 @@ def alone(
     stage = Product(
         "product", "", read, made, gemm, (pixels, gemm.rows, gemm.columns), (p, c), (p, r), (1,), (2,), 0, windows
     )
-    coarse, fine, wide = multipliers
+    coarse, fine, wide = multipliers or [quantiser.core for quantiser in gemm.quantisers]
     memory = (pixels * room + (pixels * gemm.rows if width == 8 else 0), pixels * gemm.rows if width == 16 else 0, 0)
     design = Design(tiles, (coarse, fine, wide), 1)
     network = Network(NAME, [read], [made], ([1.0], [1.0]), [stage], memory, {}, design, {})

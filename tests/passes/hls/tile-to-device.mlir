@@ -4,7 +4,7 @@
 
 // The engine is as large as the device allows and the products use.
 
-//  CHECK: hls.design = {device = "xc7z020", lanes = {{[0-9]+}} : i64, multipliers = [{{.+}}], requantisers = {{[0-9]+}} : i64, rows = array<i64: {{[1-9].*}}>, unroll = {{[0-9]+}} : i64}
+//  CHECK: hls.design = {capacity = {{[0-9]+}} : i64, device = "xc7z020", lanes = {{[0-9]+}} : i64, multipliers = [{{.+}}], requantisers = {{[0-9]+}} : i64, rows = array<i64: {{[1-9].*}}>, unroll = {{[0-9]+}} : i64}
 // DEVICE: pass 'tile-to-device': unknown device 'xc7z1': expected one of xc7z010, xc7z020
 // NOTHING: the model has no matrix product with weights: there is nothing for an accelerator's engine to compute
 func.func @main(%x: tensor<4xui4>) -> tensor<4xui4> {

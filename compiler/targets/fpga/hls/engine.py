@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from math import gcd
 
+import numpy as np
+
 from cocomp.passes.math.accelerator import PLANE_BITS, Design, IntegerType, Tiles
 from cocomp.passes.math.accelerator.gemm import ACCUMULATOR_BITS
 from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES, WRITTEN, code_bits
@@ -234,7 +236,7 @@ def _fetched(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
 def _multiplied(place: int, tiles: Tiles, quantiser: Quantiser, where: str) -> str:
     """The cores of one quantiser."""
     name, rows, per = PLACES[place], tiles.rows[place], word_codes(tiles, quantiser)
-    zero = int(quantiser.encode(0))
+    zero = int(quantiser.encode(np.zeros(1, np.int64))[0])
 
     def code(row: str) -> str:
         return f"{name}[j][(({row}) * LANES + l) / {per}][(({row}) * LANES + l) % {per}]"

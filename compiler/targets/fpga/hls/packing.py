@@ -9,7 +9,7 @@ import numpy as np
 
 from cocomp.passes.math.accelerator import PLANE_BITS, Gemm, Tiles
 from cocomp.passes.math.accelerator.design import WEIGHT_SEGMENT
-from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES, code_bits
+from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES, WRITTEN, code_bits
 
 from .network import Array, Network, Product
 
@@ -39,11 +39,7 @@ class Packed:
 
 
 def pack(network: Network) -> Packed:
-    """Every product of a network, in order. Raises ValueError where rows have a quantiser without a core, and for lanes that words of
-    memory are no multiples of."""
-    lanes = network.tiles.lanes
-    if lanes & lanes - 1:
-        raise ValueError(f"expected a power of two of lanes, got {lanes}")
+    """Every product of a network, in order. Raises ValueError where rows have a quantiser without a core."""
     packed = Packed()
     for number, product in enumerate(network.products):
         packed.layers.append(_pack(number, product, network, packed))
@@ -90,6 +86,8 @@ def _pack(number: int, product: Product, network: Network, packed: Packed) -> La
         "pixels": bounds,
         "out": [_stride(product, d) if d >= 0 else 0 for d in pixels] + [0] * (AXES - len(pixels)),
     }
+    if product.y.order:
+        assert not any(n % WRITTEN for n in (product.y.offset, *sink["out"])), "words of channels are whole"
     heads = _Steps(product, network, packed, entries, planes).run()
     at = packed.quads
     packed.parameters += heads
@@ -200,7 +198,7 @@ def _signed(number: int) -> int:
 def _codes(gemm: Gemm, place: int, rows: Array, columns: Array) -> bytes:
     """int64[rows], int64[entries, lanes] -> bytes; 0 where there is no row or column."""
     quantiser = gemm.quantisers[place]
-    zero = int(quantiser.encode(0))
+    zero = int(quantiser.encode(np.zeros(1, np.int64))[0])
     found = gemm.codes[rows[None, :, None], columns[:, None, :]]
     found = np.where((rows[None, :, None] >= 0) & (columns[:, None, :] >= 0), found, zero).astype(np.uint8)
     flat = found.reshape(len(columns), -1)

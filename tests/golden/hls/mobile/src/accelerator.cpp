@@ -8,31 +8,34 @@
 #endif
 
 static const layer_t LAYERS[6] = {
-  {0, 2, -128, 128, 0, 2048, 1, 0, 15, {1, 8, 8, 1}, {1, 1, 1, 0}, {1, 8, 8, 1}, {2048, 256, 32, 0}, {2048, 256, 32, 0}, 1, 1, 0, 0},
-  {1, 1, 0, 0, 2048, 0, 2, -32768, 32767, {1, 8, 8, 1}, {1, 1, 1, 0}, {1, 8, 8, 1}, {2048, 256, 32, 0}, {2048, 256, 32, 0}, 1, 2, 272, 87},
-  {2, 1, -8, 8, 0, 0, 2, -32768, 32767, {1, 8, 8, 1}, {1, 1, 1, 0}, {1, 8, 8, 1}, {2048, 256, 32, 0}, {2048, 256, 32, 0}, 1, 1, 816, 261},
-  {3, 1, -8, 8, 0, 64, 1, 0, 15, {1, 1, 1, 1}, {1, 1, 1, 0}, {1, 1, 1, 1}, {32, 32, 32, 0}, {32, 32, 32, 0}, 1, 1, 1088, 348},
-  {4, 1, 0, 0, 64, 4096, 2, -32768, 32767, {1, 1, 1, 1}, {1, 1, 1, 0}, {1, 1, 1, 1}, {32, 32, 32, 0}, {32, 32, 32, 0}, 1, 2, 1360, 435},
-  {5, 1, -8, 8, 0, 0, 2, -32768, 32767, {1, 1, 1, 1}, {1, 0, 0, 0}, {1, 1, 1, 1}, {32, 0, 0, 0}, {5, 0, 0, 0}, 0, 1, 1904, 609}
+  {{0, 128, 0, 2, -128, 128, {1, 8, 8, 1}, {1, 1, 1, 0}, {128, 16, 2, 0}, {1, 8, 8, 1}}, {0, 2048, 1, 1, 0, 15, {1, 8, 8, 1}, {1024, 128, 16, 0}}, 64, 1, 18},
+  {{128, 64, 0, 1, 0, 0, {1, 8, 8, 1}, {1, 1, 1, 0}, {64, 8, 1, 0}, {1, 8, 8, 1}}, {1, 0, 2, 1, -32768, 32767, {1, 8, 8, 1}, {2048, 256, 32, 0}}, 64, 2, 53},
+  {{0, 128, 0, 1, -8, 8, {1, 8, 8, 1}, {1, 1, 1, 0}, {128, 16, 2, 0}, {1, 8, 8, 1}}, {2, 0, 2, 1, -32768, 32767, {1, 8, 8, 1}, {1024, 128, 16, 0}}, 64, 1, 75},
+  {{0, 1, 0, 1, -8, 8, {1, 1, 1, 1}, {1, 1, 1, 0}, {1, 1, 1, 0}, {1, 1, 1, 1}}, {3, 64, 1, 1, 0, 15, {1, 1, 1, 1}, {16, 16, 16, 0}}, 1, 1, 94},
+  {{4, 1, 0, 1, 0, 0, {1, 1, 1, 1}, {1, 1, 1, 0}, {1, 1, 1, 0}, {1, 1, 1, 1}}, {4, 2048, 2, 1, -32768, 32767, {1, 1, 1, 1}, {32, 32, 32, 0}}, 1, 2, 129},
+  {{0, 2, 0, 1, -8, 8, {1, 1, 1, 1}, {1, 0, 0, 0}, {2, 0, 0, 0}, {1, 1, 1, 1}}, {5, 0, 2, 0, -32768, 32767, {1, 1, 1, 1}, {5, 0, 0, 0}}, 1, 1, 151}
 };
 
-void accelerator(const byte_t *in8, const short *in16, const int *in32, const byte_t *weights, const int *parameters, byte_t *out8,
-                 short *out16, int *out32) {
+void accelerator(const byte_t *in8, const short *in16, const int *in32, const lanes_t *words, const codes_t *weights,
+                 const four_t *parameters, byte_t *out8, short *out16, int *out32, bytes_t *all8, shorts_t *all16) {
 #pragma HLS INTERFACE m_axi port=in8 offset=slave bundle=in8
 #pragma HLS INTERFACE m_axi port=in16 offset=slave bundle=in16
 #pragma HLS INTERFACE m_axi port=in32 offset=slave bundle=in32
+#pragma HLS INTERFACE m_axi port=words offset=slave bundle=words
 #pragma HLS INTERFACE m_axi port=weights offset=slave bundle=weights
 #pragma HLS INTERFACE m_axi port=parameters offset=slave bundle=parameters
 #pragma HLS INTERFACE m_axi port=out8 offset=slave bundle=out8
 #pragma HLS INTERFACE m_axi port=out16 offset=slave bundle=out16
 #pragma HLS INTERFACE m_axi port=out32 offset=slave bundle=out32
+#pragma HLS INTERFACE m_axi port=all8 offset=slave bundle=all8
+#pragma HLS INTERFACE m_axi port=all16 offset=slave bundle=all16
 #pragma HLS INTERFACE s_axilite port=return
 #pragma HLS ALLOCATION function instances=product limit=1
   sweep_body_2(in8, in16, in32, out8, out16, out32);
   PROBE_TENSOR(0);
-  product(LAYERS[0], in8, weights, parameters, out8, out16); // body.2
+  product(LAYERS[0], words, weights, parameters, out8, out16, all8, all16); // body.2
   PROBE_TENSOR(1);
-  product(LAYERS[1], in8, weights, parameters, out8, out16); // body.3
+  product(LAYERS[1], words, weights, parameters, out8, out16, all8, all16); // body.3
   PROBE_TENSOR(2);
   sweep_body_4(in8, in16, in32, out8, out16, out32);
   PROBE_TENSOR(3);
@@ -42,15 +45,15 @@ void accelerator(const byte_t *in8, const short *in16, const int *in32, const by
   PROBE_TENSOR(5);
   sweep_body_6(in8, in16, in32, out8, out16, out32);
   PROBE_TENSOR(6);
-  product(LAYERS[2], in8, weights, parameters, out8, out16); // body.7
+  product(LAYERS[2], words, weights, parameters, out8, out16, all8, all16); // body.7
   PROBE_TENSOR(7);
   sweep_gate_0(in8, in16, in32, out8, out16, out32);
   PROBE_TENSOR(8);
   sweep_gate_0_2(in8, in16, in32, out8, out16, out32);
   PROBE_TENSOR(9);
-  product(LAYERS[3], in8, weights, parameters, out8, out16); // gate.2
+  product(LAYERS[3], words, weights, parameters, out8, out16, all8, all16); // gate.2
   PROBE_TENSOR(10);
-  product(LAYERS[4], in8, weights, parameters, out8, out16); // mul_3
+  product(LAYERS[4], words, weights, parameters, out8, out16, all8, all16); // mul_3
   PROBE_TENSOR(11);
   sweep_mul_3(in8, in16, in32, out8, out16, out32);
   PROBE_TENSOR(12);
@@ -66,6 +69,6 @@ void accelerator(const byte_t *in8, const short *in16, const int *in32, const by
   PROBE_TENSOR(17);
   sweep_cat_2(in8, in16, in32, out8, out16, out32);
   PROBE_TENSOR(18);
-  product(LAYERS[5], in8, weights, parameters, out8, out16); // last
+  product(LAYERS[5], words, weights, parameters, out8, out16, all8, all16); // last
   PROBE_TENSOR(19);
 }

@@ -28,7 +28,7 @@ void sweep_body_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
 #pragma HLS PIPELINE II=1
                 for (int u = 0; u < 1; u++) {
 #pragma HLS UNROLL
-                  ap_int<8> a0 = d1 * 2 + d3 + -1 >= 0 && d2 * 2 + d4 + -1 >= 0 ? (signed char)in8[d1 * 32 + d2 * 2 + d3 * 16 + d4 + d5 * 256 + 4079] : 0;
+                  ap_int<8> a0 = d1 * 2 + d3 + -1 >= 0 && d2 * 2 + d4 + -1 >= 0 ? (signed char)in8[d1 * 32 + d2 * 2 + d3 * 16 + d4 + d5 * 256 + 3055] : 0;
                   out8[d1 * 256 + d2 * 32 + d3 * 9 + d4 * 3 + d5] = (byte_t)(a0 & 255);
                 }
               }
@@ -156,7 +156,7 @@ void sweep_gate_0(const byte_t *in8, const short *in16, const int *in32, byte_t 
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16];
             total[u] = total[u] + a0;
           }
         }
@@ -205,8 +205,8 @@ void sweep_mul_3(const byte_t *in8, const short *in16, const int *in32, byte_t *
 #pragma HLS UNROLL
             const int d1 = first + u;
             const int channel = n_body_7_order_channels[d1];
-            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
-            ap_int<16> a1 = (short)in16[4096 + n_gate_3_order[channel]];
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16];
+            ap_int<16> a1 = (short)in16[2048 + n_gate_3_order[channel]];
             ap_int<31> a2 = n_mul_3_numbers[channel];
             ap_int<28> v1((ap_int<28>)a1 * (ap_int<28>)4062);
             ap_int<32> v2(v1 + a2);
@@ -217,7 +217,7 @@ void sweep_mul_3(const byte_t *in8, const short *in16, const int *in32, byte_t *
             ap_int<17> v11(v9 >> 33);
             ap_int<17> v13(v11 > (-32768) ? (ap_int<17>)v11 : (ap_int<17>)(-32768));
             ap_int<16> v15(v13 < 32767 ? (ap_int<17>)v13 : (ap_int<17>)32767);
-            out16[d1 + d2 * 256 + d3 * 32 + 2048] = (short)(long long)v15;
+            out16[d1 + d2 * 128 + d3 * 16 + 1024] = (short)(long long)v15;
           }
         }
       }
@@ -239,7 +239,7 @@ void sweep_mean_1(const byte_t *in8, const short *in16, const int *in32, byte_t 
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + 2048];
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16 + 1024];
             total[u] = total[u] + a0;
           }
         }
@@ -267,7 +267,7 @@ void sweep_mean_1_2(const byte_t *in8, const short *in16, const int *in32, byte_
         ap_int<17> v5(v3 >> 25);
         ap_int<17> v7(v5 > (-32768) ? (ap_int<17>)v5 : (ap_int<17>)(-32768));
         ap_int<16> v9(v7 < 32767 ? (ap_int<17>)v7 : (ap_int<17>)32767);
-        out16[d1 + 256] = (short)(long long)v9;
+        out16[d1 + 128] = (short)(long long)v9;
       }
     }
   }
@@ -287,7 +287,7 @@ void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *o
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + 2048];
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16 + 1024];
             if (a0 > total[u])
             total[u] = a0;
           }
@@ -295,7 +295,7 @@ void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *o
         for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
           const int d1 = first + u;
-          out16[d1 + d2 * 32] = (short)(long long)total[u];
+          out16[d1 + d2 * 16] = (short)(long long)total[u];
         }
       }
     }
@@ -315,7 +315,7 @@ void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
         for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
           const int d1 = first + u;
-          ap_int<16> a0 = (short)in16[d1 + d2 * 32];
+          ap_int<16> a0 = (short)in16[d1 + d2 * 16];
           if (a0 > total[u])
           total[u] = a0;
         }
@@ -323,7 +323,7 @@ void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
       for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
         const int d1 = first + u;
-        out16[d1 + 320] = (short)(long long)total[u];
+        out16[d1 + 192] = (short)(long long)total[u];
       }
     }
   }
@@ -337,8 +337,8 @@ void sweep_cat(const byte_t *in8, const short *in16, const int *in32, byte_t *ou
       for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
         const int d1 = first + u;
-        ap_int<16> a0 = d1 < 16 ? (short)in16[256 + n_body_7_order[(d1) < 0 || (d1) >= 16 ? 0 : d1]] : 0;
-        ap_int<16> a1 = d1 + -16 >= 0 ? (short)in16[320 + n_body_7_order[(d1 + -16) < 0 || (d1 + -16) >= 16 ? 0 : d1 + -16]] : 0;
+        ap_int<16> a0 = d1 < 16 ? (short)in16[128 + n_body_7_order[(d1) < 0 || (d1) >= 16 ? 0 : d1]] : 0;
+        ap_int<16> a1 = d1 + -16 >= 0 ? (short)in16[192 + n_body_7_order[(d1 + -16) < 0 || (d1 + -16) >= 16 ? 0 : d1 + -16]] : 0;
         ap_int<35> v1((ap_int<35>)a0 * (ap_int<35>)440699);
         ap_int<35> v3((ap_int<36>)a1 * (ap_int<36>)524288);
         ap_int<36> v4(v1 + v3);

@@ -1,14 +1,16 @@
-// 4 lanes by 3 rows of pot<4>, 2 rows of fixed<4>, 1 rows of fixed<8>.
+// 4 lanes by 3 rows of pot<4> in fabric, 2 rows of fixed<4> in dsp, 1 rows of fixed<8> in dsp.
 #include "engine.h"
 #include "hls_stream.h"
 #ifndef __SYNTHESIS__
 #include "probe.h"
+#define ON_CHIP static
 #else
 #define PROBE(layer, pixel, row, sum)
+#define ON_CHIP
 #endif
 
 // pot<4>: shifts and adders.
-static inline ap_int<11> multiply_pot4(ap_uint<4> code, activation_t x) {
+static inline ap_int<11> multiply_coarse(ap_uint<4> code, activation_t x) {
 #pragma HLS INLINE
   ap_int<11> product = 0;
 #pragma HLS BIND_OP variable=product op=add impl=fabric
@@ -25,116 +27,183 @@ static inline ap_int<11> multiply_pot4(ap_uint<4> code, activation_t x) {
   return (int)code >> 3 ? ap_int<11>(-product) : product;
 }
 
-// fixed<4>: a multiplier. The lowest code stands for the next, as the set is symmetric.
-static inline ap_int<8> multiply_fixed4(ap_uint<4> code, activation_t x) {
+// fixed<4>: the lowest code stands for the next, as the set is symmetric.
+static inline ap_int<4> number_fine(ap_uint<4> code) {
 #pragma HLS INLINE
-  ap_int<4> number = code == 8 ? -7 : (int)code;
-  ap_int<8> product = number * x;
+  return code == 8 ? -7 : (int)code;
+}
+
+static inline ap_int<8> multiply_fine(ap_uint<4> code, activation_t x) {
+#pragma HLS INLINE
+  ap_int<8> product = number_fine(code) * x;
 #pragma HLS BIND_OP variable=product op=mul impl=dsp
   return product;
 }
 
-// fixed<8>: a multiplier. The lowest code stands for the next, as the set is symmetric.
-static inline ap_int<12> multiply_fixed8(ap_uint<8> code, activation_t x) {
+// fixed<8>: the lowest code stands for the next, as the set is symmetric.
+static inline ap_int<8> number_wide(ap_uint<8> code) {
 #pragma HLS INLINE
-  ap_int<8> number = code == 128 ? -127 : (int)code;
-  ap_int<12> product = number * x;
+  return code == 128 ? -127 : (int)code;
+}
+
+static inline ap_int<12> multiply_wide(ap_uint<8> code, activation_t x) {
+#pragma HLS INLINE
+  ap_int<12> product = number_wide(code) * x;
 #pragma HLS BIND_OP variable=product op=mul impl=dsp
   return product;
 }
 
-// What a tile of rows needs.
+// What a step needs: a tile of rows, of which codes are in words of so many as the memory gives at once, or lanes. `head` has how many
+// entries there are, the tile's first slot, the lowest plane and how many there are, what sums begin with (nothing, those of the step
+// before, or sixteen times those) and whether they end.
 struct tile_t {
-  ap_uint<4> coarse[MOST_ENTRIES][3][LANES];
-  ap_uint<4> fine[MOST_ENTRIES][2][LANES];
-  ap_uint<8> wide[MOST_ENTRIES][1][LANES];
-  row_t coarse_rows[3];
-  row_t fine_rows[2];
-  row_t wide_rows[1];
+  ap_uint<4> coarse[MOST_ENTRIES][3][4];
+  ap_uint<4> fine[MOST_ENTRIES][2][4];
+  ap_uint<8> wide[MOST_ENTRIES][1][4];
+  row_t rows[ROWS];
   entry_t entries[MOST_ENTRIES];
-  int count, first;
+  int head[HEAD];
 };
 
-// Fetches a tile; `at` and `where` move on to the next one.
-static void fetch(const byte_t *weights, const int *parameters, int &at, int &where, tile_t &tile) {
-  tile.count = parameters[where];
-  tile.first = parameters[where + 1];
-  where += 2;
-  for (int j = 0; j < tile.count; j++) {
-#pragma HLS PIPELINE
+// Fetches what a step needs.
+static void fetch(const layer_t &layer, int step, const codes_t *weights, const four_t *parameters, tile_t &tile) {
+  four_t head = parameters[layer.parameters + 2 * step], rest = parameters[layer.parameters + 2 * step + 1];
+  tile.head[0] = head.at[0];
+  for (int i = 0; i < 4; i++)
+    tile.head[1 + i] = rest.at[i];
+  for (int j = 0; j < head.at[0]; j++) {
+#pragma HLS PIPELINE II=1
+    four_t entry = parameters[head.at[1] + j];
     for (int a = 0; a < 4; a++)
-      tile.entries[j].taps[a] = parameters[where + j * 5 + a];
-    tile.entries[j].channel = parameters[where + j * 5 + 4];
+      tile.entries[j].taps[a] = (short)(entry.at[a / 2] >> (a % 2 * 16));
+    tile.entries[j].offset = entry.at[2];
   }
-  where += tile.count * 5;
-  for (int i = 0; i < 3; i++) {
-    tile.coarse_rows[i].row = parameters[where + i * 5];
-    tile.coarse_rows[i].offset = parameters[where + i * 5 + 1];
-    tile.coarse_rows[i].bias = parameters[where + i * 5 + 2];
-    tile.coarse_rows[i].multiplier = parameters[where + i * 5 + 3];
-    tile.coarse_rows[i].shift = parameters[where + i * 5 + 4];
+  for (int i = 0; i < ROWS; i++) {
+#pragma HLS PIPELINE II=1
+    four_t row = parameters[head.at[2] + i];
+    tile.rows[i].row = row.at[0];
+    tile.rows[i].offset = row.at[1];
+    tile.rows[i].bias = row.at[2];
+    tile.rows[i].multiplier = row.at[3] >> 8;
+    tile.rows[i].shift = row.at[3] & 255;
   }
-  where += 15;
-  for (int i = 0; i < 2; i++) {
-    tile.fine_rows[i].row = parameters[where + i * 5];
-    tile.fine_rows[i].offset = parameters[where + i * 5 + 1];
-    tile.fine_rows[i].bias = parameters[where + i * 5 + 2];
-    tile.fine_rows[i].multiplier = parameters[where + i * 5 + 3];
-    tile.fine_rows[i].shift = parameters[where + i * 5 + 4];
-  }
-  where += 10;
-  for (int i = 0; i < 1; i++) {
-    tile.wide_rows[i].row = parameters[where + i * 5];
-    tile.wide_rows[i].offset = parameters[where + i * 5 + 1];
-    tile.wide_rows[i].bias = parameters[where + i * 5 + 2];
-    tile.wide_rows[i].multiplier = parameters[where + i * 5 + 3];
-    tile.wide_rows[i].shift = parameters[where + i * 5 + 4];
-  }
-  where += 5;
-  for (int j = 0; j < tile.count; j++) {
-    for (int n = 0; n < 12; n++) {
-#pragma HLS PIPELINE
-      tile.coarse[j][n / LANES][n % LANES] = (weights[at + n / 2] >> (n % 2 * 4)) & 15;
+  int at = head.at[3];
+  for (int n = 0, j = 0, k = 0; n < head.at[0] * 1; n++, at++) {
+#pragma HLS PIPELINE II=1
+    codes_t chunk = weights[at];
+    for (int s = 0; s < 3; s++) {
+#pragma HLS UNROLL
+      if (s / 8 == k) {
+        for (int c = 0; c < 4; c++)
+          tile.coarse[j][s][c] = chunk.at[((s % 8) * 4 + c) / 2] >> (((s % 8) * 4 + c) % 2 * 4) & 15;
+      }
     }
-    at += 6;
-    for (int n = 0; n < 8; n++) {
-#pragma HLS PIPELINE
-      tile.fine[j][n / LANES][n % LANES] = (weights[at + n / 2] >> (n % 2 * 4)) & 15;
+    if (++k == 1) {
+      k = 0;
+      j++;
     }
-    at += 4;
-    for (int n = 0; n < 4; n++) {
-#pragma HLS PIPELINE
-      tile.wide[j][n / LANES][n % LANES] = weights[at + n];
+  }
+  for (int n = 0, j = 0, k = 0; n < head.at[0] * 1; n++, at++) {
+#pragma HLS PIPELINE II=1
+    codes_t chunk = weights[at];
+    for (int s = 0; s < 2; s++) {
+#pragma HLS UNROLL
+      if (s / 8 == k) {
+        for (int c = 0; c < 4; c++)
+          tile.fine[j][s][c] = chunk.at[((s % 8) * 4 + c) / 2] >> (((s % 8) * 4 + c) % 2 * 4) & 15;
+      }
     }
-    at += 4;
+    if (++k == 1) {
+      k = 0;
+      j++;
+    }
+  }
+  for (int n = 0, j = 0, k = 0; n < head.at[0] * 1; n++, at++) {
+#pragma HLS PIPELINE II=1
+    codes_t chunk = weights[at];
+    for (int s = 0; s < 1; s++) {
+#pragma HLS UNROLL
+      if (s / 4 == k) {
+        for (int c = 0; c < 4; c++)
+          tile.wide[j][s][c] = chunk.at[(s % 4) * 4 + c];
+      }
+    }
+    if (++k == 1) {
+      k = 0;
+      j++;
+    }
   }
 }
 
-static void load(const layer_t &layer, const tile_t &tile, const byte_t *in8, hls::stream<word_t> &words) {
-  for (int p0 = 0; p0 < layer.pixels[0]; p0++) {
-    for (int p1 = 0; p1 < layer.pixels[1]; p1++) {
-      for (int p2 = 0; p2 < layer.pixels[2]; p2++) {
-        for (int p3 = 0; p3 < layer.pixels[3]; p3++) {
-          for (int plane = layer.planes - 1; plane >= 0; plane--) {
-            for (int j = 0; j < tile.count; j++) {
+// A number's plane.
+static activation_t plane_of(const walk_t &walk, byte_t number, int plane) {
+#pragma HLS INLINE
+  return ((number - walk.low) & 255) >> (plane * PLANE_BITS);
+}
+
+// Copies the input of a product on chip, plane by plane.
+static void hold(const walk_t &walk, const lanes_t *words, activation_t buffer[CAPACITY][LANES]) {
+  if (walk.planes == 1) {
+    for (int w = 0; w < walk.words; w++) {
 #pragma HLS PIPELINE II=1
-              const int pixel[4] = {p0, p1, p2, p3};
-              bool inside = true;
-              int at = layer.input + tile.entries[j].channel;
-              for (int a = 0; a < 4; a++) {
+      lanes_t word = words[walk.input + w];
+      for (int l = 0; l < LANES; l++)
+        buffer[w][l] = plane_of(walk, word.at[l], 0);
+    }
+  } else {
+    for (int w = 0; w < walk.words; w++) {
+#pragma HLS PIPELINE II=2
+      lanes_t word = words[walk.input + w];
+      for (int plane = 0; plane < 2; plane++) {
+        for (int l = 0; l < LANES; l++)
+          buffer[2 * w + plane][l] = plane_of(walk, word.at[l], plane);
+      }
+    }
+  }
+}
+
+static void load(const walk_t &walk, int pixels, int count, int lowest, int planes, const entry_t entries[MOST_ENTRIES], const activation_t buffer[CAPACITY][LANES], const lanes_t *words, hls::stream<word_t> &out) {
+  int pixel[4] = {0, 0, 0, 0}, origin[4] = {0, 0, 0, 0}, start[4] = {0, 0, 0, 0};
+#pragma HLS ARRAY_PARTITION variable=pixel complete
+#pragma HLS ARRAY_PARTITION variable=origin complete
+#pragma HLS ARRAY_PARTITION variable=start complete
+  int j = 0, passed = 0;
+  for (int n = 0; n < pixels * planes * count; n++) {
+#pragma HLS PIPELINE II=1
+    entry_t entry = entries[j];
+    int plane = lowest + planes - 1 - passed, at = entry.offset;
+    bool inside = true;
+    for (int a = 0; a < 4; a++) {
 #pragma HLS UNROLL
-                int position = layer.steps[a] * pixel[a] + tile.entries[j].taps[a];
-                inside = inside && position >= 0 && position < layer.extents[a];
-                at += position * layer.strides[a];
-              }
-              word_t word;
-              for (int l = 0; l < LANES; l++) {
+      int position = origin[a] + entry.taps[a];
+      inside = inside && position >= 0 && position < walk.extents[a];
+      at += start[a];
+    }
+    word_t word;
+    if (!inside) {
+      for (int l = 0; l < LANES; l++)
+        word.lanes[l] = walk.fill >> (plane * PLANE_BITS);
+    } else if (walk.held) {
+      for (int l = 0; l < LANES; l++)
+        word.lanes[l] = buffer[(at << (walk.planes - 1)) + plane][l];
+    } else {
+      lanes_t numbers = words[walk.input + at];
+      for (int l = 0; l < LANES; l++)
+        word.lanes[l] = plane_of(walk, numbers.at[l], plane);
+    }
+    out.write(word);
+    if (++j == count) {
+      j = 0;
+      if (++passed == planes) {
+        passed = 0;
+        bool next = true;
+        for (int a = 3; a >= 0; a--) {
 #pragma HLS UNROLL
-                int number = inside ? (in8[at + l] - layer.low) & 255 : layer.fill;
-                word.lanes[l] = number >> (plane * PLANE_BITS);
-              }
-              words.write(word);
-            }
+          if (next) {
+            next = ++pixel[a] == walk.pixels[a];
+            pixel[a] = next ? 0 : pixel[a];
+            origin[a] = next ? 0 : origin[a] + walk.steps[a];
+            start[a] = next ? 0 : start[a] + walk.paces[a];
           }
         }
       }
@@ -142,156 +211,196 @@ static void load(const layer_t &layer, const tile_t &tile, const byte_t *in8, hl
   }
 }
 
-static void multiply(int pixels, int planes, const tile_t &tile, hls::stream<word_t> &words, hls::stream<sums_t> &results) {
-  for (int p = 0; p < pixels; p++) {
-    sums_t sums;
+// What a sum begins with: nothing, what it was, or sixteen times that.
+static sum_t begun(sum_t sum, int before) {
+#pragma HLS INLINE
+  if (before == 0)
+    return 0;
+  return before == 1 ? sum : sum_t((long long)sum * (1 << PLANE_BITS));
+}
+
+static void multiply(int pixels, int count, int planes, int begin, int end, const ap_uint<4> coarse[MOST_ENTRIES][3][4], const ap_uint<4> fine[MOST_ENTRIES][2][4], const ap_uint<8> wide[MOST_ENTRIES][1][4], hls::stream<word_t> &words, hls::stream<sums_t> &results) {
+  static sums_t sums;
 #pragma HLS ARRAY_PARTITION variable=sums complete
-    for (int plane = 0; plane < planes; plane++) {
-      for (int j = 0; j < tile.count; j++) {
+  int j = 0, plane = 0;
+  for (int n = 0; n < pixels * planes * count; n++) {
 #pragma HLS PIPELINE II=1
-        word_t word = words.read();
-        for (int i = 0; i < 3; i++) {
+    word_t word = words.read();
+    int before = j ? 1 : plane ? 2 : begin;
+    for (int i = 0; i < 3; i++) {
 #pragma HLS UNROLL
-          sum_t sum = 0;
-          if (j)
-            sum = sums.coarse[i];
-          else if (plane)
-            sum = (long long)sums.coarse[i] * (1 << PLANE_BITS);
-          for (int l = 0; l < LANES; l++) {
+      sum_t sum = begun(sums.coarse[i], before);
+      for (int l = 0; l < LANES; l++) {
 #pragma HLS UNROLL
-            sum = sum + multiply_pot4(tile.coarse[j][i][l], word.lanes[l]);
-          }
-          sums.coarse[i] = sum;
-        }
-        for (int i = 0; i < 2; i++) {
+        sum = sum + multiply_coarse(coarse[j][((i) * LANES + l) / 4][((i) * LANES + l) % 4], word.lanes[l]);
+      }
+      sums.coarse[i] = sum;
+    }
+    for (int i = 0; i < 2; i++) {
 #pragma HLS UNROLL
-          sum_t sum = 0;
-          if (j)
-            sum = sums.fine[i];
-          else if (plane)
-            sum = (long long)sums.fine[i] * (1 << PLANE_BITS);
-          for (int l = 0; l < LANES; l++) {
+      sum_t sum = begun(sums.fine[i], before);
+      for (int l = 0; l < LANES; l++) {
 #pragma HLS UNROLL
-            sum = sum + multiply_fixed4(tile.fine[j][i][l], word.lanes[l]);
-          }
-          sums.fine[i] = sum;
-        }
-        for (int i = 0; i < 1; i++) {
+        sum = sum + multiply_fine(fine[j][((i) * LANES + l) / 4][((i) * LANES + l) % 4], word.lanes[l]);
+      }
+      sums.fine[i] = sum;
+    }
+    for (int i = 0; i < 1; i++) {
 #pragma HLS UNROLL
-          sum_t sum = 0;
-          if (j)
-            sum = sums.wide[i];
-          else if (plane)
-            sum = (long long)sums.wide[i] * (1 << PLANE_BITS);
-          for (int l = 0; l < LANES; l++) {
+      sum_t sum = begun(sums.wide[i], before);
+      for (int l = 0; l < LANES; l++) {
 #pragma HLS UNROLL
-            sum = sum + multiply_fixed8(tile.wide[j][i][l], word.lanes[l]);
-          }
-          sums.wide[i] = sum;
-        }
-        if (plane == planes - 1 && j == tile.count - 1)
+        sum = sum + multiply_wide(wide[j][((i) * LANES + l) / 4][((i) * LANES + l) % 4], word.lanes[l]);
+      }
+      sums.wide[i] = sum;
+    }
+    if (++j == count) {
+      j = 0;
+      if (++plane == planes) {
+        plane = 0;
+        if (end)
           results.write(sums);
       }
     }
   }
 }
 
-// round(sum * multiplier / 2^shift), halves up, between least and most.
-static int scaled(sum_t sum, int multiplier, int shift, int least, int most) {
+// round(sum * multiplier / 2^shift), halves up, between least and most: a product of 32 by 17 bits.
+static int scaled(const row_t &row, sum_t sum, int least, int most) {
 #pragma HLS INLINE
-  ap_int<64> product = (ap_int<64>)sum * (ap_int<64>)multiplier;
-  ap_int<64> half = 0;
-  if (shift)
-    half = (ap_int<64>)1 << (shift - 1);
-  ap_int<64> rounded = (product + half) >> shift;
+  ap_int<49> product = sum * row.multiplier;
+  ap_int<50> half = 0;
+  if (row.shift != 0)
+    half = ap_int<50>(1) << (int)(row.shift - 1);
+  ap_int<50> rounded = ap_int<50>(product + half) >> (int)row.shift;
   if (rounded < least)
     return least;
   return rounded > most ? most : (int)rounded;
 }
 
-// A result: what the type of the layer has for it.
-static int result_of(const layer_t &layer, int pixel, sum_t sum, const row_t &row) {
+// A result, as the memory has it.
+static int result_of(const sink_t &sink, int pixel, sum_t sum, const row_t &row) {
 #pragma HLS INLINE
   if (row.row < 0)
     return 0;
-  sum_t total = sum + (sum_t)row.bias;
-  PROBE(layer.number, pixel, row.row, total);
-  return scaled(total, row.multiplier, row.shift, layer.least, layer.most);
+  sum_t total = sum + row.bias;
+  PROBE(sink.number, pixel, row.row, total);
+  int result = scaled(row, total, sink.least, sink.most);
+  return sink.bytes == 1 ? result & 255 : result < 32768 ? result : result - 65536;
 }
 
-static void put(const layer_t &layer, int at, int result, byte_t *out8, short *out16) {
+// The results of a pixel.
+static void results_of(const sink_t &sink, int n, const sums_t &sums, const row_t rows[ROWS], int found[16]) {
 #pragma HLS INLINE
-  if (layer.bytes == 1)
-    out8[at] = (byte_t)(result & 255);
-  else
-    out16[at] = (short)(result < 32768 ? result : result - 65536);
+    for (int i = 0; i < 3; i++)
+      found[i] = result_of(sink, n, sums.coarse[i], rows[i]);
+    for (int i = 0; i < 2; i++)
+      found[3 + i] = result_of(sink, n, sums.fine[i], rows[3 + i]);
+    for (int i = 0; i < 1; i++)
+      found[5 + i] = result_of(sink, n, sums.wide[i], rows[5 + i]);
+  for (int i = ROWS; i < 16; i++)
+    found[i] = 0;
 }
 
-static void store(const layer_t &layer, const tile_t &tile, hls::stream<sums_t> &results, byte_t *out8, short *out16) {
-  int pixel = 0;
-  for (int p0 = 0; p0 < layer.pixels[0]; p0++) {
-    for (int p1 = 0; p1 < layer.pixels[1]; p1++) {
-      for (int p2 = 0; p2 < layer.pixels[2]; p2++) {
-        for (int p3 = 0; p3 < layer.pixels[3]; p3++) {
-#pragma HLS PIPELINE II=6
-          int at = layer.output + p0 * layer.out[0] + p1 * layer.out[1] + p2 * layer.out[2] + p3 * layer.out[3];
-          sums_t sums = results.read();
-          int found[6];
-#pragma HLS ARRAY_PARTITION variable=found complete
-          for (int i = 0; i < 3; i++)
-            found[i] = result_of(layer, pixel, sums.coarse[i], tile.coarse_rows[i]);
-          for (int i = 0; i < 2; i++)
-            found[3 + i] = result_of(layer, pixel, sums.fine[i], tile.fine_rows[i]);
-          for (int i = 0; i < 1; i++)
-            found[5 + i] = result_of(layer, pixel, sums.wide[i], tile.wide_rows[i]);
-          if (layer.in_order) {
-            for (int i = 0; i < 6; i++)
-              put(layer, at + tile.first + i, found[i], out8, out16);
-          } else {
-            for (int i = 0; i < 3; i++)
-              if (tile.coarse_rows[i].row >= 0)
-                put(layer, at + tile.coarse_rows[i].offset, found[i], out8, out16);
-            for (int i = 0; i < 2; i++)
-              if (tile.fine_rows[i].row >= 0)
-                put(layer, at + tile.fine_rows[i].offset, found[3 + i], out8, out16);
-            for (int i = 0; i < 1; i++)
-              if (tile.wide_rows[i].row >= 0)
-                put(layer, at + tile.wide_rows[i].offset, found[5 + i], out8, out16);
-          }
-          pixel++;
-        }
-      }
+// Where the next pixel is.
+static void advance(const sink_t &sink, int pixel[4], int start[4]) {
+#pragma HLS INLINE
+  bool next = true;
+  for (int a = 3; a >= 0; a--) {
+#pragma HLS UNROLL
+    if (next) {
+      next = ++pixel[a] == sink.pixels[a];
+      pixel[a] = next ? 0 : pixel[a];
+      start[a] = next ? 0 : start[a] + sink.out[a];
     }
   }
 }
 
-static void run(const layer_t &layer, const tile_t &tile, const byte_t *in8, byte_t *out8, short *out16) {
-#pragma HLS DATAFLOW
-  hls::stream<word_t> words("words");
-  hls::stream<sums_t> results("results");
-#pragma HLS STREAM variable=words depth=16
-#pragma HLS STREAM variable=results depth=4
-  int pixels = layer.pixels[0] * layer.pixels[1] * layer.pixels[2] * layer.pixels[3];
-  load(layer, tile, in8, words);
-  multiply(pixels, layer.planes, tile, words, results);
-  store(layer, tile, results, out8, out16);
+static void store(const sink_t &sink, int pixels, int slot, const row_t rows[ROWS], hls::stream<sums_t> &results, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
+  int pixel[4] = {0, 0, 0, 0}, start[4] = {0, 0, 0, 0};
+#pragma HLS ARRAY_PARTITION variable=pixel complete
+#pragma HLS ARRAY_PARTITION variable=start complete
+  if (sink.in_order) {
+    for (int n = 0; n < pixels; n++) {
+#pragma HLS PIPELINE II=6
+      int found[16];
+#pragma HLS ARRAY_PARTITION variable=found complete
+      sums_t sums = results.read();
+      results_of(sink, n, sums, rows, found);
+      int at = (sink.output + start[0] + start[1] + start[2] + start[3] + slot) / WRITTEN;
+      for (int k = 0; k < 16 / WRITTEN; k++) {
+        if (sink.bytes == 1) {
+          bytes_t numbers;
+          for (int i = 0; i < WRITTEN; i++)
+            numbers.at[i] = (byte_t)found[k * WRITTEN + i];
+          all8[at + k] = numbers;
+        } else {
+          shorts_t numbers;
+          for (int i = 0; i < WRITTEN; i++)
+            numbers.at[i] = (short)found[k * WRITTEN + i];
+          all16[at + k] = numbers;
+        }
+      }
+      advance(sink, pixel, start);
+    }
+  } else {
+    for (int n = 0; n < pixels; n++) {
+#pragma HLS PIPELINE II=ROWS
+      int found[16];
+#pragma HLS ARRAY_PARTITION variable=found complete
+      sums_t sums = results.read();
+      results_of(sink, n, sums, rows, found);
+      int at = sink.output + start[0] + start[1] + start[2] + start[3];
+      for (int i = 0; i < ROWS; i++) {
+        if (rows[i].row >= 0 && sink.bytes == 1)
+          out8[at + rows[i].offset] = (byte_t)found[i];
+        else if (rows[i].row >= 0)
+          out16[at + rows[i].offset] = (short)found[i];
+      }
+      advance(sink, pixel, start);
+    }
+  }
 }
 
-void product(const layer_t &layer, const byte_t *in8, const byte_t *weights, const int *parameters, byte_t *out8, short *out16) {
-#pragma HLS INLINE off
-  static tile_t tile;
+static void flow(const walk_t &walk, const sink_t &sink, int pixels, int written, int count, int slot, int lowest, int planes, int begin, int end, const ap_uint<4> coarse[MOST_ENTRIES][3][4], const ap_uint<4> fine[MOST_ENTRIES][2][4], const ap_uint<8> wide[MOST_ENTRIES][1][4], const row_t rows[ROWS], const entry_t entries[MOST_ENTRIES], const activation_t buffer[CAPACITY][LANES], const lanes_t *words, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
+#pragma HLS DATAFLOW
+  hls::stream<word_t> read("words");
+  hls::stream<sums_t> results("results");
+#pragma HLS STREAM variable=read depth=16
+#pragma HLS STREAM variable=results depth=4
+  load(walk, pixels, count, lowest, planes, entries, buffer, words, read);
+  multiply(pixels, count, planes, begin, end, coarse, fine, wide, read, results);
+  store(sink, written, slot, rows, results, out8, out16, all8, all16);
+}
+
+static void run(const layer_t &layer, const tile_t &tile, const activation_t buffer[CAPACITY][LANES], const lanes_t *words, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
+  int flags = tile.head[4], end = flags >> 2;
+  flow(layer.walk, layer.sink, layer.pixels, end ? layer.pixels : 0, tile.head[0], tile.head[1], tile.head[2], tile.head[3], flags & 3, end, tile.coarse, tile.fine, tile.wide, tile.rows, tile.entries, buffer, words, out8, out16, all8, all16);
+}
+
+// While a step runs, the next one is fetched: a tile lies in two banks.
+static void steps(const layer_t &layer, const activation_t buffer[CAPACITY][LANES], const lanes_t *words, const codes_t *weights, const four_t *parameters, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
+  for (int step = 0; step < layer.steps; step++) {
+#pragma HLS DATAFLOW
+    ON_CHIP tile_t tile;
 #pragma HLS ARRAY_PARTITION variable=tile.coarse complete dim=2
-#pragma HLS ARRAY_PARTITION variable=tile.coarse complete dim=3
-#pragma HLS ARRAY_PARTITION variable=tile.coarse_rows complete dim=1
+#pragma HLS ARRAY_RESHAPE variable=tile.coarse complete dim=3
 #pragma HLS ARRAY_PARTITION variable=tile.fine complete dim=2
-#pragma HLS ARRAY_PARTITION variable=tile.fine complete dim=3
-#pragma HLS ARRAY_PARTITION variable=tile.fine_rows complete dim=1
+#pragma HLS ARRAY_RESHAPE variable=tile.fine complete dim=3
 #pragma HLS ARRAY_PARTITION variable=tile.wide complete dim=2
-#pragma HLS ARRAY_PARTITION variable=tile.wide complete dim=3
-#pragma HLS ARRAY_PARTITION variable=tile.wide_rows complete dim=1
-  int at = layer.weights, where = layer.parameters;
-  for (int r = 0; r < layer.row_tiles; r++) {
-    fetch(weights, parameters, at, where, tile);
-    run(layer, tile, in8, out8, out16);
+#pragma HLS ARRAY_RESHAPE variable=tile.wide complete dim=3
+#pragma HLS ARRAY_PARTITION variable=tile.rows complete
+    fetch(layer, step, weights, parameters, tile);
+    run(layer, tile, buffer, words, out8, out16, all8, all16);
   }
+}
+
+void product(const layer_t &layer, const lanes_t *words, const codes_t *weights, const four_t *parameters, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
+#pragma HLS INLINE off
+  static activation_t buffer[CAPACITY][LANES];
+#pragma HLS ARRAY_RESHAPE variable=buffer complete dim=2
+#pragma HLS BIND_STORAGE variable=buffer type=ram_2p impl=bram
+  if (layer.walk.held)
+    hold(layer.walk, words, buffer);
+  steps(layer, buffer, words, weights, parameters, out8, out16, all8, all16);
 }

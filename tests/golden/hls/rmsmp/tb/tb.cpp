@@ -105,8 +105,8 @@ int main(int argc, char **argv) {
   std::vector<int> in = numbers(folder + "/in.bin", inputs);
   golden_sums = numbers(folder + "/golden_sums.bin", sums);
   golden_tensors = numbers(folder + "/golden_tensors.bin", made);
-  std::vector<byte_t> weights = bytes(source + "/codes.bin", 252);
-  std::vector<int> parameters = numbers(source + "/parameters.bin", 186);
+  std::vector<byte_t> weights = bytes(source + "/codes.bin", 864);
+  std::vector<int> parameters = numbers(source + "/parameters.bin", 120);
   long long next = 0;
   for (int i = 0; i < INPUTS; i++) {
     for (long long n = 0; n < size_of(TENSORS[i]); n++, next++) {
@@ -119,8 +119,10 @@ int main(int argc, char **argv) {
         memory32[at] = in[next];
     }
   }
-  accelerator(memory8.data(), memory16.data(), memory32.data(), weights.data(), parameters.data(), memory8.data(), memory16.data(),
-              memory32.data());
+  accelerator(memory8.data(), memory16.data(), memory32.data(), reinterpret_cast<const lanes_t *>(memory8.data()),
+              reinterpret_cast<const codes_t *>(weights.data()), reinterpret_cast<const four_t *>(parameters.data()),
+              memory8.data(), memory16.data(), memory32.data(), reinterpret_cast<bytes_t *>(memory8.data()),
+              reinterpret_cast<shorts_t *>(memory16.data()));
   if (seen_sums != sums || seen_numbers != made) {
     std::fprintf(stderr, "expected %lld sums and %lld numbers, saw %lld and %lld\n", sums, made, seen_sums, seen_numbers);
     return 1;
