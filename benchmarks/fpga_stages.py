@@ -1,6 +1,7 @@
 """Stages of an accelerator for a model: its operators as they run, on tensors without values.
 
-Norms of batches, activations and biases cost nothing: they are in the factors and biases of the rows. Layouts cost nothing either. An
+Sizes alone, for models that take long to compile: channels lie side by side wherever they are, where the emitter has them where the engine writes
+them. Norms of batches, activations and biases cost nothing: they are in the factors and biases of the rows. An
 activation takes a byte, that of a layer norm two.
 """
 
@@ -16,7 +17,7 @@ from cocomp.passes.math.accelerator import Product, Stage, Sweep
 from cocomp.passes.math.quantisers.rows import Mixture
 
 FEW_CHANNELS = 8
-"""With fewer, all the channels of a line of the kernel are one tap: they lie side by side."""
+"""With fewer, windows are unfolded: their columns lie side by side."""
 GELU_BITS, EXP_BITS = 256 * 8, 1024 * 16
 FREE = (
     "native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm", "relu", "relu_", "hardtanh", "hardtanh_", "t",
@@ -45,10 +46,11 @@ class Lister(TorchDispatchMode):
             raise ValueError(f"expected an operator that a stage is known for, got {func}")
         return y
 
-    def product(self, rows: int, channels: int, taps: int, pixels: int, x: Tensor, y: Tensor, window: int = 0) -> None:
+    def product(self, rows: int, channels: int, taps: int, pixels: int, positions: int) -> None:
         """In the engine."""
-        name, counts = f"product {len(self.found)}", self.mixture.counts(rows)
-        self.found.append(Product(name, counts, channels, taps, pixels, x.numel(), y.numel(), window=window))
+        self.found.append(
+            Product(f"product {len(self.found)}", self.mixture.counts(rows), channels, taps, pixels, positions)
+        )
 
     def sweep(
         self, unit: str, points: int, reads: int, writes: int, multiplies: int, adds: int, tables: int = 0
@@ -67,21 +69,23 @@ def list_stages(model: nn.Module, inputs: tuple[Tensor, ...], mixture: Mixture) 
 
 def _convolution(found: Lister, args: Sequence[Any], y: Tensor) -> None:
     x, weight, groups = args[0], args[1], args[8]
-    _, channels, _, width = x.shape
-    lines, across = weight.shape[2:]
+    channels, taps, pixels = x.shape[1], math.prod(weight.shape[2:]), math.prod(y.shape[2:])
     if groups == channels > 1:
-        found.sweep("depth-wise", y.numel() * lines * across, x.numel(), y.numel(), 1, 1)
+        found.sweep("depth-wise", y.numel() * taps, x.numel(), y.numel(), 1, 1)
         return
     if groups != 1:
         raise ValueError(f"expected one group or as many as channels, got {groups}")
-    depth, taps = (channels, lines * across) if channels >= FEW_CHANNELS else (channels * across, lines)
-    window = lines * width * channels if lines > 1 else 0
-    found.product(weight.shape[0], depth, taps, math.prod(y.shape[2:]), x, y, window)
+    if channels < FEW_CHANNELS and taps > 1:
+        columns = channels * taps
+        found.sweep("windows", pixels * columns, pixels * columns, pixels * columns, 0, 0)
+        found.product(weight.shape[0], columns, 1, pixels, pixels)
+    else:
+        found.product(weight.shape[0], channels, taps, pixels, math.prod(x.shape[2:]))
 
 
 def _linear(found: Lister, args: Sequence[Any], y: Tensor) -> None:
     x = args[-2]
-    found.product(y.shape[1], x.shape[1], 1, x.shape[0], x, y)
+    found.product(y.shape[1], x.shape[1], 1, x.shape[0], x.shape[0])
 
 
 def _batched(found: Lister, args: Sequence[Any], y: Tensor) -> None:

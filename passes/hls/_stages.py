@@ -62,13 +62,13 @@ def _product(op: ir.Operation, weights: WeightStore, number: int, layouts: dict[
     windows = hls.windows_of(op)
     assert windows is not None, "unfold-inputs leaves windows only"
     x, y = op.operands[0], op.results[0]
-    counts, source = _counts(op, weights), layouts[x].product
+    counts, source, maker = _counts(op, weights), layouts[x].product, layouts[y].product
     assert counts is not None
     return Product(
         _name(op, number), counts, windows.channels, prod(bounds[d] for d in columns[:-1]),
         prod(n for d, n in enumerate(bounds) if d not in (*rows, *columns)), prod(structured.shape_of(x)) // windows.channels, _bytes(y),
         _kept(op, source, weights, windows.channels), -(-hls.type_of(x).bits // PLANE_BITS), _counts(source, weights),
-        layouts[y].product is not op,
+        maker is None or maker != op,
     )  # fmt: skip
 
 

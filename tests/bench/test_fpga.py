@@ -95,18 +95,12 @@ def stages_of_small() -> list[Stage]:
 def test_operators_become_stages() -> None:
     stages = stages_of_small()
     units = [stage.unit for stage in stages if isinstance(stage, Sweep)]
-    assert units[:3] == ["pooling", "depth-wise", "addition"] and units[-2:] == ["scaling", "mean"]
-    assert sorted(units[3:-2]).count("batched product") == 2 and {"gelu", "layer norm", "softmax"} <= set(units)
+    assert units[:4] == ["windows", "pooling", "depth-wise", "addition"] and units[-2:] == ["scaling", "mean"]
+    assert sorted(units[4:-2]).count("batched product") == 2 and {"gelu", "layer norm", "softmax"} <= set(units)
     first, second, linear = products_of(stages)
-    assert (first.channels, first.taps, first.pixels, first.rows) == (
-        21,
-        7,
-        256,
-        16,
-    )  # a line of three channels is one tap
-    assert (first.input_bytes, first.output_bytes, first.window) == (3 * 1024, 16 * 256, 7 * 32 * 3)
+    assert (first.channels, first.taps, first.pixels, first.rows) == (147, 1, 256, 16)  # three channels are few
     assert (second.channels, second.taps, second.pixels, second.counts) == (16, 9, 64, (12, 7, 1))
-    assert (linear.channels, linear.taps, linear.pixels, linear.window) == (20, 1, 64, 0)
+    assert (linear.channels, linear.taps, linear.pixels, linear.positions) == (20, 1, 64, 64)
     alone = next(stage for stage in stages if isinstance(stage, Sweep) and stage.unit == "depth-wise")
     assert alone.operations == 2 * 16 * 9 * 64 and (alone.reads, alone.writes) == (1024, 1024)
 

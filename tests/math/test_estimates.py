@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cocomp.passes.math.accelerator import (
@@ -22,16 +23,24 @@ from cocomp.passes.math.accelerator import (
     estimate,
     find_device,
 )
-from cocomp.passes.math.accelerator.costs import CORE_LUTS, block_rams, core_dsps, core_luts, legal_multipliers
+from cocomp.passes.math.accelerator.costs import (
+    CORE_LUTS,
+    DDR_PICOJOULES,
+    block_rams,
+    core_dsps,
+    core_luts,
+    legal_multipliers,
+)
 from cocomp.passes.math.accelerator.design import parts, units
 from cocomp.passes.math.accelerator.stages import mixed, products_of
+from cocomp.passes.math.accelerator.tiles import WRITTEN
 from cocomp.passes.math.quantisers import Fixed, Pot, parse_quantiser
 from cocomp.passes.math.quantisers.rows import all_of, rmsmp
 from tests.math.gemms import random_gemm
 from tests.math.products import CONVOLUTIONS, PRODUCTS, RMSMP, STAGES, TILES, product
 
 XC7Z020 = find_device("xc7z020")
-ENDLESS = replace(XC7Z020, ddr_bytes_per_second=math.inf, ddr_latency_cycles=0)
+ENDLESS = replace(XC7Z020, ddr_bytes_per_second=math.inf, ddr_latency_cycles=0, fetch_bytes_per_cycle=math.inf)
 """Nothing waits for its memory."""
 CORES = ("fabric", "packed", "dsp")
 FIXED = (Fixed(4), Fixed(4), Fixed(4))
@@ -47,7 +56,8 @@ DESIGN = Design(Tiles(16, (18, 11, 2)), CORES, 8, 4)
     TILES,
 )
 def test_a_product_that_never_waits_takes_the_cycles_of_the_engine(gemm: Gemm, pixels: int, tiles: Tiles) -> None:
-    stage = Product("product", gemm.counts, gemm.columns, 1, pixels, gemm.columns * pixels, gemm.rows * pixels)
+    stage = Product("product", gemm.counts, gemm.columns, 1, pixels, pixels)
+    assume(-(-gemm.columns // tiles.lanes) >= tiles.padded // WRITTEN)  # results are written meanwhile
     found = estimate([stage], Design(tiles, CORES, sum(tiles.rows)), gemm.quantisers, 4, ENDLESS)
     assert found.cycles == tiles.cycles(gemm, pixels)
 
@@ -64,7 +74,7 @@ def test_no_estimate_beats_arithmetic_or_memory(
                 multiply_adds = count * stage.columns * stage.pixels * stage.kept
                 assert cost.compute >= multiply_adds / (rows * tiles.lanes) - 1e-6
             assert cost.compute * requantisers >= stage.rows * stage.pixels
-            assert cost.ddr_bytes >= stage.input_bytes + stage.output_bytes
+            assert cost.ddr_bytes >= stage.positions * stage.channels + stage.rows * stage.pixels * stage.width
         else:
             assert cost.compute * unroll >= stage.points
         assert cost.cycles >= max(cost.compute, cost.ddr_bytes / XC7Z020.ddr_bytes_per_cycle)
@@ -80,8 +90,10 @@ def test_skipped_blocks_take_no_time(stage: Product, tiles: Tiles) -> None:
         estimate([replace(stage, kept=kept)], design, RMSMP.quantisers, 4, ENDLESS).stages[0].compute
         for kept in (1.0, 0.5)
     )
-    row_tiles = tiles.steps(_gemm_of(stage))[0]
-    assert half == stage.pixels * max(math.ceil(whole / stage.pixels / 2), row_tiles)
+    row_tiles, written = tiles.steps(_gemm_of(stage))[0], tiles.padded // WRITTEN
+    columns = stage.column_tiles(tiles.lanes, np.array(tiles.rows))
+    steps = max(math.ceil(row_tiles * columns / 2), row_tiles)
+    assert half == stage.pixels * max(steps * stage.planes, row_tiles * written) and half <= whole
 
 
 def _gemm_of(stage: Product) -> Gemm:
@@ -91,13 +103,56 @@ def _gemm_of(stage: Product) -> Gemm:
 def test_what_a_convolution_costs() -> None:
     """By hand: 64 rows of 39 + 22 + 3 in tiles of 18, 11 and 2 are 3; 64 channels on 16 lanes of 9 taps are 36."""
     stage = CONVOLUTIONS[0]
-    assert isinstance(stage, Product) and stage.counts == (39, 22, 3) and stage.column_tiles(16) == 36
+    assert (
+        isinstance(stage, Product)
+        and stage.counts == (39, 22, 3)
+        and stage.column_tiles(16, np.array([18, 11, 2])) == 36
+    )
     (cost,) = estimate([stage], DESIGN, RMSMP.quantisers, 4, XC7Z020).stages
-    weights = 36 * 16 * (18 * 4 + 11 * 4 + 2 * 8) // 8 + 31 * 8
-    assert cost.ddr_bytes == 3 * (weights + 56 * 56 * 64) + 56 * 56 * 64
+    weights = (
+        36 * 16 * (9 + 6 + 2 + 1) + 31 * 16 + 32
+    )  # chunks of each core, and a quad, for a tile of columns; rows; the step
+    read = 56 * 56 * 36 * 16
+    assert cost.ddr_bytes == 3 * (weights + read) + 56 * 56 * 3 * 32
     assert cost.compute == 3 * 36 * 56 * 56 and cost.bound == "compute"
-    assert cost.cycles == cost.compute + math.ceil(weights / 24) + 60 + 6 + 4 - 1
+    assert cost.cycles == cost.compute + math.ceil(weights / 16) + 60 + 6 + 4 - 1
     assert cost.operations == 2 * 64 * 576 * 56 * 56
+
+
+def test_an_input_on_chip_is_read_once() -> None:
+    stage = CONVOLUTIONS[0]
+    words = 56 * 56 * 4
+    streamed, held = (
+        estimate([stage], replace(DESIGN, capacity=capacity), RMSMP.quantisers, 4, XC7Z020).stages[0]
+        for capacity in (words - 1, words)
+    )
+    assert streamed.ddr_bytes - held.ddr_bytes == 3 * 36 * 56 * 56 * 16 - words * 16
+    assert held.load - streamed.load == words + 60 and held.compute == streamed.compute
+    assert DESIGN.holds(0, 2) and not DESIGN.holds(0, 1) and not DESIGN.holds(1, 2)
+
+
+def test_channels_lie_where_the_engine_writes_them() -> None:
+    """64 channels of 39, 22 and 3 rows, 48 slots in a tile, are 96 in two tiles: six words of sixteen."""
+    stage = replace(product(64, 64, 9, 8), source=(39, 22, 3))
+    design = Design(Tiles(16, (20, 11, 2)), CORES, 33)
+    (cost,) = estimate([stage], design, RMSMP.quantisers, 4, ENDLESS).stages
+    assert cost.compute == 64 * 2 * 9 * 6
+    sweep = Sweep("add", 64 * 64, 0, 0, length=64, source=(39, 22, 3))
+    (found,) = estimate([sweep], replace(design, unroll=32), RMSMP.quantisers, 4, ENDLESS).stages
+    assert found.compute == 64 * 3
+
+
+def test_planes_take_their_time() -> None:
+    one, two = (product(64, 64, 9, 8, planes=planes) for planes in (1, 2))
+    costs = [estimate([s], DESIGN, RMSMP.quantisers, 4, ENDLESS).stages[0] for s in (one, two)]
+    assert costs[1].compute == 2 * costs[0].compute
+
+
+def test_scattered_results_are_written_one_by_one() -> None:
+    stage = replace(product(64, 16, 1, 8), scattered=True)
+    design = Design(Tiles(16, (39, 22, 3)), CORES, 64)
+    (cost,) = estimate([stage], design, RMSMP.quantisers, 4, ENDLESS).stages
+    assert cost.compute == 64 * 64
 
 
 def test_few_requantisers_hold_sums_up() -> None:
@@ -119,6 +174,8 @@ def test_weights_that_are_used_once_wait_for_the_memory() -> None:
 def test_a_sweep_takes_its_points_or_its_bytes() -> None:
     points = Sweep("add", 1000, 24, 0)
     bytes_ = Sweep("copy", 10, 12000, 12000)
+    side = Sweep("narrow", 1000, 0, 0, length=2)
+    assert estimate([side], DESIGN, RMSMP.quantisers, 4, XC7Z020).stages[0].compute == 500
     found = estimate([points, bytes_], DESIGN, RMSMP.quantisers, 4, XC7Z020)
     assert [(c.cycles, c.bound) for c in found.stages] == [(250 + 80, "compute"), (1000 + 80, "memory")]
 
@@ -139,9 +196,10 @@ def test_energy_is_that_of_what_is_computed() -> None:
 
     def joules(name: str, where: str, kept: float = 1.0) -> float:
         quantiser = parse_quantiser(name)
-        stage = Product("product", (0, 64, 0), 64, 9, 1 << 20, 0, 0, kept)
+        stage = Product("product", (0, 64, 0), 64, 9, 1 << 20, 1 << 20, 1, kept)
         design = Design(Tiles(16, (0, 32, 0)), ("fabric", where, "fabric"), 32)
-        return estimate([stage], design, (quantiser, quantiser, quantiser), 4, XC7Z020).stages[0].joules
+        (cost,) = estimate([stage], design, (quantiser, quantiser, quantiser), 4, XC7Z020).stages
+        return cost.joules - cost.ddr_bytes * DDR_PICOJOULES * 1e-12
 
     assert joules("pot<4>", "fabric") < joules("fixed<4>", "fabric") < joules("fixed<8>", "dsp")
     assert joules("fixed<4>", "packed") < joules("fixed<4>", "dsp")
@@ -156,15 +214,20 @@ def test_parts_add_up() -> None:
     names = [part.name for part in found.parts]
     assert names == [
         "control and memory ports", "coarse: 18 x 16 pot<4> in fabric", "fine: 11 x 16 fixed<4> in packed",
-        "wide: 2 x 16 fixed<8> in dsp", "requantisers", "activations on chip", "add",
+        "wide: 2 x 16 fixed<8> in dsp", "lists of column tiles", "requantisers", "activations on chip", "add",
     ]  # fmt: skip
     by_name = {part.name: part.demand for part in found.parts}
     assert by_name["coarse: 18 x 16 pot<4> in fabric"].luts == 18 * 480
     assert by_name["fine: 11 x 16 fixed<4> in packed"].dsps == 6 * 16  # the last row has a DSP to itself
     assert by_name["fine: 11 x 16 fixed<4> in packed"].luts == 11 * (194 + 40)
-    assert by_name["wide: 2 x 16 fixed<8> in dsp"] == Demand(2 * 284, 32, 8 / 2)
+    assert by_name["wide: 2 x 16 fixed<8> in dsp"] == Demand(2 * 284, 32, 2 * 4 / 2)
     assert by_name["requantisers"] == Demand(31 * (37 + 32) + 8 * 262, 16, 0)
-    assert by_name["activations on chip"].brams == 2.0  # 672 words of 64 bits
+    assert by_name["lists of column tiles"].brams == 1.5
+    assert by_name["activations on chip"].brams == 0
+    (held,) = (
+        p for p in parts(CONVOLUTIONS, replace(DESIGN, capacity=672), RMSMP.quantisers, 4) if "on chip" in p.name
+    )
+    assert held.demand.brams == 2.0  # 672 words of 64 bits
     assert by_name["add"] == Demand(400 + 4 * 32, 8, 0)
     assert found.demand == Demand(*(sum(getattr(p.demand, k) for p in found.parts) for k in ("luts", "dsps", "brams")))
 
@@ -173,7 +236,7 @@ def test_quantisers_without_rows_take_nothing() -> None:
     design = Design(Tiles(16, (0, 4, 0)), CORES, 4)
     stages = mixed(CONVOLUTIONS, all_of(Fixed(4)))
     assert [part.name for part in parts(stages, design, FIXED, 4)] == [
-        "control and memory ports", "fine: 4 x 16 fixed<4> in packed", "requantisers", "activations on chip",
+        "control and memory ports", "fine: 4 x 16 fixed<4> in packed", "lists of column tiles", "requantisers", "activations on chip",
     ]  # fmt: skip
 
 
@@ -182,13 +245,13 @@ def test_buffers_of_weights_hold_two_tiles_of_the_longest_product() -> None:
         design = Design(Tiles(16, (0, 9, 0)), CORES, 9)
         return parts(mixed([stage], all_of(Fixed(4))), design, FIXED, 4)[1].demand.brams
 
-    assert brams(product(64, 256 * 16, 1, 2)) == 8  # 576 bits x 512 words
-    assert brams(product(64, 257 * 16, 1, 2)) == 16
-    assert brams(product(64, 999 * 16, 1, 1)) == 8  # one pixel: weights come as they are used
+    assert brams(product(64, 256 * 16, 1, 2)) == 9  # 64 bits x 512 words for each row
+    assert brams(product(64, 257 * 16, 1, 2)) == 18
+    assert brams(product(64, 999 * 16, 1, 1)) == 9  # one pixel: weights come as they are used
 
 
 def test_sweeps_of_one_unit_share_it() -> None:
-    stages = [Sweep("a", 1, 0, 0, 1, 3, 64, "one"), Sweep("b", 1, 0, 0, 2, 1, 40000, "one"), Sweep("c", 1, 0, 0)]
+    stages = [Sweep("a", 9, 0, 0, 1, 3, 64, "one"), Sweep("b", 9, 0, 0, 2, 1, 40000, "one"), Sweep("c", 1, 0, 0)]
     found = units(stages)
     assert list(found) == ["one", "c"]
     assert (found["one"].multiplies, found["one"].adds, found["one"].tables) == (2, 3, 40000)
@@ -223,7 +286,7 @@ def test_where_products_can_be() -> None:
 # What is none ---------------------------------------------------------------------------------------------------------
 
 DEVICE = Device("small", "part", 1000, 10, 10, 1e9, 1.0)
-PRODUCT = Product("conv", (1, 1, 1), 4, 9, 4, 16, 12)
+PRODUCT = Product("conv", (1, 1, 1), 4, 9, 4, 4)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +298,11 @@ PRODUCT = Product("conv", (1, 1, 1), 4, 9, 4, 16, 12)
         ),
         ({"counts": (2, -1, 0)}, "conv: expected at least one row"),
         ({"pixels": 0}, "conv: expected at least one row, .* 4, 9 and 0"),
-        ({"input_bytes": -1}, "conv: expected no negative sizes"),
+        (
+            {"positions": 0},
+            "conv: expected at least one position of the input, byte of a result and plane, got 0, 1 and 1",
+        ),
+        ({"planes": 0}, "conv: expected at least one position"),
         ({"kept": 0.0}, "conv: expected a share of blocks above 0 and up to 1, got 0"),
         ({"kept": 1.5}, "conv: expected a share of blocks above 0 and up to 1, got 1.5"),
     ],
@@ -250,6 +317,8 @@ def test_what_is_no_sweep() -> None:
         Sweep("add", 0, 1, 1)
     with pytest.raises(ValueError, match="add: expected no negative sizes, got Sweep"):
         Sweep("add", 1, 1, 1, adds=-1)
+    with pytest.raises(ValueError, match="add: expected whole lines of 3, got 4 points"):
+        Sweep("add", 4, 1, 1, length=3)
 
 
 @pytest.mark.parametrize(
@@ -259,6 +328,7 @@ def test_what_is_no_sweep() -> None:
         ({"dsps": -1}, "small: expected LUTs, and no negative number"),
         ({"clock_mhz": 0}, "small: expected a clock and a memory that run, and no negative power or latency"),
         ({"ddr_bytes_per_second": 0}, "small: expected a clock and a memory that run"),
+        ({"fetch_bytes_per_cycle": 0}, "small: expected a clock and a memory that run"),
         ({"static_watts": -1}, "small: expected a clock and a memory that run"),
         ({"caps": Demand(0.8, 1.1, 0.9)}, "small: expected shares above 0 and up to 1, got 1 LUT"),
         ({"caps": Demand(0, 1, 0.9)}, "small: expected shares above 0 and up to 1"),
@@ -284,6 +354,11 @@ def test_what_is_no_design() -> None:
             replace(DESIGN, **change)
 
 
+def test_what_no_memory_has() -> None:
+    with pytest.raises(ValueError, match="expected no negative number of words on chip, got -1"):
+        replace(DESIGN, capacity=-1)
+
+
 def test_what_cannot_be_estimated() -> None:
     with pytest.raises(ValueError, match="expected at least one stage"):
         estimate([], DESIGN, RMSMP.quantisers, 4, XC7Z020)
@@ -302,4 +377,6 @@ def test_what_cannot_be_estimated() -> None:
 def test_rows_are_shared_out_again() -> None:
     sweep = Sweep("add", 1, 1, 1)
     *products, other = mixed([*CONVOLUTIONS, sweep], rmsmp("50:0:50"))
+    again = mixed([replace(sweep, source=(5, 3, 2)), replace(PRODUCT, source=(2, 2, 0))], rmsmp("50:0:50"))
+    assert [stage.source for stage in again] == [(5, 0, 5), (2, 0, 2)]
     assert [p.counts for p in products_of(products)] == [(32, 0, 32), (64, 0, 64), (500, 0, 500)] and other is sweep

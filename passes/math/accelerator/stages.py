@@ -154,6 +154,6 @@ def mixed(stages: Sequence[Stage], mixture: Mixture) -> list[Stage]:
         source = mixture.counts(sum(stage.source)) if stage.source else None
         if isinstance(stage, Product):
             return replace(stage, counts=mixture.counts(stage.rows), source=source)
-        return replace(stage, source=source)
+        return replace(stage, source=source) if source else stage
 
     return [shared(stage) for stage in stages]
