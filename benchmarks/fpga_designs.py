@@ -5,6 +5,7 @@ The tiles are what the search finds, of no published design. Estimates count LUT
 around the engine: they are of this engine, not of the published one.
 """
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Sequence
@@ -15,11 +16,15 @@ from torch import nn
 
 from benchmarks.fpga_stages import list_stages
 from benchmarks.report import ABSENT, Table
+from cocomp.api import import_model, register_dialects
+from cocomp.driver import Compilation
+from cocomp.options import Options
 from cocomp.passes.math.accelerator import Demand, Device, Exploration, Stage, explore, explore_mixtures, find_device
 from cocomp.passes.math.accelerator.design import Multipliers
 from cocomp.passes.math.accelerator.stages import mixed, products_of
 from cocomp.passes.math.quantisers import Fixed
 from cocomp.passes.math.quantisers.rows import Mixture, all_of, rmsmp
+from cocomp.support.mlir import context as new_context
 from cocomp.targets.fpga.designs import HEADERS, numbers, page
 
 ACTIVATION_BITS = 4
@@ -66,10 +71,36 @@ MODELS: dict[str, Callable[[str], tuple[nn.Module, tuple[torch.Tensor, ...]]]] =
 }  # fmt: skip
 
 
+def valued(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+    """A model of torchvision with random values."""
+    torch.manual_seed(0)
+    models = importlib.import_module("benchmarks._torchvision").models
+    return models.get_model(name, weights=None).eval(), (torch.randn(1, 3, 224, 224),)
+
+
+EMITTED: dict[str, Callable[[str], tuple[nn.Module, tuple[torch.Tensor, ...]]]] = {"resnet18": valued}
+"""Models whose stages are the emitter's own, which takes minutes each; those of others are listed by their shapes."""
+
+
 def stages_of(name: str, mixture: Mixture) -> list[Stage]:
     """All stages of a model."""
+    if name in EMITTED:
+        return mixed(emitted(name), mixture)
     model, inputs = MODELS[name](name)
     return list_stages(model, inputs, mixture)
+
+
+@functools.cache
+def emitted(name: str) -> tuple[Stage, ...]:
+    """Stages of a model as it is compiled."""
+    print(f"benchmarks.fpga: compiling {name}", file=sys.stderr)
+    context = new_context()
+    register_dialects(context)
+    imported = import_model(*EMITTED[name](name), context)
+    options = Options(target="fpga-hls", quantize="rmsmp", activation_bits=ACTIVATION_BITS, compile_to="dataflow")
+    compilation = Compilation(imported.module, imported.weights, options, examples=imported.examples)
+    compilation.run()
+    return tuple(compilation.facts["tile-to-device"]["stages"])
 
 
 def contenders(products: Sequence[Stage], device: Device) -> list[Row]:

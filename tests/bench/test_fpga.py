@@ -20,6 +20,7 @@ from cocomp.passes.math.quantisers.rows import rmsmp
 from cocomp.targets.fpga.rtl.engine import requantiser
 from cocomp.targets.fpga.rtl.rungs import Cells, synthesise
 from tests.math.products import CONVOLUTIONS
+from tests.targets.accelerators import cnn
 
 PACKED = Core("2 x fixed<4>, packed", "dsp", 2, Cells(lut=2, dsp=1, ff=0, carry=3))
 
@@ -116,6 +117,7 @@ def test_designs_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(fpga_designs, "MODELS", {"resnet18": lambda _: (Small(), (torch.ones(1, 3, 32, 32),))})
+    monkeypatch.setattr(fpga_designs, "EMITTED", {})
     monkeypatch.setattr(fpga_designs, "STEP", 45)
     assert fpga.main(["--explore", "--pages", str(tmp_path), "--json", str(tmp_path / "fpga.json")]) == 0
     shown = capsys.readouterr().out
@@ -123,6 +125,15 @@ def test_designs_are_compared(
     assert sorted(path.name for path in tmp_path.glob("*.html")) == ["resnet18-xc7z020.html", "resnet18-xc7z045.html"]
     found = json.loads((tmp_path / "fpga.json").read_text())["explore"]
     assert found["resnet18 xc7z020"]["demand"]["luts"] <= 0.8 * 53200
+
+
+def test_stages_are_those_that_are_emitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fpga_designs, "EMITTED", {"small": lambda _: cnn()})
+    found = fpga_designs.stages_of("small", rmsmp("50:45:5"))
+    first, second, last = products_of(found)
+    assert (first.channels, first.taps, first.scattered) == (27, 1, False)
+    assert (second.source, second.taps, second.positions, last.scattered) == (first.counts, 9, 36, True)
+    assert [p.counts for p in (first, second)] == [rmsmp("50:45:5").counts(rows) for rows in (16, 24)]
 
 
 def test_mixtures_stand_beside_fixed_alone_under_the_same_budget(monkeypatch: pytest.MonkeyPatch) -> None:

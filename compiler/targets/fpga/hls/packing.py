@@ -76,6 +76,8 @@ def _pack(number: int, product: Product, network: Network, packed: Packed) -> La
         "paces": [step * stride for step, stride in zip(steps, strides, strict=True)],
         "extents": [a.extent if a else 1 for a in axes],
     }
+    out = [_stride(product, d) if d >= 0 else 0 for d in pixels] + [0] * (AXES - len(pixels))
+    assert not product.y.order or not any(n % WRITTEN for n in (product.y.offset, *out)), "channels fill whole words"
     sink: Layer = {
         "number": number,
         "output": product.y.offset,
@@ -84,10 +86,8 @@ def _pack(number: int, product: Product, network: Network, packed: Packed) -> La
         "least": product.y.kind.low,
         "most": product.y.kind.high,
         "pixels": bounds,
-        "out": [_stride(product, d) if d >= 0 else 0 for d in pixels] + [0] * (AXES - len(pixels)),
+        "out": out,
     }
-    if product.y.order:
-        assert not any(n % WRITTEN for n in (product.y.offset, *sink["out"])), "words of channels are whole"
     heads = _Steps(product, network, packed, entries, planes).run()
     at = packed.quads
     packed.parameters += heads
