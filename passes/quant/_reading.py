@@ -49,10 +49,12 @@ def name_of(value: ir.Value) -> str:
 
 
 def number_of(op: ir.Operation) -> float:
+    """The number of a scalar constant."""
     return float(op.attributes["value"].value)
 
 
 def constant_of(op: ir.Operation, index: Map, stage: Stage) -> float | Array:
+    """What a constant has at an index, at all points of a stage."""
     attribute = op.attributes["value"]
     if isinstance(attribute, ir.FloatAttr | ir.IntegerAttr):
         return float(attribute.value)
@@ -60,6 +62,7 @@ def constant_of(op: ir.Operation, index: Map, stage: Stage) -> float | Array:
 
 
 def trimmed(array: Array) -> float | Array:
+    """One number as such."""
     return float(array.reshape(-1)[0]) if array.size == 1 else array
 
 
