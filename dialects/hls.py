@@ -256,6 +256,17 @@ def windows_of(op: ir.Operation) -> Windows | None:
     return Windows(axes[0], bounds[channel], tuple(others))
 
 
+def line_of(written: structured.Map, bounds: Sequence[int], axis: int) -> int:
+    """The loop along which neighbouring elements of a result lie side by side, `axis` being the innermost one in memory; -1 where there is
+    none. Of an axis that several loops make, it is the one that counts elements."""
+    if axis < 0:
+        return -1
+    others = frozenset[int]().union(frozenset(), *(e.dims() for a, e in enumerate(written) if a != axis))
+    expr = written[axis]
+    found = [d for d in sorted(expr.dims()) if expr.is_linear and expr.coefficient(d) == 1 and d not in others]
+    return max(found, key=lambda d: bounds[d], default=-1)
+
+
 def constant(name: str, shape: Sequence[int], kind: IntegerType) -> ir.Value:
     """Integers of the store."""
     return ConstantOp(values=ir.StringAttr.get(name), result=tensor_type(shape, kind)).results[0]

@@ -107,10 +107,7 @@ def _side(op: ir.Operation, layout: Layout) -> tuple[int, bool]:
     """Points that lie side by side in the result, and whether there are any: the loop along its innermost axis, where that is one."""
     written, shape, bounds = hls.map_of(op), structured.shape_of(op.results[0]), hls.bounds_of(op)
     axis = layout.axis if layout.axis >= 0 else len(shape) - 1
-    if axis < 0:
+    dim = hls.line_of(written, bounds, axis)
+    if dim < 0:
         return 1, False
-    dim = structured.dim_of(written[axis])
-    others = [e for a, e in enumerate(written) if a != axis]
-    if dim is None or any(dim in e.dims() for e in others) or bounds[dim] != shape[axis]:
-        return 1, False
-    return shape[axis], True
+    return bounds[dim], structured.dim_of(written[axis]) == dim and bounds[dim] == shape[axis]

@@ -26,9 +26,9 @@
 // CHECK-NEXT: %[[Y:.+]] = OpLoad %{{.+}} %group_0_image_1
 // CHECK-NEXT: %[[BLOCKS:.+]] = OpLoad %v3uint %__builtin__WorkgroupId__
 // CHECK-NEXT: %[[BLOCK:.+]] = OpCompositeExtract %uint %[[BLOCKS]] 0
-// CHECK-NEXT: %[[FIRST:.+]] = OpIMul %uint %[[BLOCK]] %uint_64
 // CHECK-NEXT: %[[LANES:.+]] = OpLoad %v3uint %__builtin__LocalInvocationId__
 // CHECK-NEXT: %[[LANE:.+]] = OpCompositeExtract %uint %[[LANES]] 0
+// CHECK-NEXT: %[[FIRST:.+]] = OpIMul %uint %[[BLOCK]] %uint_64
 // CHECK-NEXT: %[[AT:.+]] = OpIAdd %uint %[[FIRST]] %[[LANE]]
 // CHECK-NEXT: %[[A:.+]] = OpImageFetch %v4float %[[X]] %[[AT]]
 // CHECK-NEXT: %[[SUM:.+]] = OpFAdd %v4float %[[A]] %[[A]]

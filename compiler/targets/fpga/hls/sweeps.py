@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cocomp.dialects import structured
+from cocomp.dialects import hls, structured
 from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Dim, Expr, FloorDiv
 
@@ -140,14 +140,10 @@ def vector_of(sweep: Sweep) -> int:
     """The loop along which neighbouring elements of the result lie side by side; -1 where there is none."""
     y = sweep.y
     axis = y.axis if y.axis >= 0 else len(y.shape) - 1
-    if axis < 0:
-        return -1
-    dim = structured.dim_of(sweep.written[axis])
-    others = [e for a, e in enumerate(sweep.written) if a != axis]
-    if dim is None or any(dim in e.dims() for e in others) or sweep.bounds[dim] != y.shape[axis]:
-        assert not y.order, "what has an order is written along it"
-        return -1
-    return dim
+    found = hls.line_of(sweep.written, sweep.bounds, axis)
+    along = found >= 0 and structured.dim_of(sweep.written[axis]) == found and sweep.bounds[found] == y.shape[axis]
+    assert along or not y.order, "what has an order is written along it"
+    return found
 
 
 def _loop(dim: int, extent: int) -> str:
