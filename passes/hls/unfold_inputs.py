@@ -52,7 +52,9 @@ def _unfold(op: ir.Operation, state: State) -> None:
     count = math.prod(bounds[d] for d in columns)
     flat = affine.linearize(read, structured.shape_of(op.operands[0]))
     ordered = sorted(columns, key=lambda d: flat.is_linear and flat.coefficient(d) == 1)
-    weights = _ordered(op.attributes["weights"].value, [bounds[d] for d in columns], [columns.index(d) for d in ordered], state)
+    weights = _ordered(
+        op.attributes["weights"].value, [bounds[d] for d in columns], [columns.index(d) for d in ordered], state
+    )
     columns = ordered
 
     points = [bounds[d] for d in (*pixels, *columns)]

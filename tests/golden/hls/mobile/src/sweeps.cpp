@@ -23,14 +23,13 @@ void sweep_body_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
       for (int d2 = 0; d2 < 8; d2++) {
         for (int d3 = 0; d3 < 3; d3++) {
           for (int d4 = 0; d4 < 3; d4++) {
-            for (int d5 = 0; d5 < 3; d5++) {
-              for (int first = 0; first < 1; first += 1) {
+            for (int first = 0; first < 3; first += 3) {
 #pragma HLS PIPELINE II=1
-                for (int u = 0; u < 1; u++) {
+              for (int u = 0; u < 3; u++) {
 #pragma HLS UNROLL
-                  ap_int<8> a0 = d1 * 2 + d3 + -1 >= 0 && d2 * 2 + d4 + -1 >= 0 ? (signed char)in8[d1 * 32 + d2 * 2 + d3 * 16 + d4 + d5 * 256 + 3055] : 0;
-                  out8[d1 * 256 + d2 * 32 + d3 * 9 + d4 * 3 + d5] = (byte_t)(a0 & 255);
-                }
+                const int d5 = first + u;
+                ap_int<8> a0 = d1 * 2 + d3 + -1 >= 0 && d2 * 2 + d5 + -1 >= 0 ? (signed char)in8[d1 * 32 + d2 * 2 + d3 * 16 + d4 * 256 + d5 + 3055] : 0;
+                out8[d1 * 256 + d2 * 32 + d3 * 9 + d4 * 3 + d5] = (byte_t)(a0 & 255);
               }
             }
           }
