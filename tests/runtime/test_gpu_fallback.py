@@ -86,8 +86,11 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @needs_device
 @pytest.mark.parametrize(
     "environment",
-    [{}, {"PRETEND_SPLIT": "1"}, {"PRETEND_RESULT": "-4", "REFUSED": "16"}],
-    ids=["shared", "split", "lost"],
+    [
+        pytest.param({}, id="shared", marks=pytest.mark.slow),  # its calls are among those of the next
+        pytest.param({"PRETEND_SPLIT": "1"}, id="split"),
+        pytest.param({"PRETEND_RESULT": "-4", "REFUSED": "16"}, id="lost"),
+    ],
 )
 def test_every_call_between_turns_may_fail(pretend: Path, brief: Path, environment: dict[str, str]) -> None:
     done = drive(brief, str(pretend), "in0", COCOMP_PIPELINE_CACHE="off", **environment)
