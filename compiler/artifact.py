@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,17 +62,20 @@ class Project:
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write all files into a new folder, or into one that such a project is in; nothing is half-written when that fails."""
+        """Write all files into a new folder, or into one that such a project is in, whose other files stay; nothing is half-written when that
+        fails."""
         folder = Path(folder)
         check_folder(folder)
+        is_new = not folder.exists()
         try:
-            with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
-                made = Path(name) / folder.name
-                self.write(made)
-                if folder.is_dir():
-                    folder.rename(Path(name) / "before")
-                made.rename(folder)
-        except OSError as error:
+            for path in self.files:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            write_whole({folder / path: data for path, data in self.files.items()})
+        except (OSError, CompileError) as error:
+            if is_new:
+                shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, CompileError):
+                raise
             raise CompileError(f"cannot write: {error.strerror}", where=str(folder)) from error
         return folder
 

@@ -18,7 +18,7 @@ from cocomp.passes.math.quantisers.dyadic import MULTIPLIER_BITS
 
 Array = np.ndarray
 Factor = float | Array
-"""A number, or one for each point, int the shape of the loops or with extents of one."""
+"""A number, or one for each point, in the shape of the loops or with extents of one."""
 BITS = 16
 """Of numbers that are no levels."""
 MOST_SHIFT = 46
@@ -49,13 +49,6 @@ class Scaling:
     multipliers: tuple[Array, ...]
     offset: Array
     shift: int
-
-
-@dataclass(frozen=True)
-class Rounding:
-    """What a `scaled` atom rounds."""
-
-    form: Form
 
 
 @dataclass(eq=False)
@@ -171,19 +164,18 @@ def limited(atom: Atom, low: int | None, high: int | None) -> Atom:
     return atom
 
 
-def settle(form: Form | Curve, bits: int = BITS, scale: float = 0.0) -> tuple[Atom, float]:
+def settle(form: Form | Curve, bits: int = BITS) -> tuple[Atom, float]:
     """A number as an integer of at most `bits` bits and a factor: exact where it is an atom of so many already, rounded otherwise, at a scale that
-    what was seen on the examples fits, or at the given one."""
+    what was seen on the examples fits."""
     found = single(form)
-    if found is not None and not scale and _width(found[0]) <= bits:
+    if found is not None and _width(found[0]) <= bits:
         return found
     if isinstance(form, Curve):
-        return _tabled(form, bits, scale)
-    clamped = _clamped_exactly(form, bits) if not scale else None
+        return _tabled(form, bits)
+    clamped = _clamped_exactly(form, bits)
     if clamped is not None:
         return clamped
-    values = form.values()
-    kind, scale = _fit(values, bits, scale)
+    kind, scale = _fit(form.values(), bits)
     return scaled(form, scale, kind.low, kind.high), scale
 
 
@@ -202,19 +194,19 @@ def _clamped_exactly(form: Form, bits: int) -> tuple[Atom, float] | None:
     return (found, factor) if _width(found) <= bits else None
 
 
-def _fit(values: Array, bits: int, scale: float) -> tuple[IntegerType, float]:
-    """Integers for numbers, and their scale."""
+def _fit(values: Array, bits: int, step: float = 0.0) -> tuple[IntegerType, float]:
+    """Integers for numbers, and their scale: `step` where they are on levels."""
     if not np.isfinite(values).all():
         raise ValueError("numbers that are not finite on the example inputs")
     kind = IntegerType(bits, bool(values.min(initial=0.0) < 0))
     largest = float(np.abs(values).max(initial=0.0)) * ROOM
-    return kind, scale or (largest / kind.high if largest else 1.0)
+    return kind, step or (largest / kind.high if largest else 1.0)
 
 
-def _tabled(curve: Curve, bits: int, scale: float) -> tuple[Atom, float]:
+def _tabled(curve: Curve, bits: int) -> tuple[Atom, float]:
     index = Index.of(curve.atom.low, curve.atom.high)
     with np.errstate(all="ignore"):
-        kind, scale = _fit(np.asarray(curve.function(curve.atom.array.astype(np.float64))), bits, scale or curve.step)
+        kind, scale = _fit(np.asarray(curve.function(curve.atom.array.astype(np.float64))), bits, curve.step)
     entries = np.nan_to_num(index.sample(curve.function) / scale, nan=0.0, posinf=kind.high, neginf=kind.low)
     table = np.clip(np.rint(entries), kind.low, kind.high).astype(np.int64)
     seen = table[index.position(curve.atom.array)]

@@ -10,6 +10,7 @@ import numpy as np
 from cocomp.dialects import hls, structured
 from cocomp.passes.math import affine
 from cocomp.passes.math.accelerator import IntegerType, points
+from cocomp.passes.math.accelerator.gemm import ACCUMULATOR_BITS
 from cocomp.passes.math.quantisers.rows import Mixture
 from cocomp.support.diagnostics import CompileError
 from cocomp.support.mlir import func, ir, ops_in, where
@@ -27,13 +28,12 @@ LEAST = -3e38
 REMEDY = "give the accelerator the part of the model before or after it, with -target=fpga-hls for that alone"
 
 
-def lower(module: ir.Module, mixture: Mixture, state: State) -> list[Array]:
-    """Replace `@main` by its integers; what it makes of the examples, as numbers."""
+def lower(module: ir.Module, mixture: Mixture, state: State) -> None:
+    """Replace `@main` by its integers."""
     old = module.body.operations[0].operation
     with module.context, ir.InsertionPoint.at_block_begin(module.body), old.location:
-        found = _Lowering(old, mixture, state).run()
+        _Lowering(old, mixture, state).run()
     old.erase()
-    return found
 
 
 @dataclass(eq=False)
@@ -54,8 +54,8 @@ class _Lowering:
         self.sums: dict[ir.Operation, Sums] = {}
         self.changing: dict[ir.Value, bool] = {}
 
-    def run(self) -> list[Array]:
-        """The integers' function in the place of the old one; what it makes of the examples, as numbers."""
+    def run(self) -> None:
+        """The integers' function beside the old one."""
         inputs = [a for a in self.block.arguments if structured.weight_name(a) is None]
         if len(inputs) != len(self.state.examples):
             raise CompileError("expected example inputs to measure activations with; export the model with some")
@@ -76,7 +76,6 @@ class _Lowering:
             results = [self._result(v) for v in operations[-1].operands]
             func.ReturnOp([r.value for r in results], loc=operations[-1].location)
         self._sign(made, inputs, given, results)
-        return [r.array * r.scale for r in results]
 
     def _sign(
         self,
@@ -304,8 +303,7 @@ class _Lowering:
             stored, index = self._whole(part)
             place = tuple(e - at if d == dim else e for d, e in enumerate(whole))
             form = stage.load(stored, tuple(affine.substitute(e, place, stage.bounds) for e in index), 0.0)
-            ((atom, factor),) = form.terms.items()
-            parts.append((atom, float(factor)))
+            parts.append(settle(form))
             at += structured.shape_of(part)[dim]
         scale = max(factor for _, factor in parts)
         terms: dict[Atom, Factor] = dict(parts)
@@ -353,11 +351,13 @@ class _Lowering:
         ((first, factor),) = x.terms.items()
         made = multiplied(first, atom)
         count = math.prod(loops.bounds[d] for d in loops.reductions)
-        kind = type_for(min(made.low * count, 0), max(made.high * count, 0))
-        if kind.bits > 32:
+        ends = min(made.low * count, 0), max(made.high * count, 0)
+        if width(*ends) > ACCUMULATOR_BITS:
             raise ValueError(
-                f"sums of {count} products of {first.high.bit_length()} and {atom.high.bit_length()} bits are beyond 32"
+                f"sums of {count} products of {width(first.low, first.high)} and {width(atom.low, atom.high)} bits are beyond "
+                f"{ACCUMULATOR_BITS} bits"
             )
+        kind = type_for(*ends)
         self._keep(op.results[0], reading.stage, made, 1.0, loops.output_maps[0], "add", kind)
         self.stored[op.results[0]].scale = (
             float(factor) * scale if np.ndim(scale) == 0 else float(factor) * np.asarray(scale)

@@ -37,4 +37,4 @@ class LowerToIntegersPass(Pass):
             mixture = parse_mixture(self.weights)
         except ValueError as error:
             raise UsageError(f"pass 'lower-to-integers': {error}") from None
-        state.facts["integers"] = lower(module, mixture, state)
+        lower(module, mixture, state)

@@ -32,7 +32,9 @@ def test_a_project_is_written_and_verified(tmp_path: Path, capsys: pytest.Captur
         assert (folder / name).exists(), name
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["inputs"][0]["type"] == "si8" and manifest["quantisers"] == ["pot<4>", "fixed<4>", "fixed<8>"]
+    (folder / "notes.txt").write_text("mine")
     said(capsys, [*COMMON, "-o", str(folder)], 0)
+    assert (folder / "notes.txt").read_text() == "mine"
     assert "xc7z045" in (folder / "reports" / "table.md").read_text()
 
 
@@ -64,6 +66,11 @@ def test_designs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ([MODEL, "--device=xc7z020"], 2, "expected no --device=xc7z020 with -target=host: only fpga-hls has some"),
         (["tests.targets.accelerators:sorted_rows", *COMMON[1:]], 1, "the accelerator"),
         (["tests.targets.accelerators:embedded", *COMMON[1:]], 1, "expected floating point numbers, got int64"),
+        (
+            ["tests.targets.accelerators:long", *COMMON[1:]],
+            1,
+            "sums of 262144 products of 8 and 8 bits are beyond 32 bits",
+        ),
         (["tests.targets.accelerators:sums", *COMMON[1:]], 1, "the model has no matrix product with weights"),
         (["tests.targets.accelerators:huge", *COMMON[1:], "--device=xc7z010"], 1, "no design fits xc7z010"),
     ],

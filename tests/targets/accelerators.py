@@ -94,6 +94,37 @@ def pruned() -> Example:
     return model, (torch.randn(1, 64, 6, 6),)
 
 
+class Joined(nn.Module):
+    """A depth-wise convolution, whose rows have scales of their own, joined with another one as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)
+        self.other, self.last = nn.Conv2d(8, 8, 1, bias=False), nn.Conv2d(16, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.cat([self.depthwise(x), self.other(x)], 1))
+
+
+def joined() -> Example:
+    """As above."""
+    torch.manual_seed(0)
+    return Joined().eval(), (torch.randn(1, 8, 6, 6),)
+
+
+class Long(nn.Module):
+    """Sums that are longer than accumulators are wide."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return x @ y
+
+
+def long() -> Example:
+    """As above."""
+    torch.manual_seed(0)
+    return Long().eval(), (torch.randn(1, 1 << 18), torch.randn(1 << 18, 2))
+
+
 class Sorted(nn.Module):
     """What no accelerator computes."""
 

@@ -27,7 +27,7 @@ from tests.targets.networks import alone, network_of, product
 GOLDEN = Path(__file__).parents[1] / "golden" / "hls"
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="no iverilog")
-MODELS = ("cnn", "chain", "gru", "former", "mobile", "pruned")
+MODELS = ("cnn", "chain", "gru", "former", "mobile", "pruned", "joined")
 TILES = Tiles(4, (3, 2, 1))
 
 

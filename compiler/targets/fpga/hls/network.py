@@ -21,7 +21,6 @@ from cocomp.support.weights import WeightStore
 
 Array = np.ndarray
 Map = structured.Map
-WIDTHS = (8, 16, 32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +39,6 @@ class Tensor:
     """Elements that there is room for along it."""
     order: str = ""
     """Name of the order among the network's `orders`; "" where element i is at i."""
-
-    @property
-    def size(self) -> int:
-        return prod(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
