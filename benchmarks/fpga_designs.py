@@ -6,25 +6,20 @@ around the engine: they are of this engine, not of the published one.
 """
 
 import functools
-import importlib
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import nn
-
-from benchmarks.fpga_stages import list_stages
+from benchmarks.models import MODELS
 from benchmarks.report import ABSENT, Table
-from cocomp.api import import_model, register_dialects
-from cocomp.driver import Compilation
+from cocomp.api import accelerator
 from cocomp.options import Options
 from cocomp.passes.math.accelerator import Demand, Device, Exploration, Stage, explore, explore_mixtures, find_device
 from cocomp.passes.math.accelerator.design import Multipliers
 from cocomp.passes.math.accelerator.stages import mixed, products_of
 from cocomp.passes.math.quantisers import Fixed
 from cocomp.passes.math.quantisers.rows import Mixture, all_of, rmsmp
-from cocomp.support.mlir import context as new_context
 from cocomp.targets.fpga.designs import HEADERS, numbers, page
 
 ACTIVATION_BITS = 4
@@ -39,7 +34,9 @@ FABRIC_ONLY: list[Multipliers] = [("fabric", "fabric", "fabric")]
 BESIDE: list[Multipliers] = [("fabric", "dsp", "fabric"), ("fabric", "packed", "fabric")]
 STEP = 5
 """Percentages that are tried."""
-TOKENS = 128
+COMPARED = "resnet18"
+"""What was published."""
+EMITTED = ("resnet18", "resnet50", "mobilenet_v2", "vgg16", "bert_base_embedded")
 
 
 @dataclass(frozen=True)
@@ -51,56 +48,29 @@ class Row:
     published: float | None = None
 
 
-def image(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
-    """A model of torchvision without values."""
-    models = importlib.import_module("benchmarks._torchvision").models
-    with torch.device("meta"):
-        return models.get_model(name, weights=None), (torch.empty(1, 3, 224, 224),)
+@dataclass(frozen=True)
+class Emitted:
+    """A project that was written: the stages that it has, and its bytes."""
 
-
-def text(_: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
-    """BERT without values."""
-    importlib.import_module("benchmarks._torchvision")
-    hub = importlib.import_module("transformers")
-    with torch.device("meta"):
-        return hub.BertModel(hub.BertConfig(), add_pooling_layer=False), (torch.zeros(1, TOKENS, dtype=torch.int64),)
-
-
-MODELS: dict[str, Callable[[str], tuple[nn.Module, tuple[torch.Tensor, ...]]]] = {
-    "resnet18": image, "resnet50": image, "mobilenet_v2": image, "vgg16": image, "bert_base": text,
-}  # fmt: skip
-
-
-def valued(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
-    """A model of torchvision with random values."""
-    torch.manual_seed(0)
-    models = importlib.import_module("benchmarks._torchvision").models
-    return models.get_model(name, weights=None).eval(), (torch.randn(1, 3, 224, 224),)
-
-
-EMITTED: dict[str, Callable[[str], tuple[nn.Module, tuple[torch.Tensor, ...]]]] = {"resnet18": valued}
-"""Models whose stages are the emitter's own, which takes minutes each; those of others are listed by their shapes."""
-
-
-def stages_of(name: str, mixture: Mixture) -> list[Stage]:
-    """All stages of a model."""
-    if name in EMITTED:
-        return mixed(emitted(name), mixture)
-    model, inputs = MODELS[name](name)
-    return list_stages(model, inputs, mixture)
+    stages: tuple[Stage, ...]
+    seconds: float
+    weights: int
+    sources: int
 
 
 @functools.cache
-def emitted(name: str) -> tuple[Stage, ...]:
-    """Stages of a model as it is compiled."""
+def emit(name: str) -> Emitted:
+    """The whole project of a model, compiled once."""
     print(f"benchmarks.fpga: compiling {name}", file=sys.stderr)
-    context = new_context()
-    register_dialects(context)
-    imported = import_model(*EMITTED[name](name), context)
-    options = Options(target="fpga-hls", quantize="rmsmp", activation_bits=ACTIVATION_BITS, compile_to="dataflow")
-    compilation = Compilation(imported.module, imported.weights, options, examples=imported.examples)
-    compilation.run()
-    return tuple(compilation.facts["tile-to-device"]["stages"])
+    module, inputs = MODELS[name].factory()
+    start = time.perf_counter()
+    options = Options(target="fpga-hls", quantize="rmsmp", activation_bits=ACTIVATION_BITS)
+    project = accelerator(module, inputs, options)
+    seconds = time.perf_counter() - start
+    sizes = {path: len(data) for path, data in project.files.items()}
+    weights = sum(size for path, size in sizes.items() if path.startswith("src/weights/"))
+    sources = sum(size for path, size in sizes.items() if path.startswith("src/")) - weights
+    return Emitted(tuple(project.facts["tile-to-device"]["stages"]), seconds, weights, sources)
 
 
 def contenders(products: Sequence[Stage], device: Device) -> list[Row]:
@@ -153,20 +123,26 @@ def whole_models() -> tuple[Table, dict[str, Exploration]]:
     """All stages of every model, on both devices."""
     rows: list[tuple[str, ...]] = []
     explorations: dict[str, Exploration] = {}
-    for name in MODELS:
+    for name in EMITTED:
+        made = emit(name)
         for device in map(find_device, RATIOS):
             print(f"benchmarks.fpga: {name} on {device.name}", file=sys.stderr)
             mixture = rmsmp(RATIOS[device.name])
-            stages = stages_of(name, mixture)
+            stages = mixed(made.stages, mixture)
             found = explore(stages, mixture.quantisers, ACTIVATION_BITS, device)
             explorations[f"{name} {device.name}"] = found
             best = found.best
             products = {product.name for product in products_of(stages)}
             share = sum(stage.cycles for stage in best.stages if stage.name in products) / best.cycles
             memory = sum(stage.cycles for stage in best.stages if stage.bound == "memory") / best.cycles
-            rows.append((f"{name}, {device.name}", *numbers(best), f"{share:.0%}", f"{memory:.0%}", str(best.design)))
-    title = "Whole models, RMSMP at the device's ratio, 100 MHz, estimated"
-    headers = ("model", *HEADERS, "in products", "waits for DDR", "design")
+            written = f"{made.weights / 1e6:.1f}", f"{made.sources / 1e3:.0f}", f"{made.seconds:.0f}"
+            rows.append(
+                (f"{name}, {device.name}", *numbers(best), f"{share:.0%}", f"{memory:.0%}", str(best.design), *written)
+            )
+    title = "Whole models, emitted, RMSMP at the device's ratio, 100 MHz, estimated"
+    headers = (
+        "model", *HEADERS, "in products", "waits for DDR", "design", "weights MB", "sources kB", "seconds to emit",
+    )  # fmt: skip
     return Table(title, headers, tuple(rows)), explorations
 
 
@@ -177,7 +153,7 @@ def run() -> tuple[list[Table], object, dict[str, str]]:
     found: dict[str, Exploration] = {}
     for device in map(find_device, RATIOS):
         print(f"benchmarks.fpga: ResNet-18's products on {device.name}", file=sys.stderr)
-        rows = contenders(products_of(stages_of("resnet18", rmsmp(RATIOS[device.name]))), device)
+        rows = contenders(products_of(mixed(emit(COMPARED).stages, rmsmp(RATIOS[device.name]))), device)
         tables.append(comparison(device, rows))
         shown = {row.name: row.found for row in rows if row.name != rows[1].name}
         pages[f"resnet18-{device.name}"] = page(f"Matrix products of ResNet-18 on {device.name}", shown)

@@ -225,6 +225,14 @@ def bert_base() -> Example:
 
 
 @_model
+def bert_base_embedded() -> Example:
+    """BERT-base from the embeddings of its words on, which accelerators leave to their hosts."""
+    config = _transformers().BertConfig()
+    network = _transformers().BertModel(config, add_pooling_layer=False)
+    return networks.Embedded(network), (torch.randn(1, TOKENS, config.hidden_size),)
+
+
+@_model
 def distilbert() -> Example:
     """DistilBERT: 6 layers, 128 tokens, last hidden state."""
     hub = _transformers()

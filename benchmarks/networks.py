@@ -88,6 +88,17 @@ class FirstTensor(nn.Module):
         return self.transformer(tokens, return_dict=False)[0]
 
 
+class Embedded(nn.Module):
+    """The same from embedded tokens on, those of words: [batch, tokens, width] -> the first tensor of its output."""
+
+    def __init__(self, transformer: nn.Module) -> None:
+        super().__init__()
+        self.transformer = transformer
+
+    def forward(self, words: Tensor) -> Tensor:
+        return self.transformer(inputs_embeds=words, return_dict=False)[0]
+
+
 class CausalTransformer(nn.Module):
     """A language model of `transformers`, from token ids to logits, with the mask that a tokenizer gives: all ones.
 

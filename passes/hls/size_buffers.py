@@ -9,12 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from cocomp.dialects import hls, structured
-from cocomp.passes.math.accelerator import Tiles
+from cocomp.passes.math.accelerator import Design
 from cocomp.passes.math.arena import Lifetime, pack
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
 from ._layouts import Layout, layouts_of, tensors_of
+from .tile_to_device import design_of
 
 ALIGNMENT = 64
 """Numbers: bursts begin on lines of the memory."""
@@ -53,10 +54,9 @@ class SizeBuffersPass(Pass):
         numbers = {op: i for i, op in enumerate(order)}
         tensors = tensors_of(block)
         returned = {*block.arguments, *order[-1].operands}
-        design = main.attributes["hls.design"]
-        tiles = Tiles(design["lanes"].value, tuple(design["rows"]))
-        layouts = {tensor: _room(tensor, layout, tiles, state) for tensor, layout in layouts_of(block).items()}
-        shapes = [_strides(tensor, layouts[tensor], tiles.lanes) for tensor in tensors]
+        design = design_of(main)
+        layouts = {tensor: _room(tensor, layout, design, state) for tensor, layout in layouts_of(block).items()}
+        shapes = [_strides(tensor, layouts[tensor], design.tiles.lanes) for tensor in tensors]
         widths = [next(w for w in (8, 16, 32) if hls.type_of(t).bits <= w) for t in tensors]
         lives = [
             _life(t, size, numbers, len(order) if t in returned else -1)
@@ -79,17 +79,12 @@ class SizeBuffersPass(Pass):
         main.attributes["hls.memory"] = ir.DenseI64ArrayAttr.get([memory[w] for w in (8, 16, 32)])
 
 
-def _room(tensor: ir.Value, layout: Layout, tiles: Tiles, state: State) -> _Room:
-    """Of a tensor in an engine of some tiles."""
+def _room(tensor: ir.Value, layout: Layout, design: Design, state: State) -> _Room:
     if layout.axis < 0 or layout.product is None:
         return _Room(layout.axis, structured.shape_of(tensor)[layout.axis] if layout.axis >= 0 else 0)
     name = layout.product.attributes["weights"].value
-    places = state.weights[f"{name}:places"]
-    slots = tiles.slots(places).reshape(-1)
-    order = np.zeros(len(places), np.int64)
-    filled = np.flatnonzero(slots >= 0)
-    order[slots[filled]] = filled
-    return _Room(layout.axis, slots.size, _stored(f"{name}:order", order, state))
+    order, extent = design.order(state.weights[f"{name}:places"])
+    return _Room(layout.axis, extent, _stored(f"{name}:order", order, state))
 
 
 def _stored(name: str, order: np.ndarray, state: State) -> str:

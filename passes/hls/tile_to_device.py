@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cocomp.dialects import hls
-from cocomp.passes.math.accelerator import PLANE_BITS, explore, find_device
+from cocomp.passes.math.accelerator import PLANE_BITS, Design, Tiles, explore, find_device
 from cocomp.passes.math.quantisers import parse_quantiser
 from cocomp.support.diagnostics import CompileError, UsageError
 from cocomp.support.mlir import ir, ops_in
@@ -62,3 +62,12 @@ class TileToDevicePass(Pass):
                     "capacity": ir.IntegerAttr.get(number, design.capacity),
                 }
             )
+
+
+def design_of(main: ir.Operation) -> Design:
+    """What the pass has chosen for a function."""
+    chosen = main.attributes["hls.design"]
+    coarse, fine, wide = (where.value for where in chosen["multipliers"])
+    requantisers, unroll, capacity = (chosen[name].value for name in ("requantisers", "unroll", "capacity"))
+    tiles = Tiles(chosen["lanes"].value, tuple(chosen["rows"]))
+    return Design(tiles, (coarse, fine, wide), requantisers, unroll, capacity)

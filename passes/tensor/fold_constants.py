@@ -30,7 +30,8 @@ class FoldConstantsPass(Pass):
 
     The constant part is cut out as a function of its own, compiled for the host and run (`State.evaluate`): there is no
     second interpreter. Views and splats stay, they cost nothing at run time; so do values much larger than what they
-    are made of. Constants written in the text become weights. Weights that nothing uses are dropped.
+    are made of. Conditions that turn out the same everywhere, of masks that hide nothing, are decided. Constants written in the text
+    become weights. Weights that nothing uses are dropped.
     """
 
     name: ClassVar[str] = "fold-constants"
@@ -48,7 +49,10 @@ class FoldConstantsPass(Pass):
             used = WeightStore({n: state.weights[n] for n in names})
             results = state.evaluate(cut, used)
             for value, array in zip(frontier, results, strict=True):
-                _replace(main, value, array, state)
+                if array.dtype == np.bool_ and array.size and array.all() == array.any():
+                    _decide(value, bool(array.all()))
+                else:
+                    _replace(main, value, array, state)
             _outline.erase_dead(block)
             _drop_unused(main, state)
 
@@ -166,6 +170,27 @@ def _replace(main: ir.Operation, value: ir.Value, array: np.ndarray, state: Stat
     name = base if base == "constant" else f"{base}:folded"
     location = value.owner.operation.location
     value.replace_all_uses_with(add_weight(main, value.type, name, array, state.weights, location))
+
+
+def _decide(value: ir.Value, is_true: bool) -> None:
+    """A splat in place of a condition; bodies that select by it have one side left."""
+    for use in list(value.uses):
+        op = use.owner.operation
+        if structured.is_generic(op):
+            _choose(op.regions[0].blocks[0].arguments[use.operand_number], is_true)
+    with ir.InsertionPoint(value.owner), value.owner.operation.location:
+        bit = ir.IntegerAttr.get(ir.IntegerType.get_signless(1), int(is_true))
+        splat = ir.DenseElementsAttr.get_splat(value.type, bit)
+        made = ir.Operation.create("arith.constant", results=[value.type], attributes={"value": splat})
+    value.replace_all_uses_with(made.results[0])
+
+
+def _choose(condition: ir.Value, is_true: bool) -> None:
+    for use in list(condition.uses):
+        op = use.owner.operation
+        if op.name == "arith.select" and op.operands[0] == condition:
+            op.results[0].replace_all_uses_with(op.operands[1 if is_true else 2])
+            op.erase()
 
 
 def _first_weight(value: ir.Value) -> str | None:

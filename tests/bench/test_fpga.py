@@ -7,16 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from torch import nn
 
 from benchmarks import fpga, fpga_cores, fpga_designs
 from benchmarks.fpga_cores import Core, tables
-from benchmarks.fpga_stages import list_stages
-from cocomp.passes.math.accelerator import Stage, Sweep, find_device
+from benchmarks.models import MODELS, Model
+from cocomp.passes.math.accelerator import find_device
 from cocomp.passes.math.accelerator.costs import CORE_LUTS, REQUANTISER_DSPS, REQUANTISER_LUTS
 from cocomp.passes.math.accelerator.stages import products_of
-from cocomp.passes.math.quantisers.rows import rmsmp
 from cocomp.targets.fpga.rtl.engine import requantiser
 from cocomp.targets.fpga.rtl.rungs import Cells, synthesise
 from tests.math.products import CONVOLUTIONS
@@ -67,73 +64,33 @@ def test_estimates_know_what_yosys_counts(tmp_path: Path) -> None:
 # Designs --------------------------------------------------------------------------------------------------------------
 
 
-class Small(nn.Module):
-    """One of each that has a stage."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(3, 16, 7, stride=2, padding=3)
-        self.norm = nn.BatchNorm2d(16)
-        self.alone = nn.Conv2d(16, 16, 3, padding=1, groups=16)
-        self.second = nn.Conv2d(16, 20, 3, padding=1)
-        self.project = nn.Linear(20, 16)
-        self.attention_norm = nn.LayerNorm(16)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = torch.max_pool2d(torch.relu(self.norm(self.first(x))), 2)
-        x = self.second(x + self.alone(x))
-        tokens = self.project(nn.functional.gelu(x.flatten(2).transpose(1, 2))) * 0.5
-        q = self.attention_norm(tokens)
-        tokens = nn.functional.scaled_dot_product_attention(q[:, None], q[:, None], tokens[:, None])
-        return (tokens[:, 0] * q).mean(dim=1)
-
-
-def stages_of_small() -> list[Stage]:
-    with torch.device("meta"):
-        return list_stages(Small(), (torch.empty(1, 3, 32, 32),), rmsmp())
-
-
-def test_operators_become_stages() -> None:
-    stages = stages_of_small()
-    units = [stage.unit for stage in stages if isinstance(stage, Sweep)]
-    assert units[:4] == ["windows", "pooling", "depth-wise", "addition"] and units[-2:] == ["scaling", "mean"]
-    assert sorted(units[4:-2]).count("batched product") == 2 and {"gelu", "layer norm", "softmax"} <= set(units)
-    first, second, linear = products_of(stages)
-    assert (first.channels, first.taps, first.pixels, first.rows) == (147, 1, 256, 16)  # three channels are few
-    assert (second.channels, second.taps, second.pixels, second.counts) == (16, 9, 64, (12, 7, 1))
-    assert (linear.channels, linear.taps, linear.pixels, linear.positions) == (20, 1, 64, 64)
-    alone = next(stage for stage in stages if isinstance(stage, Sweep) and stage.unit == "depth-wise")
-    assert alone.operations == 2 * 16 * 9 * 64 and (alone.reads, alone.writes) == (1024, 1024)
-
-
-def test_operators_without_a_stage_are_named() -> None:
-    with pytest.raises(ValueError, match="expected an operator that a stage is known for, got aten.sigmoid.default"):
-        list_stages(nn.Sigmoid(), (torch.ones(1, 3),), rmsmp())
-    with pytest.raises(ValueError, match="expected one group or as many as channels, got 2"):
-        list_stages(nn.Conv2d(4, 4, 1, groups=2), (torch.ones(1, 4, 2, 2),), rmsmp())
-
-
-def test_designs_are_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(fpga_designs, "MODELS", {"resnet18": lambda _: (Small(), (torch.ones(1, 3, 32, 32),))})
-    monkeypatch.setattr(fpga_designs, "EMITTED", {})
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small network takes the place of all models."""
+    fpga_designs.emit.cache_clear()
+    monkeypatch.setitem(MODELS, "small", Model("small", "", cnn))
+    monkeypatch.setattr(fpga_designs, "EMITTED", ("small",))
+    monkeypatch.setattr(fpga_designs, "COMPARED", "small")
     monkeypatch.setattr(fpga_designs, "STEP", 45)
+
+
+@pytest.mark.usefixtures("small")
+def test_designs_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert fpga.main(["--explore", "--pages", str(tmp_path), "--json", str(tmp_path / "fpga.json")]) == 0
     shown = capsys.readouterr().out
-    assert "RMSMP 60:35:5" in shown and "122.6" in shown and "resnet18, xc7z045" in shown
+    assert "RMSMP 60:35:5" in shown and "122.6" in shown and "small, xc7z045" in shown and "seconds to emit" in shown
     assert sorted(path.name for path in tmp_path.glob("*.html")) == ["resnet18-xc7z020.html", "resnet18-xc7z045.html"]
     found = json.loads((tmp_path / "fpga.json").read_text())["explore"]
-    assert found["resnet18 xc7z020"]["demand"]["luts"] <= 0.8 * 53200
+    assert found["small xc7z020"]["demand"]["luts"] <= 0.8 * 53200
 
 
-def test_stages_are_those_that_are_emitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fpga_designs, "EMITTED", {"small": lambda _: cnn()})
-    found = fpga_designs.stages_of("small", rmsmp("50:45:5"))
-    first, second, last = products_of(found)
+@pytest.mark.usefixtures("small")
+def test_stages_are_those_that_are_emitted() -> None:
+    made = fpga_designs.emit("small")
+    first, second, last = products_of(made.stages)
     assert (first.channels, first.taps, first.scattered) == (27, 1, False)
     assert (second.source, second.taps, second.positions, last.scattered) == (first.counts, 9, 36, True)
-    assert [p.counts for p in (first, second)] == [rmsmp("50:45:5").counts(rows) for rows in (16, 24)]
+    assert made.weights > sum(stage.rows * stage.columns for stage in (first, second)) / 2 and made.sources > 10000
 
 
 def test_mixtures_stand_beside_fixed_alone_under_the_same_budget(monkeypatch: pytest.MonkeyPatch) -> None:

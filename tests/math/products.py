@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from hypothesis import strategies as st
 
-from cocomp.passes.math.accelerator import Product, Stage, Sweep, Tiles
+from cocomp.passes.math.accelerator import Design, Product, Stage, Sweep, Tiles
 from cocomp.passes.math.quantisers.rows import rmsmp
 
 RMSMP = rmsmp()
@@ -30,7 +32,11 @@ STAGES: st.SearchStrategy[list[Stage]] = st.builds(
     st.lists(PRODUCTS, min_size=1, max_size=3),
     st.lists(SWEEPS, max_size=2),
 )
-TILES = st.builds(Tiles, st.sampled_from([1, 4, 12, 16, 64]), st.tuples(*[st.integers(1, 40)] * 3))
+CORES = ("fabric", "packed", "dsp")
+DESIGNS = st.builds(
+    lambda lanes, rows, together, unroll: Design(Tiles(lanes, rows), CORES, math.gcd(lanes, together), unroll),
+    st.sampled_from([1, 4, 12, 16, 64]), st.tuples(*[st.integers(1, 40)] * 3), st.sampled_from([1, 2, 4, 16]), st.integers(1, 64),
+)  # fmt: skip
 
 CONVOLUTIONS: list[Stage] = [
     product(64, 64, 9, 56),

@@ -61,7 +61,9 @@ def product(
     return gemm, rng.integers(kinds[0].low, kinds[0].high + 1, (columns, pixels))
 
 
-def alone(gemm: Gemm, x: Array, tiles: Tiles, multipliers: Sequence[str] | None = None) -> tuple[Network, list[Array]]:
+def alone(
+    gemm: Gemm, x: Array, tiles: Tiles, multipliers: Sequence[str] | None = None, requantisers: int = 1
+) -> tuple[Network, list[Array]]:
     """A network of one product, and what it reads; products are made where their quantisers want them, without `multipliers`."""
     pixels, lanes = x.shape[1], tiles.lanes
     room = -(-gemm.columns // lanes) * lanes
@@ -76,6 +78,6 @@ def alone(gemm: Gemm, x: Array, tiles: Tiles, multipliers: Sequence[str] | None 
     )
     coarse, fine, wide = multipliers or [quantiser.core for quantiser in gemm.quantisers]
     memory = (pixels * room + (pixels * gemm.rows if width == 8 else 0), pixels * gemm.rows if width == 16 else 0, 0)
-    design = Design(tiles, (coarse, fine, wide), 1)
+    design = Design(tiles, (coarse, fine, wide), requantisers)
     network = Network(NAME, [read], [made], ([1.0], [1.0]), [stage], memory, {}, design, {})
     return network, [x.T]

@@ -100,10 +100,10 @@ WIDE = IntegerType(8, True)
 
 
 @needs_compiler
-@pytest.mark.parametrize("rows", [(3, 1, 1), (2, 3, 1), (0, 4, 0)])
-def test_rows_may_be_odd_where_products_are_packed(rows: tuple[int, int, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rows", "together"), [((3, 1, 1), 1), ((2, 3, 1), 2), ((0, 4, 0), 4), ((5, 3, 2), 8)])
+def test_rows_may_be_odd_where_products_are_packed(rows: tuple[int, int, int], together: int, tmp_path: Path) -> None:
     places = tuple(place for place in range(3) if rows[place])
-    network, inputs = alone(*product(places=places), Tiles(8, rows), ("fabric", "packed", "dsp"))
+    network, inputs = alone(*product(places=places), Tiles(8, rows), ("fabric", "packed", "dsp"), together)
     assert "65 sums" in simulated(network, inputs, tmp_path)
 
 
@@ -142,17 +142,16 @@ def test_buffers_are_as_deep_as_is_estimated() -> None:
         gemm, x = product(columns=wide, pixels=pixels, factor=1e-4)
         network, _ = alone(gemm, x, Tiles(4, (3, 2, 1)))
         stage = Product("product", gemm.counts, wide, 1, pixels, pixels)
-        assert pack(network).most_entries == depth == weight_depth([stage], 4, np.array([3, 2, 1])) // 2
+        assert pack(network).most_entries == depth == weight_depth([stage], network.design.sizes) // 2
 
 
 def test_channels_are_where_estimates_have_them() -> None:
     network, _ = network_of("chain")
-    rows = np.array(network.tiles.rows)
     seen = 0
     for stage in network.products:
         for tensor in (t for t in (stage.x, stage.y) if t.order):
             maker = next(p for p in network.products if tensor.order in (p.y.order, f"{p.name}:order"))
-            assert tensor.extent == slots_of(maker.gemm.counts, rows)
+            assert tensor.extent == slots_of(maker.gemm.counts, network.design.sizes)
             seen += 1
     assert seen > 4
 
@@ -163,7 +162,7 @@ def test_what_flows_is_as_wide_as_the_design() -> None:
     design = dataclasses.replace(network.design, capacity=7, requantisers=4)
     types, source = engine.types(pack(network), design), engine.source(design, gemm.quantisers)
     assert "LANES = 16" in types and "CAPACITY = 7" in types and "ap_int<17> multiplier" in types
-    assert "ap_int<49> product = sum * row.multiplier" in source and "PIPELINE II=2" in source
+    assert "TOGETHER = 4, WORDS = 3" in types and "ap_int<49> product = sum * row.multiplier" in source
     assert "ap_uint<4> coarse[MOST_ENTRIES][3][16]" in source and "ap_uint<8> wide[MOST_ENTRIES][1][16]" in source
     wider = Design(Tiles(64, (3, 2, 1)), ("fabric", "packed", "dsp"), 4)
     assert "ap_uint<4> coarse[MOST_ENTRIES][6][32]" in engine.source(wider, gemm.quantisers)

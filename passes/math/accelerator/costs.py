@@ -44,11 +44,13 @@ REQUANTISER_LUTS, REQUANTISER_DSPS = 262, 2
 ROW_LUTS, HOLD_LUTS = 37, 32
 """For each row of a tile. Bias and factor, of 55 bits and two tiles, in the LUTs' own memory: 6 bits in 4 LUTs. And a sum that waits
 for its turn where there are fewer requantisers than rows. Judgement."""
-ROW_BYTES, STEP_BYTES = 16, 32
+ROW_BYTES, STEP_BYTES = 16, 48
 """Of a row's bias, factor and place in DDR, and of what a step is."""
 
-CONTROL_LUTS, CONTROL_BRAMS = 4000, 6
-"""Counters, three AXI masters with their bursts, registers for the processor. Judgement."""
+MASTERS, MASTER_LUTS = 7, 700
+"""Masters of the memory: bundles of ports, each with its bursts. Judgement."""
+CONTROL_LUTS, CONTROL_BRAMS = 1000 + MASTERS * MASTER_LUTS, 11
+"""Counters, registers for the processor, and the masters, of which four are as wide as a word. Judgement."""
 UNIT_LUTS, ADD_LUTS, MULTIPLY_DSPS = 400, 32, 1
 """Of the hardware of a sweep: its counters and addresses; of each addition and multiplication of a point. Judgement."""
 TABLE_BITS_IN_LUTS = 4096

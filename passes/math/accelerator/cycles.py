@@ -9,8 +9,8 @@ import numpy as np
 from . import costs
 from .design import WEIGHT_SEGMENT, Quantisers, holds
 from .devices import Device
-from .stages import Product, Sweep, row_tiles_of
-from .tiles import CHUNK_BYTES, PIPELINE_STAGES, WRITTEN, code_bits
+from .stages import Product, Sizes, Sweep, row_tiles_of, slots_of
+from .tiles import CHUNK_BYTES, PIPELINE_STAGES, code_bits
 
 Array = np.ndarray
 SWEEP_STAGES = 20
@@ -33,31 +33,21 @@ class Cycles:
         return self.load + np.maximum(self.compute, self.memory) + self.fill
 
 
-def product_cycles(
-    product: Product,
-    lanes: int,
-    rows: Array,
-    requantisers: Array,
-    capacity: Array,
-    quantisers: Quantisers,
-    device: Device,
-) -> Cycles:
-    """Of a product in engines of `rows` int[.., 3] rows of each quantiser, with `capacity` words on chip. Tiles of rows are the outermost
-    loop; the weights of the next one are fetched meanwhile. An input that is held is copied before, others are read at every tap.
-    Where nothing waits for the memory, this is `Tiles.cycles`."""
-    slots, columns = rows.sum(axis=-1), product.column_tiles(lanes, rows)
+def product_cycles(product: Product, sizes: Sizes, capacity: Array, quantisers: Quantisers, device: Device) -> Cycles:
+    """Of a product in engines of some sizes, with `capacity` words on chip, int64[..]. Tiles of rows are the outermost loop; the weights of
+    the next one are fetched meanwhile. An input that is held is copied before, others are read at every tap. Where nothing waits for
+    the memory, this is `Tiles.cycles`."""
+    lanes, rows, columns = sizes.lanes, sizes.rows, product.column_tiles(sizes)
     row_tiles = row_tiles_of(product.counts, rows)
-    padded = -(-slots // WRITTEN) * WRITTEN
     steps = np.maximum(np.ceil(row_tiles * columns * product.kept), row_tiles).astype(np.int64)
-    wait = slots if product.scattered else np.maximum(-(-slots // requantisers), padded // WRITTEN)
-    compute = product.pixels * np.maximum(steps * product.planes, row_tiles * wait)
+    compute = product.pixels * _tile_cycles(product, sizes, steps * product.planes, row_tiles)
 
-    weights, first = _weights(product, lanes, rows, steps, row_tiles, quantisers)
-    words = product.positions * product.words(lanes, rows)
+    weights, first = _weights(product, sizes, steps, row_tiles, quantisers)
+    words = product.positions * product.words(sizes)
     held = holds(words * product.planes, product.taps * row_tiles * product.planes, capacity)
     copied = np.where(held, words * lanes, 0)
     read = np.where(held, 0, product.pixels * steps * product.planes * lanes)
-    written = product.rows if product.scattered else row_tiles * padded
+    written = product.rows if product.scattered else slots_of(product.counts, sizes)
     ddr_bytes = weights + copied + read + product.pixels * written * product.width
     fast = min(device.ddr_bytes_per_cycle, device.fetch_bytes_per_cycle)
     copying = np.maximum(_ceil(copied / device.ddr_bytes_per_cycle), np.where(held, words * product.planes, 0))
@@ -71,14 +61,31 @@ def product_cycles(
     )
 
 
+def _tile_cycles(product: Product, sizes: Sizes, steps: Array, row_tiles: Array) -> Array:
+    """Of a pixel in all tiles of rows, which share `steps`: each takes those, or as many as it has words of results; of numbers, where these
+    are scattered. Tiles differ where the rows of a quantiser end."""
+    per_word = row_tiles * (sizes.together if product.scattered else 1)
+    kinds = [(count, sizes.rows[..., place]) for place, count in enumerate(product.counts) if count]
+    ends = np.sort(np.stack([e for count, rows in kinds for e in (count // rows, -(-count // rows))], axis=-1), axis=-1)
+    total, first = np.zeros_like(steps), np.zeros_like(row_tiles)
+    for end in np.moveaxis(ends, -1, 0):
+        there = [np.clip(count - first * rows, 0, rows) for count, rows in kinds]
+        words = np.sum([-(-n // sizes.together) for n in there], axis=0)
+        total += (end - first) * np.maximum(steps, words * per_word)
+        first = end
+    return -(-total // row_tiles)
+
+
 def _weights(
-    product: Product, lanes: int, rows: Array, steps: Array, row_tiles: Array, quantisers: Quantisers
+    product: Product, sizes: Sizes, steps: Array, row_tiles: Array, quantisers: Quantisers
 ) -> tuple[Array, Array]:
     """Bytes of codes and parameters that are fetched, in all and before the first step. Codes of each quantiser fill whole chunks. Of a
     single pixel they come again for each plane, where they come in segments."""
+    rows, lanes = sizes.rows, sizes.lanes
     chunks = sum(-(-rows[..., place] * lanes * code_bits(quantisers[place]) // (8 * CHUNK_BYTES)) for place in range(3))
     entry = (chunks + 1) * CHUNK_BYTES
-    fixed = rows.sum(axis=-1) * costs.ROW_BYTES + costs.STEP_BYTES
+    slots = (-(-rows // sizes.together)).sum(axis=-1) * sizes.together
+    fixed = slots * costs.ROW_BYTES + costs.STEP_BYTES
     columns = -(-steps // row_tiles)
     if product.pixels > 1:
         return steps * entry + row_tiles * fixed, columns * entry + fixed
@@ -88,9 +95,9 @@ def _weights(
     return again * steps * entry + times * row_tiles * fixed, np.minimum(columns, WEIGHT_SEGMENT) * entry + fixed
 
 
-def sweep_cycles(sweep: Sweep, unroll: int, rows: Array, device: Device) -> Cycles:
-    """Of a loop, beside engines of int[.., 3] rows."""
-    lengths = sweep.lengths(rows)
+def sweep_cycles(sweep: Sweep, unroll: int, sizes: Sizes, device: Device) -> Cycles:
+    """Of a loop, beside engines of some sizes."""
+    lengths = sweep.lengths(sizes)
     ddr_bytes = _ceil((sweep.reads + sweep.writes) * (lengths / (sweep.length or sweep.points)))
     return Cycles(
         sweep.lines * -(-lengths // unroll),

@@ -12,7 +12,7 @@ from cocomp.passes.math.quantisers import Quantiser
 
 from . import costs
 from .devices import Demand
-from .stages import Product, Stage, Sweep, products_of, sweeps_of
+from .stages import Product, Sizes, Stage, Sweep, products_of, sweeps_of
 from .tiles import CHUNK_BYTES, PLANE_BITS, Tiles, code_bits
 
 Array = np.ndarray
@@ -29,8 +29,8 @@ ENTRY_BITS = 96
 @dataclass(frozen=True)
 class Design:
     """One engine for all products, and loops for the rest. `multipliers` says of each quantiser where its products are made
-    (`costs.MULTIPLIERS`), `requantisers` how many sums are scaled in a cycle, `unroll` how many points of a sweep are. Raises ValueError
-    for what is none."""
+    (`costs.MULTIPLIERS`), `requantisers` how many sums are scaled in a cycle, whose results are written at once: as many as lanes, or
+    a part of those; `unroll` how many points of a sweep are computed. Raises ValueError for what is none."""
 
     tiles: Tiles
     multipliers: Multipliers
@@ -45,12 +45,36 @@ class Design:
                 raise ValueError(f"expected products in one of {', '.join(costs.MULTIPLIERS)}, got '{where}'")
         if min(self.requantisers, self.unroll) < 1:
             raise ValueError(f"expected at least one requantiser and one point of a sweep in a cycle, got {self}")
+        if self.tiles.lanes % self.requantisers:
+            raise ValueError(f"expected requantisers that divide the {self.tiles.lanes} lanes, got {self.requantisers}")
         if self.capacity < 0:
             raise ValueError(f"expected no negative number of words on chip, got {self.capacity}")
 
     def holds(self, words: int, times: int) -> bool:
         """Whether an input of so many words that is read so many times is copied on chip first."""
         return bool(holds(np.array(words), np.array(times), np.array(self.capacity)))
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of its engine."""
+        return Sizes(self.tiles.lanes, np.array(self.tiles.rows), self.requantisers)
+
+    def words(self, places: Array) -> list[list[Array]]:
+        """The rows of the model whose results are written at once, -1 for none: of every tile of rows, by the places of their quantisers,
+        int64[words, requantisers] each."""
+
+        def filled(rows: Array) -> Array:
+            return np.pad(rows, (0, -len(rows) % self.requantisers), constant_values=-1).reshape(-1, self.requantisers)
+
+        return [[filled(rows) for rows in tile] for tile in self.tiles.members(places)]
+
+    def order(self, places: Array) -> tuple[Array, int]:
+        """Where the result of each row is among those of a pixel, int64[rows], and how many there is room for."""
+        slots = np.concatenate([words.reshape(-1) for tile in self.words(places) for words in tile])
+        order = np.zeros(len(places), np.int64)
+        filled = np.flatnonzero(slots >= 0)
+        order[slots[filled]] = filled
+        return order, slots.size
 
     @property
     def multiply_adds(self) -> int:
@@ -74,10 +98,10 @@ class Part:
 
 def parts(stages: Sequence[Stage], design: Design, quantisers: Quantisers, activation_bits: int) -> list[Part]:
     """What a design takes, part by part. Raises ValueError for cores whose cost is not known."""
-    rows, lanes = np.array(design.tiles.rows), design.tiles.lanes
+    rows, lanes = design.sizes.rows, design.tiles.lanes
     products = products_of(stages)
     found = [Part("control and memory ports", Demand(costs.CONTROL_LUTS, 0, costs.CONTROL_BRAMS))]
-    depth = weight_depth(products, lanes, rows)
+    depth = weight_depth(products, design.sizes)
     for place in range(3):
         if rows[place]:
             quantiser, where = quantisers[place], design.multipliers[place]
@@ -86,8 +110,8 @@ def parts(stages: Sequence[Stage], design: Design, quantisers: Quantisers, activ
             name = f"{PLACES[place]}: {rows[place]} x {lanes} {quantiser} in {where}"
             found.append(Part(name, Demand(float(luts), float(dsps), float(brams))))
     found.append(Part("lists of column tiles", Demand(0, 0, float(list_brams(depth)))))
-    luts, dsps = scaling_demand(rows.sum(), np.array(design.requantisers))
-    found.append(Part("requantisers", Demand(float(luts), float(dsps), 0)))
+    luts, dsps = scaling_demand(rows.sum(), design.requantisers)
+    found.append(Part("requantisers", Demand(float(luts), dsps, 0)))
     found.append(Part("activations on chip", Demand(0, 0, float(held_brams(np.array(design.capacity), lanes)))))
     found += [Part(name, unit_demand(unit, design.unroll)) for name, unit in units(stages).items()]
     return found
@@ -110,11 +134,11 @@ def holds(words: Array, times: Array, capacity: Array) -> Array:
     return (words <= capacity) & (times > 1)
 
 
-def weight_depth(products: Sequence[Product], lanes: int, rows: Array) -> Array:
-    """Words of a buffer of weights, two tiles of rows of the longest product: int[.., 3] rows -> int[..]."""
-    most = np.zeros(rows.shape[:-1], np.int64)
+def weight_depth(products: Sequence[Product], sizes: Sizes) -> Array:
+    """Words of a buffer of weights, two tiles of rows of the longest product: int64[..]."""
+    most = np.zeros(sizes.rows.shape[:-1], np.int64)
     for product in products:
-        count = product.column_tiles(lanes, rows)
+        count = product.column_tiles(sizes)
         most = np.maximum(most, np.minimum(count, WEIGHT_SEGMENT) if product.pixels == 1 else count)
     return 2 * most
 
@@ -136,10 +160,10 @@ def held_brams(capacity: Array, lanes: int) -> Array:
     return costs.block_rams(lanes * PLANE_BITS, capacity)
 
 
-def scaling_demand(slots: Array, requantisers: Array) -> tuple[Array, Array]:
+def scaling_demand(rows: Array, requantisers: int) -> tuple[Array, float]:
     """LUTs and DSPs of what scales the sums of so many rows."""
-    waiting = np.where(requantisers < slots, costs.HOLD_LUTS, 0)
-    luts = slots * (costs.ROW_LUTS + waiting) + requantisers * costs.REQUANTISER_LUTS
+    waiting = np.where(requantisers < rows, costs.HOLD_LUTS, 0)
+    luts = rows * (costs.ROW_LUTS + waiting) + requantisers * costs.REQUANTISER_LUTS
     return luts, requantisers * costs.REQUANTISER_DSPS
 
 

@@ -102,7 +102,7 @@ def estimate(
             cycles = _product_cycles(stage, design, quantisers, device)
             joules = _product_joules(stage, design, quantisers, activation_bits, int(cycles.compute), brams)
         else:
-            cycles = sweep_cycles(stage, design.unroll, np.array(design.tiles.rows), device)
+            cycles = sweep_cycles(stage, design.unroll, design.sizes, device)
             joules = _sweep_joules(stage)
         found.append(_cost(stage, cycles, joules))
     return Estimate(design, device, tuple(found), tuple(made))
@@ -113,15 +113,7 @@ def _product_cycles(product: Product, design: Design, quantisers: Quantisers, de
     for count, rows, quantiser in zip(product.counts, tiles.rows, quantisers, strict=True):
         if count and not rows:
             raise ValueError(f"{product.name}: expected a core for the {count} rows of {quantiser}, got {tiles}")
-    return product_cycles(
-        product,
-        tiles.lanes,
-        np.array(tiles.rows),
-        np.array(design.requantisers),
-        np.array(design.capacity),
-        quantisers,
-        device,
-    )
+    return product_cycles(product, design.sizes, np.array(design.capacity), quantisers, device)
 
 
 def _cost(stage: Stage, cycles: Cycles, joules: float) -> StageCost:

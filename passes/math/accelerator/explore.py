@@ -30,7 +30,7 @@ from .design import (
 )
 from .devices import Demand, Device
 from .estimate import Estimate, estimate
-from .stages import MOST_UNROLL, Product, Stage, Sweep, mixed, products_of, sweeps_of
+from .stages import MOST_UNROLL, Product, Sizes, Stage, Sweep, mixed, products_of, sweeps_of
 from .tiles import Tiles
 
 Array = np.ndarray
@@ -38,8 +38,7 @@ Kind = TypeVar("Kind", Product, Sweep)
 LANES = (4, 8, 16, 32, 64)
 """Those whose cores were measured, and twice as many."""
 UNROLLS = (1, 2, 4, 8, 16, 32, MOST_UNROLL)
-WAITS = (1, 2, 4, 8, 16, 32)
-"""Rows of a tile that share a requantiser."""
+REQUANTISERS = (1, 2, 4, 8, 16, 32)
 MOST_CAPACITIES = 6
 """Sizes of the memory of activations that are tried: for inputs up to one size, of which there are at most so many, and none."""
 
@@ -65,14 +64,14 @@ class Exploration:
 
 @dataclass(frozen=True)
 class _Engines:
-    """Engines as columns: float64[n, 3] demands, cycles of all products int64[n], and what they are."""
+    """Engines as columns: float64[n, 3] demands, cycles of all products int64[n] and of sweeps, int64[loops, n], and what they are: `sizes`,
+    int64[n] words on chip."""
 
     demands: Array
     cycles: Array
-    rows: Array
-    requantisers: Array
+    sweeps: Array
+    sizes: Sizes
     capacity: Array
-    lanes: int
     multipliers: Multipliers
 
 
@@ -96,24 +95,30 @@ def explore(
     used = [any(product.counts[place] for product in products) for place in range(3)]
     choices = _multipliers(quantisers, used, activation_bits) if multipliers is None else list(multipliers)
     loops = _loops(stages)
-    rows = row_choices(products)
     smallest, engines = _Smallest(device), list[_Engines]()
-    for wide in lanes:
-        depth = weight_depth(products, wide, rows)
-        held = _capacities(products, wide, rows)
+    for wide, together in pairs(lanes, REQUANTISERS if requantisers is None else [requantisers]):
+        if wide % together:
+            continue
+        rows = row_choices(products, together)
+        sizes = Sizes(wide, rows, together)
+        depth, held = weight_depth(products, sizes), _capacities(products, sizes)
+        scaling = scaling_demand(rows.sum(axis=1), together)
+        cycles = [_product_cycles(products, sizes, capacity, quantisers, device) for capacity in held]
+        sweeps = np.stack([_sweep_cycles(stages, unroll, sizes, device) for unroll, _ in loops])
         for choice in choices:
-            fixed = (costs.CONTROL_LUTS, 0.0, costs.CONTROL_BRAMS + list_brams(depth))
-            luts, dsps, brams = (np.full(len(rows), value) for value in fixed)
+            luts, dsps = costs.CONTROL_LUTS + scaling[0], np.full(len(rows), scaling[1])
+            brams = costs.CONTROL_BRAMS + list_brams(depth)
             for place in range(3):
                 if used[place]:
                     own = core_demand(rows[:, place], quantisers[place], choice[place], activation_bits, wide)
                     luts, dsps = luts + own[0], dsps + own[1]
                     brams = brams + weight_brams(rows[:, place], quantisers[place], wide, depth)
-            for capacity in held:
+            for capacity, taken in zip(held, cycles, strict=True):
                 demands = np.stack([luts, dsps, brams + held_brams(capacity, wide)], axis=1)
-                engines.append(_scaled(demands, rows, capacity, wide, choice, loops, smallest, requantisers))
-    timed = [_timed(group, stages, quantisers, device) for group in engines]
-    return _exploration(timed, loops, smallest, (stages, quantisers, activation_bits, device))
+                fits = smallest.see(demands + loops[0][1])
+                fitting = replace(sizes, rows=rows[fits])
+                engines.append(_Engines(demands[fits], taken[fits], sweeps[:, fits], fitting, capacity[fits], choice))
+    return _exploration(engines, loops, smallest, (stages, quantisers, activation_bits, device))
 
 
 def explore_mixtures(
@@ -197,51 +202,30 @@ def _loops(stages: Sequence[Stage]) -> list[tuple[int, Array]]:
     return found
 
 
-def _capacities(products: Sequence[Product], lanes: int, rows: Array) -> list[Array]:
+def _capacities(products: Sequence[Product], sizes: Sizes) -> list[Array]:
     """Words on chip that hold nothing, or all inputs up to some size: int64[n] each."""
-    sizes = sorted({product.positions * product.channels * product.planes for product in products})
-    if len(sizes) > MOST_CAPACITIES:
-        sizes = [sizes[int(i)] for i in np.linspace(0, len(sizes) - 1, MOST_CAPACITIES).round()]
-    found = [np.zeros(len(rows), np.int64)]
-    for size in sizes:
-        held = [p for p in products if p.positions * p.channels * p.planes <= size]
-        found.append(np.maximum.reduce([p.positions * p.planes * p.words(lanes, rows) for p in held]))
+    limits = sorted({product.positions * product.channels * product.planes for product in products})
+    if len(limits) > MOST_CAPACITIES:
+        limits = [limits[int(i)] for i in np.linspace(0, len(limits) - 1, MOST_CAPACITIES).round()]
+    found = [np.zeros(len(sizes.rows), np.int64)]
+    for limit in limits:
+        held = [p for p in products if p.positions * p.channels * p.planes <= limit]
+        found.append(np.maximum.reduce([p.positions * p.planes * p.words(sizes) for p in held]))
     return found
 
 
-def _scaled(
-    demands: Array,
-    rows: Array,
-    capacity: Array,
-    lanes: int,
-    multipliers: Multipliers,
-    loops: list[tuple[int, Array]],
-    smallest: _Smallest,
-    number: int | None,
-) -> _Engines:
-    """Engines with requantisers added, as many as there is a `number` of, that fit together with the smallest sweeps."""
-    kept: list[tuple[Array, Array, Array, Array]] = []
-    slots = rows.sum(axis=1)
-    before = np.zeros_like(slots)
-    for requantisers in [-(-slots // waits) for waits in WAITS] if number is None else [np.full_like(slots, number)]:
-        more = np.stack([*scaling_demand(slots, requantisers), np.zeros(len(slots))], axis=1)
-        whole = demands + more
-        new = (requantisers != before) & smallest.see(whole + loops[0][1])
-        kept.append((whole[new], rows[new], requantisers[new], capacity[new]))
-        before = requantisers
-    whole, rows, requantisers, capacity = (np.concatenate(columns) for columns in zip(*kept, strict=True))
-    return _Engines(whole, np.zeros(len(rows), np.int64), rows, requantisers, capacity, lanes, multipliers)
+def _product_cycles(
+    products: Sequence[Product], sizes: Sizes, capacity: Array, quantisers: Quantisers, device: Device
+) -> Array:
+    """Of all products; equal ones are counted once. int64[n]."""
+    kinds = _kinds(products)
+    return np.sum([n * product_cycles(p, sizes, capacity, quantisers, device).total for p, n in kinds], axis=0)
 
 
-def _timed(engines: _Engines, stages: Sequence[Stage], quantisers: Quantisers, device: Device) -> _Engines:
-    """With the cycles of all products; equal ones are counted once."""
-    cycles = np.zeros(len(engines.rows), np.int64)
-    for product, times in _kinds(products_of(stages)):
-        found = product_cycles(
-            product, engines.lanes, engines.rows, engines.requantisers, engines.capacity, quantisers, device
-        )
-        cycles += times * found.total
-    return replace(engines, cycles=cycles)
+def _sweep_cycles(stages: Sequence[Stage], unroll: int, sizes: Sizes, device: Device) -> Array:
+    """Of all sweeps, int64[n]."""
+    none = np.zeros(len(sizes.rows), np.int64)
+    return sum((n * sweep_cycles(s, unroll, sizes, device).total for s, n in _kinds(sweeps_of(stages))), none)
 
 
 def _kinds(stages: Sequence[Kind]) -> list[tuple[Kind, int]]:
@@ -259,14 +243,11 @@ def _exploration(
     stages, quantisers, activation_bits, device = what
     measures: list[Array] = []
     names: list[Array] = []
-    sweeps = _kinds(sweeps_of(stages))
     for group, own in enumerate(engines):
-        for loop, (unroll, demand) in enumerate(loops):
+        for loop, (_, demand) in enumerate(loops):
             whole = own.demands + demand
             fitting = smallest.see(whole).nonzero()[0] if len(whole) else np.zeros(0, np.int64)
-            cycles = own.cycles[fitting]
-            for sweep, times in sweeps:
-                cycles = cycles + times * sweep_cycles(sweep, unroll, own.rows[fitting], device).total
+            cycles = own.cycles[fitting] + own.sweeps[loop, fitting]
             measures.append(np.column_stack([cycles, whole[fitting]]))
             names.append(np.column_stack([np.full(len(fitting), group), np.full(len(fitting), loop), fitting]))
     measured, named = np.concatenate(measures), np.concatenate(names)
@@ -281,14 +262,10 @@ def _exploration(
 def _point(measured: Array, named: Array, engines: list[_Engines], loops: list[tuple[int, Array]]) -> Point:
     group, loop, place = named.tolist()
     own = engines[group]
-    coarse, fine, wide = own.rows[place].tolist()
-    design = Design(
-        Tiles(own.lanes, (coarse, fine, wide)),
-        own.multipliers,
-        int(own.requantisers[place]),
-        loops[loop][0],
-        int(own.capacity[place]),
-    )
+    sizes = own.sizes
+    coarse, fine, wide = sizes.rows[place].tolist()
+    tiles = Tiles(sizes.lanes, (coarse, fine, wide))
+    design = Design(tiles, own.multipliers, sizes.together, loops[loop][0], int(own.capacity[place]))
     return Point(design, int(measured[0]), Demand(*measured[1:].tolist()))
 
 

@@ -9,13 +9,20 @@ import numpy as np
 
 from cocomp.passes.math.quantisers.rows import Mixture
 
-from .tiles import WRITTEN
-
 Array = np.ndarray
 MOST_UNROLL = 64
 
 
 Counts = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """Of engines: `rows` int64[.., 3] of each quantiser; `lanes`, and results that are scaled and written `together`, are those of all."""
+
+    lanes: int
+    rows: Array
+    together: int
 
 
 def row_tiles_of(counts: Counts, rows: Array) -> Array:
@@ -24,9 +31,15 @@ def row_tiles_of(counts: Counts, rows: Array) -> Array:
     return np.maximum.reduce([-(-counts[place] // rows[..., place]) for place in used])
 
 
-def slots_of(counts: Counts, rows: Array) -> Array:
-    """Channels that so many rows of each quantiser are in memory: int[.., 3] -> int64[..]."""
-    return row_tiles_of(counts, rows) * (-(-rows.sum(axis=-1) // WRITTEN) * WRITTEN)
+def slots_of(counts: Counts, sizes: Sizes) -> Array:
+    """Channels that so many rows of each quantiser are in memory, int64[..]: in every tile, those of each quantiser fill words of their own."""
+    found = np.zeros(sizes.rows.shape[:-1], np.int64)
+    for place in range(3):
+        if counts[place]:
+            rows = sizes.rows[..., place]
+            whole, rest = np.divmod(counts[place], rows)
+            found += whole * -(-rows // sizes.together) + -(-rest // sizes.together)
+    return found * sizes.together
 
 
 @dataclass(frozen=True)
@@ -77,14 +90,16 @@ class Product:
         """Multiplications and additions, of zeros too."""
         return 2 * self.rows * self.columns * self.pixels
 
-    def words(self, lanes: int, rows: Array) -> Array:
-        """Of a position of the input, in engines of int[.., 3] rows: int64[..]."""
-        channels = np.full(rows.shape[:-1], self.channels) if self.source is None else slots_of(self.source, rows)
-        return -(-channels // lanes)
+    def words(self, sizes: Sizes) -> Array:
+        """Of a position of the input, in engines of some sizes: int64[..]."""
+        channels = (
+            np.full(sizes.rows.shape[:-1], self.channels) if self.source is None else slots_of(self.source, sizes)
+        )
+        return -(-channels // sizes.lanes)
 
-    def column_tiles(self, lanes: int, rows: Array) -> Array:
+    def column_tiles(self, sizes: Sizes) -> Array:
         """Steps of a sum."""
-        return self.taps * self.words(lanes, rows)
+        return self.taps * self.words(sizes)
 
 
 @dataclass(frozen=True)
@@ -127,11 +142,11 @@ class Sweep:
         """Points that a cycle may compute."""
         return MOST_UNROLL if self.source else self.length or self.points
 
-    def lengths(self, rows: Array) -> Array:
-        """Of lines in engines of int[.., 3] rows: int64[..]."""
-        return (
-            np.full(rows.shape[:-1], self.length or self.points) if self.source is None else slots_of(self.source, rows)
-        )
+    def lengths(self, sizes: Sizes) -> Array:
+        """Of lines beside engines of some sizes: int64[..]."""
+        if self.source is None:
+            return np.full(sizes.rows.shape[:-1], self.length or self.points)
+        return slots_of(self.source, sizes)
 
 
 Stage = Product | Sweep

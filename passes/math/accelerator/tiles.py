@@ -17,8 +17,6 @@ PIPELINE_STAGES = 6
 
 CHUNK_BYTES = 16
 """Of codes, or of parameters, that the memory gives at once."""
-WRITTEN = 16
-"""Results that it takes at once: slots of a tile are so many, or a multiple."""
 
 
 def code_bits(quantiser: Quantiser) -> int:
@@ -46,21 +44,11 @@ class Tiles:
         pairs = zip(gemm.counts, self.rows, strict=True)
         return max(-(-count // rows) for count, rows in pairs if count), -(-gemm.columns // self.lanes)
 
-    @property
-    def padded(self) -> int:
-        """Slots of a tile of rows in memory."""
-        return -(-sum(self.rows) // WRITTEN) * WRITTEN
-
-    def slots(self, places: Array) -> Array:
-        """The row of the model in every slot of every tile of rows, those of one quantiser side by side, -1 for none: int8[rows] ->
-        int64[tiles, padded]."""
+    def members(self, places: Array) -> list[list[Array]]:
+        """The rows of the model in every tile of rows, by the places of their quantisers: int8[rows] -> int64[at most its rows] each."""
         groups = [np.flatnonzero(places == place) for place in range(3)]
         count = max(-(-len(g) // n) for g, n in zip(groups, self.rows, strict=True) if len(g))
-        found = [np.full((count, n), -1, np.int64) for n in self.rows]
-        for slots, group in zip(found, groups, strict=True):
-            slots.reshape(-1)[: len(group)] = group
-        none = np.full((count, self.padded - sum(self.rows)), -1, np.int64)
-        return np.concatenate([*found, none], axis=1)
+        return [[g[tile * n : (tile + 1) * n] for g, n in zip(groups, self.rows, strict=True)] for tile in range(count)]
 
     def cycles(self, gemm: Gemm, pixels: int) -> int:
         """From the first tile that is read to the last output that is written."""

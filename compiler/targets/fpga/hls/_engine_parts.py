@@ -4,10 +4,13 @@ from __future__ import annotations
 
 FETCH = """// Fetches what a step needs.
 static void fetch(const layer_t &layer, int step, const codes_t *weights, const four_t *parameters, tile_t &tile) {
-  four_t head = parameters[layer.parameters + 2 * step], rest = parameters[layer.parameters + 2 * step + 1];
+  int first = layer.parameters + HEAD_QUADS * step;
+  four_t head = parameters[first], rest = parameters[first + 1], words = parameters[first + 2];
   tile.head[0] = head.at[0];
   for (int i = 0; i < 4; i++)
     tile.head[1 + i] = rest.at[i];
+  for (int i = 0; i < 3; i++)
+    tile.words[i] = words.at[i];
   for (int j = 0; j < head.at[0]; j++) {
 #pragma HLS PIPELINE II=1
     four_t entry = parameters[head.at[1] + j];
@@ -15,14 +18,16 @@ static void fetch(const layer_t &layer, int step, const codes_t *weights, const 
       tile.entries[j].taps[a] = (short)(entry.at[a / 2] >> (a % 2 * 16));
     tile.entries[j].offset = entry.at[2];
   }
-  for (int i = 0; i < ROWS; i++) {
+  for (int i = 0; i < (words.at[0] + words.at[1] + words.at[2]) * TOGETHER; i++) {
 #pragma HLS PIPELINE II=1
-    four_t row = parameters[head.at[2] + i];
-    tile.rows[i].row = row.at[0];
-    tile.rows[i].offset = row.at[1];
-    tile.rows[i].bias = row.at[2];
-    tile.rows[i].multiplier = row.at[3] >> 8;
-    tile.rows[i].shift = row.at[3] & 255;
+    four_t from = parameters[head.at[2] + i];
+    row_t row;
+    row.row = from.at[0];
+    row.offset = from.at[1];
+    row.bias = from.at[2];
+    row.multiplier = from.at[3] >> 8;
+    row.shift = from.at[3] & 255;
+    tile.rows[i / TOGETHER][i % TOGETHER] = row;
   }
   int at = head.at[3];
 @CODES@}
@@ -138,11 +143,19 @@ static int result_of(const sink_t &sink, int pixel, sum_t sum, const row_t &row)
 }
 """
 
-STORE = """// The results of a pixel.
-static void results_of(const sink_t &sink, int n, const sums_t &sums, const row_t rows[ROWS], int found[@SLOTS@]) {
+STORE = """// A sum of a word of results.
+static sum_t sum_of(const sums_t &sums, const int words[3], int word, int i) {
 #pragma HLS INLINE
-@RESULTS@  for (int i = ROWS; i < @SLOTS@; i++)
-    found[i] = 0;
+@SUMS@  return 0;
+}
+
+// A word of results of a pixel.
+static void results_of(const sink_t &sink, int pixel, const sums_t &sums, const int words[3], int word, const row_t rows[TOGETHER], int found[TOGETHER]) {
+#pragma HLS INLINE
+  for (int i = 0; i < TOGETHER; i++) {
+#pragma HLS UNROLL
+    found[i] = result_of(sink, pixel, sum_of(sums, words, word, i), rows[i]);
+  }
 }
 
 // Where the next pixel is.
@@ -159,54 +172,64 @@ static void advance(const sink_t &sink, int pixel[4], int start[4]) {
   }
 }
 
-static void store(const sink_t &sink, int pixels, int slot, const row_t rows[ROWS], hls::stream<sums_t> &results, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
-  int pixel[4] = {0, 0, 0, 0}, start[4] = {0, 0, 0, 0};
+static void store(const sink_t &sink, int pixels, int slot, const int words[3], const row_t rows[WORDS][TOGETHER], hls::stream<sums_t> &results, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
+  int pixel[4] = {0, 0, 0, 0}, start[4] = {0, 0, 0, 0}, count = words[0] + words[1] + words[2], word = 0, number = 0;
 #pragma HLS ARRAY_PARTITION variable=pixel complete
 #pragma HLS ARRAY_PARTITION variable=start complete
+  sums_t sums;
   if (sink.in_order) {
-    for (int n = 0; n < pixels; n++) {
-#pragma HLS PIPELINE II=@WAIT@
-      int found[@SLOTS@];
+    for (int n = 0; n < pixels * count; n++) {
+#pragma HLS PIPELINE II=1
+      int found[TOGETHER];
 #pragma HLS ARRAY_PARTITION variable=found complete
-      sums_t sums = results.read();
-      results_of(sink, n, sums, rows, found);
-      int at = (sink.output + start[0] + start[1] + start[2] + start[3] + slot) / WRITTEN;
-      for (int k = 0; k < @SLOTS@ / WRITTEN; k++) {
-        if (sink.bytes == 1) {
-          bytes_t numbers;
-          for (int i = 0; i < WRITTEN; i++)
-            numbers.at[i] = (byte_t)found[k * WRITTEN + i];
-          all8[at + k] = numbers;
-        } else {
-          shorts_t numbers;
-          for (int i = 0; i < WRITTEN; i++)
-            numbers.at[i] = (short)found[k * WRITTEN + i];
-          all16[at + k] = numbers;
-        }
+      if (word == 0)
+        sums = results.read();
+      results_of(sink, number, sums, words, word, rows[word], found);
+      int at = (sink.output + start[0] + start[1] + start[2] + start[3] + slot) / TOGETHER + word;
+      if (sink.bytes == 1) {
+        bytes_t numbers;
+        for (int i = 0; i < TOGETHER; i++)
+          numbers.at[i] = (byte_t)found[i];
+        all8[at] = numbers;
+      } else {
+        shorts_t numbers;
+        for (int i = 0; i < TOGETHER; i++)
+          numbers.at[i] = (short)found[i];
+        all16[at] = numbers;
       }
-      advance(sink, pixel, start);
+      if (++word == count) {
+        word = 0;
+        number++;
+        advance(sink, pixel, start);
+      }
     }
   } else {
-    for (int n = 0; n < pixels; n++) {
-#pragma HLS PIPELINE II=ROWS
-      int found[@SLOTS@];
+    for (int n = 0; n < pixels * count; n++) {
+#pragma HLS PIPELINE II=TOGETHER
+      int found[TOGETHER];
 #pragma HLS ARRAY_PARTITION variable=found complete
-      sums_t sums = results.read();
-      results_of(sink, n, sums, rows, found);
+      if (word == 0)
+        sums = results.read();
+      results_of(sink, number, sums, words, word, rows[word], found);
       int at = sink.output + start[0] + start[1] + start[2] + start[3];
-      for (int i = 0; i < ROWS; i++) {
-        if (rows[i].row >= 0 && sink.bytes == 1)
-          out8[at + rows[i].offset] = (byte_t)found[i];
-        else if (rows[i].row >= 0)
-          out16[at + rows[i].offset] = (short)found[i];
+      for (int i = 0; i < TOGETHER; i++) {
+        row_t row = rows[word][i];
+        if (row.row >= 0 && sink.bytes == 1)
+          out8[at + row.offset] = (byte_t)found[i];
+        else if (row.row >= 0)
+          out16[at + row.offset] = (short)found[i];
       }
-      advance(sink, pixel, start);
+      if (++word == count) {
+        word = 0;
+        number++;
+        advance(sink, pixel, start);
+      }
     }
   }
 }
 """
 
-STEPS = """static void flow(const walk_t &walk, const sink_t &sink, int pixels, int written, int count, int slot, int lowest, int planes, int begin, int end, @CODE_ARGUMENTS@, const row_t rows[ROWS], const entry_t entries[MOST_ENTRIES], const activation_t buffer[CAPACITY][LANES], const lanes_t *words, @OUTPUTS@) {
+STEPS = """static void flow(const walk_t &walk, const sink_t &sink, int pixels, int written, int count, int slot, int lowest, int planes, int begin, int end, @CODE_ARGUMENTS@, const int row_words[3], const row_t rows[WORDS][TOGETHER], const entry_t entries[MOST_ENTRIES], const activation_t buffer[CAPACITY][LANES], const lanes_t *words, @OUTPUTS@) {
 #pragma HLS DATAFLOW
   hls::stream<word_t> read("words");
   hls::stream<sums_t> results("results");
@@ -214,12 +237,12 @@ STEPS = """static void flow(const walk_t &walk, const sink_t &sink, int pixels, 
 #pragma HLS STREAM variable=results depth=4
   load(walk, pixels, count, lowest, planes, entries, buffer, words, read);
   multiply(pixels, count, planes, begin, end, @CODES@read, results);
-  store(sink, written, slot, rows, results, out8, out16, all8, all16);
+  store(sink, written, slot, row_words, rows, results, out8, out16, all8, all16);
 }
 
 static void run(const layer_t &layer, const tile_t &tile, const activation_t buffer[CAPACITY][LANES], const lanes_t *words, @OUTPUTS@) {
   int flags = tile.head[4], end = flags >> 2;
-  flow(layer.walk, layer.sink, layer.pixels, end ? layer.pixels : 0, tile.head[0], tile.head[1], tile.head[2], tile.head[3], flags & 3, end, @TILE_CODES@tile.rows, tile.entries, buffer, words, out8, out16, all8, all16);
+  flow(layer.walk, layer.sink, layer.pixels, end ? layer.pixels : 0, tile.head[0], tile.head[1], tile.head[2], tile.head[3], flags & 3, end, @TILE_CODES@tile.words, tile.rows, tile.entries, buffer, words, out8, out16, all8, all16);
 }
 
 // While a step runs, the next one is fetched: a tile lies in two banks.

@@ -15,13 +15,13 @@ import numpy as np
 
 from cocomp.passes.math.accelerator import PLANE_BITS, Design, IntegerType, Tiles
 from cocomp.passes.math.accelerator.gemm import ACCUMULATOR_BITS
-from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES, WRITTEN, code_bits
+from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES, code_bits
 from cocomp.passes.math.quantisers import Quantiser
 from cocomp.passes.math.quantisers.dyadic import MOST_SHIFT, MULTIPLIER_BITS
 
 from ._engine_parts import FETCH, LOAD, SCALED, STEPS, STORE
 from .cores import core, product_bits
-from .packing import Packed
+from .packing import HEAD_QUADS, Packed
 
 PLACES = ("coarse", "fine", "wide")
 Quantisers = tuple[Quantiser, Quantiser, Quantiser]
@@ -39,8 +39,8 @@ def types(packed: Packed, design: Design) -> str:
     return f"""#pragma once
 #include "ap_int.h"
 
-static const int LANES = {tiles.lanes}, PLANE_BITS = {PLANE_BITS}, ROWS = {max(sum(tiles.rows), 1)}, WRITTEN = {WRITTEN};
-static const int MOST_ENTRIES = {packed.most_entries}, CAPACITY = {max(design.capacity, 1)}, HEAD = 8;
+static const int LANES = {tiles.lanes}, PLANE_BITS = {PLANE_BITS}, TOGETHER = {design.requantisers}, WORDS = {sum(-(-rows // design.requantisers) for rows in tiles.rows)};
+static const int MOST_ENTRIES = {packed.most_entries}, CAPACITY = {max(design.capacity, 1)}, HEAD = 5, HEAD_QUADS = {HEAD_QUADS};
 
 typedef ap_uint<PLANE_BITS> activation_t;
 typedef ap_int<{ACCUMULATOR_BITS}> sum_t;
@@ -57,10 +57,10 @@ struct four_t {{
   int at[4];
 }};
 struct bytes_t {{
-  byte_t at[WRITTEN];
+  byte_t at[TOGETHER];
 }};
 struct shorts_t {{
-  short at[WRITTEN];
+  short at[TOGETHER];
 }};
 
 // Neighbouring channels of a pixel at one tap of its window, a plane of them.
@@ -94,7 +94,8 @@ struct walk_t {{
   int pixels[4], steps[4], paces[4], extents[4];
 }};
 
-// What it writes: `out` numbers lie between pixels, the results of a tile side by side where they are `in_order`.
+// What it writes: `out` numbers lie between pixels, the results of a pixel side by side, a
+// word at once, where they are `in_order`.
 struct sink_t {{
   int number, output, bytes, in_order, least, most;
   int pixels[4], out[4];
@@ -114,8 +115,8 @@ def header() -> str:
     return f"""#pragma once
 #include "types.h"
 
-// Computes a product of activations in `words` with codes and parameters of its rows. Results go to one of the memories, `WRITTEN` at once
-// where they are in order. in: `words`, out: the same memories as numbers and as `WRITTEN` of them.
+// Computes a product of activations in `words` with codes and parameters of its rows. Results go to one of the memories, `TOGETHER` at once
+// where they are in order. in: `words`, out: the same memories as numbers and as `TOGETHER` of them.
 void product(const layer_t &layer, {INPUTS}, {OUTPUTS});
 """
 
@@ -131,8 +132,7 @@ def source(design: Design, quantisers: Quantisers) -> str:
     activation = IntegerType(PLANE_BITS, signed=False)
     cores = "\n".join(core(quantisers[p], activation, design.multipliers[p], PLACES[p]) for p in used)
     codes = "".join(_codes(p, tiles, quantisers[p]) for p in used)
-    slots = tiles.padded
-    results = "".join(_results(p, tiles) for p in used)
+    sums = "".join(_sums(p, tiles, design.requantisers) for p in used)
     return f"""// {tiles.lanes} lanes by {", ".join(f"{tiles.rows[p]} rows of {quantisers[p]} in {design.multipliers[p]}" for p in used)}.
 #include "engine.h"
 #include "hls_stream.h"
@@ -145,11 +145,12 @@ def source(design: Design, quantisers: Quantisers) -> str:
 #endif
 
 {cores}
-// What a step needs: a tile of rows, of which codes are in words of so many as the memory gives at once, or lanes. `head` has how many
-// entries there are, the tile's first slot, the lowest plane and how many there are, what sums begin with (nothing, those of the step
-// before, or sixteen times those) and whether they end.
+// What a step needs: a tile of rows, of which codes are in words of so many as the memory gives at once, or lanes, and results in `words` by
+// quantiser. `head` has how many entries there are, where the tile's results begin, the lowest plane and how many there are, what sums begin
+// with (nothing, those of the step before, or sixteen times those) and whether they end.
 struct tile_t {{
-{codes}  row_t rows[ROWS];
+{codes}  row_t rows[WORDS][TOGETHER];
+  int words[3];
   entry_t entries[MOST_ENTRIES];
   int head[HEAD];
 }};
@@ -176,7 +177,7 @@ static void multiply(int pixels, int count, int planes, int begin, int end, {_co
 }}
 
 {SCALED}
-{STORE.replace("@RESULTS@", results).replace("@SLOTS@", str(slots)).replace("@WAIT@", str(max(-(-sum(tiles.rows) // design.requantisers), slots // WRITTEN)))}
+{STORE.replace("@SUMS@", sums)}
 {STEPS.replace("@PARTITIONS@", _partitions(used)).replace("@TILE_CODES@", "".join(f"tile.{PLACES[p]}, " for p in used)).replace("@CODES@", "".join(f"{PLACES[p]}, " for p in used)).replace("@CODE_ARGUMENTS@", _code_arguments(used, tiles, quantisers)).replace("@INPUTS@", INPUTS).replace("@OUTPUTS@", OUTPUTS)}"""
 
 
@@ -199,13 +200,13 @@ def _code_arguments(used: list[int], tiles: Tiles, quantisers: Quantisers) -> st
 
 
 def _partitions(used: list[int]) -> str:
-    """Memories as wide as a word, one for each word of an entry; the rest in registers, but for the entries."""
+    """Memories as wide as a word, one for each word of an entry; one for each row whose results are made at once."""
     lines = [
         f"#pragma HLS ARRAY_PARTITION variable=tile.{PLACES[p]} complete dim=2\n"
         f"#pragma HLS ARRAY_RESHAPE variable=tile.{PLACES[p]} complete dim=3\n"
         for p in used
     ]
-    return "".join([*lines, "#pragma HLS ARRAY_PARTITION variable=tile.rows complete\n"])
+    return "".join([*lines, "#pragma HLS ARRAY_PARTITION variable=tile.rows complete dim=2\n"])
 
 
 def _fetched(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
@@ -267,9 +268,12 @@ def _multiplied(place: int, tiles: Tiles, quantiser: Quantiser, where: str) -> s
 """
 
 
-def _results(place: int, tiles: Tiles) -> str:
-    first = sum(tiles.rows[:place])
-    at = f"{first} + i" if first else "i"
-    return f"""    for (int i = 0; i < {tiles.rows[place]}; i++)
-      found[{at}] = result_of(sink, n, sums.{PLACES[place]}[i], rows[{at}]);
+def _sums(place: int, tiles: Tiles, together: int) -> str:
+    """Where a word of results of one quantiser has its sums."""
+    rows, name = tiles.rows[place], PLACES[place]
+    at = "word * TOGETHER + i" if together > 1 else "word"
+    sum_ = f"{at} < {rows} ? sums.{name}[{at}] : sum_t(0)" if rows % together else f"sums.{name}[{at}]"
+    return f"""  if (word < words[{place}])
+    return {sum_};
+  word -= words[{place}];
 """

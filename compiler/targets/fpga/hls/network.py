@@ -11,6 +11,7 @@ from math import prod
 import numpy as np
 
 from cocomp.dialects import hls, structured
+from cocomp.passes.hls.tile_to_device import design_of
 from cocomp.passes.math.accelerator import Design, Gemm, IntegerType, Tiles
 from cocomp.passes.math.accelerator.points import gather, place
 from cocomp.passes.math.accelerator.tables import Index
@@ -234,17 +235,12 @@ def read_network(module: ir.Module, weights: WeightStore, name: str) -> Network:
             title = _name(op, used)
             read = _product if hls.is_product(op) else _sweep
             stages.append(read(op, title, tensors, weights, numbers))
-    chosen = main.attributes["hls.design"]
-    coarse, fine, wide = (m.value for m in chosen["multipliers"])
-    tiles = Tiles(chosen["lanes"].value, tuple(chosen["rows"]))
-    requantisers, unroll, capacity = (chosen[name].value for name in ("requantisers", "unroll", "capacity"))
-    design = Design(tiles, (coarse, fine, wide), requantisers, unroll, capacity)
     memory = tuple(main.attributes["hls.memory"])
     orders |= {t.order: weights[t.order] for t in tensors.values() if t.order}
     scales = [[a["hls.scale"].value for a in main.attributes[n]] for n in ("arg_attrs", "res_attrs")]
     outputs = [tensors[v] for v in ops_in(block)[-1].operands]
     inputs = [tensors[a] for a in block.arguments]
-    return Network(name, inputs, outputs, (scales[0], scales[1]), stages, memory, numbers, design, orders)
+    return Network(name, inputs, outputs, (scales[0], scales[1]), stages, memory, numbers, design_of(main), orders)
 
 
 def _name(op: ir.Operation, used: set[str]) -> str:

@@ -7,15 +7,17 @@ from math import prod
 
 import numpy as np
 
-from cocomp.passes.math.accelerator import PLANE_BITS, Gemm, Tiles
+from cocomp.passes.math.accelerator import PLANE_BITS, Gemm
 from cocomp.passes.math.accelerator.design import WEIGHT_SEGMENT
-from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES, WRITTEN, code_bits
+from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES, code_bits
 
 from .network import Array, Network, Product
 
 AXES = 4
 QUAD = 4
 """Parameters that the memory gives at once."""
+HEAD_QUADS = 3
+"""Of a step."""
 ANEW, ON, ON_BELOW = range(3)
 """What the sums of a step begin with: nothing, those of the step before, or these as the planes above."""
 Layer = dict[str, "int | list[int] | Layer"]
@@ -77,7 +79,9 @@ def _pack(number: int, product: Product, network: Network, packed: Packed) -> La
         "extents": [a.extent if a else 1 for a in axes],
     }
     out = [_stride(product, d) if d >= 0 else 0 for d in pixels] + [0] * (AXES - len(pixels))
-    assert not product.y.order or not any(n % WRITTEN for n in (product.y.offset, *out)), "channels fill whole words"
+    assert not product.y.order or not any(n % network.design.requantisers for n in (product.y.offset, *out)), (
+        "channels fill whole words"
+    )
     sink: Layer = {
         "number": number,
         "output": product.y.offset,
@@ -95,7 +99,7 @@ def _pack(number: int, product: Product, network: Network, packed: Packed) -> La
         "walk": walk,
         "sink": sink,
         "pixels": product.pixel_count,
-        "steps": len(heads) // (2 * QUAD),
+        "steps": len(heads) // (HEAD_QUADS * QUAD),
         "parameters": at,
     }
 
@@ -115,7 +119,7 @@ class _Steps:
 
     def __init__(self, product: Product, network: Network, packed: Packed, entries: list[_Entry], planes: int) -> None:
         self.product, self.packed, self.entries, self.planes = product, packed, entries, planes
-        self.gemm, self.tiles = product.gemm, network.tiles
+        self.gemm, self.design = product.gemm, network.design
         self.offsets = _row_offsets(product, network.orders.get(product.y.order))
         low = product.x.kind.low
         self.bias = self.gemm.bias.astype(np.int64) + low * self.gemm.numerators.sum(axis=1)
@@ -124,25 +128,28 @@ class _Steps:
         self.heads: list[int] = []
 
     def run(self) -> list[int]:
-        """Two quads for each step."""
-        row_tiles, _ = self.tiles.steps(self.gemm)
-        kept = 0
-        for tile in range(row_tiles):
-            groups = [_rows_of(self.gemm, self.tiles, place, tile) for place in range(3)]
-            members = np.array([row for group in groups for row in group if row >= 0])
-            seen = np.append(
-                (self.gemm.numerators[members] != 0).any(axis=0), False
-            )  # the last one for those of no lane
+        """`HEAD_QUADS` quads for each step."""
+        places, tiles, slot, kept = self.gemm.places, self.design.tiles, 0, 0
+        members = tiles.members(places)
+        for groups, words in zip(members, self.design.words(places), strict=True):
+            rows = np.concatenate(groups)
+            seen = np.append((self.gemm.numerators[rows] != 0).any(axis=0), False)  # the last one for those of no lane
             used = np.flatnonzero(seen[self.columns].any(axis=1)).tolist() or [0]
             kept += len(used)
-            self._tile(tile, groups, used)
-        self.packed.blocks.append((kept, row_tiles * len(self.entries)))
+            filled = [
+                np.pad(group, (0, rows - len(group)), constant_values=-1)
+                for group, rows in zip(groups, tiles.rows, strict=True)
+            ]
+            self._tile(slot, filled, words, used)
+            slot += sum(w.size for w in words)
+        self.packed.blocks.append((kept, len(members) * len(self.entries)))
         return self.heads
 
-    def _tile(self, tile: int, groups: list[list[int]], used: list[int]) -> None:
-        rows = self._rows(groups)
+    def _tile(self, slot: int, groups: list[Array], words: list[Array], used: list[int]) -> None:
+        rows = self._rows(np.concatenate(words).reshape(-1).tolist())
+        rest = [*(len(w) for w in words), 0]
         if self.product.pixel_count > 1 or len(used) <= WEIGHT_SEGMENT:
-            self._step(self._codes(groups, used), rows, used, [tile * self.tiles.padded, 0, self.planes, ANEW | 4])
+            self._step(self._codes(groups, used), rows, used, [slot, 0, self.planes, ANEW | 4, *rest])
             return
         segments = [used[n : n + WEIGHT_SEGMENT] for n in range(0, len(used), WEIGHT_SEGMENT)]
         codes = [self._codes(groups, segment) for segment in segments]
@@ -150,7 +157,7 @@ class _Steps:
             for number, (segment, at) in enumerate(zip(segments, codes, strict=True)):
                 begin = ON if number else ON_BELOW if plane < self.planes - 1 else ANEW
                 is_last = plane == 0 and number == len(segments) - 1
-                self._step(at, rows, segment, [tile * self.tiles.padded, plane, 1, begin | 4 * is_last])
+                self._step(at, rows, segment, [slot, plane, 1, begin | 4 * is_last, *rest])
 
     def _step(self, codes: int, rows: int, used: list[int], rest: list[int]) -> None:
         self.packed.most_entries = max(self.packed.most_entries, len(used))
@@ -171,9 +178,9 @@ class _Steps:
                 ]
         return self.lists[key]
 
-    def _rows(self, groups: list[list[int]]) -> int:
+    def _rows(self, rows: list[int]) -> int:
         at = self.packed.quads
-        for row in (row for group in groups for row in group):
+        for row in rows:
             if row < 0:
                 self.packed.parameters += [-1, 0, 0, 0]
             else:
@@ -182,12 +189,12 @@ class _Steps:
                 self.packed.parameters += [row, int(self.offsets[row]), int(self.bias[row]), scale]
         return at
 
-    def _codes(self, groups: list[list[int]], used: list[int]) -> int:
+    def _codes(self, groups: list[Array], used: list[int]) -> int:
         """Where the codes are: those of one quantiser side by side, entry by entry, each from the beginning of a chunk on."""
         at = len(self.packed.weights) // CHUNK_BYTES
         for place, group in enumerate(groups):
-            if group:
-                self.packed.weights += _codes(self.gemm, place, np.array(group), self.columns[used])
+            if len(group):
+                self.packed.weights += _codes(self.gemm, place, group, self.columns[used])
         return at
 
 
@@ -241,13 +248,6 @@ def _entries(product: Product, lanes: int, order: Array | None, strides: list[in
             lane = channels[word * lanes : (word + 1) * lanes]
             found.append(_Entry(taps, first + word, np.where(lane >= 0, number * windows.channels + lane, -1)))
     return found
-
-
-def _rows_of(gemm: Gemm, tiles: Tiles, place: int, tile: int) -> list[int]:
-    """Rows of the model in a tile, filled with -1."""
-    count = tiles.rows[place]
-    found = gemm.group(place)[tile * count : (tile + 1) * count].tolist()
-    return found + [-1] * (count - len(found))
 
 
 def _is_read(product: Product, axis: int) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES
+
 from . import bench, engine, scripts, sweeps
 from .network import Array, Network, Product, Sweep, Tensor
 from .packing import Layer, Packed, pack
@@ -125,8 +127,10 @@ def top(network: Network, packed: Packed) -> str:
         else:
             calls.append(f"  {stage.name}(in8, in16, in32, out8, out16, out32);\n")
         calls.append(f"  PROBE_TENSOR({index});\n")
-    ports = ("in8", "in16", "in32", "words", "weights", "parameters", "out8", "out16", "out32", "all8", "all16")
-    pragmas = "".join(f"#pragma HLS INTERFACE m_axi port={p} offset=slave bundle={p}\n" for p in ports)
+    pragmas = "".join(
+        f"#pragma HLS INTERFACE m_axi port={port} offset=slave bundle={bundle} depth={max(depth, 1)}\n"
+        for port, (bundle, depth) in ports(network, packed).items()
+    )
     return f"""#include "{network.name}.h"
 #include "engine.h"
 #include "sweeps.h"
@@ -143,6 +147,18 @@ void {network.name}(const byte_t *in8, const short *in16, const int *in32, const
 #pragma HLS ALLOCATION function instances=product limit=1
 {"".join(calls)}}}
 """
+
+
+def ports(network: Network, packed: Packed) -> dict[str, tuple[str, int]]:
+    """The memory ports: bundle, which has one width and whose ports are never read by two processes at once, and words behind it."""
+    small, medium, large = network.memory
+    lanes, together = network.tiles.lanes, network.design.requantisers
+    return {
+        "in8": ("numbers8", small), "in16": ("numbers16", medium), "in32": ("numbers32", large), "words": ("words", -(-small // lanes)),
+        "weights": ("weights", len(packed.weights) // CHUNK_BYTES), "parameters": ("weights", packed.quads),
+        "out8": ("numbers8", small), "out16": ("numbers16", medium), "out32": ("numbers32", large),
+        "all8": ("all8", -(-small // together)), "all16": ("all16", -(-medium // together)),
+    }  # fmt: skip
 
 
 def _layer(layer: Layer) -> str:

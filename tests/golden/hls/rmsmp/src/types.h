@@ -1,8 +1,8 @@
 #pragma once
 #include "ap_int.h"
 
-static const int LANES = 4, PLANE_BITS = 4, ROWS = 6, WRITTEN = 16;
-static const int MOST_ENTRIES = 6, CAPACITY = 1, HEAD = 8;
+static const int LANES = 4, PLANE_BITS = 4, TOGETHER = 1, WORDS = 6;
+static const int MOST_ENTRIES = 6, CAPACITY = 1, HEAD = 5, HEAD_QUADS = 3;
 
 typedef ap_uint<PLANE_BITS> activation_t;
 typedef ap_int<32> sum_t;
@@ -19,10 +19,10 @@ struct four_t {
   int at[4];
 };
 struct bytes_t {
-  byte_t at[WRITTEN];
+  byte_t at[TOGETHER];
 };
 struct shorts_t {
-  short at[WRITTEN];
+  short at[TOGETHER];
 };
 
 // Neighbouring channels of a pixel at one tap of its window, a plane of them.
@@ -59,7 +59,8 @@ struct walk_t {
   int pixels[4], steps[4], paces[4], extents[4];
 };
 
-// What it writes: `out` numbers lie between pixels, the results of a tile side by side where they are `in_order`.
+// What it writes: `out` numbers lie between pixels, the results of a pixel side by side, a
+// word at once, where they are `in_order`.
 struct sink_t {
   int number, output, bytes, in_order, least, most;
   int pixels[4], out[4];

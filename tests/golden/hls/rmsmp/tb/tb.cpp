@@ -106,7 +106,7 @@ int main(int argc, char **argv) {
   golden_sums = numbers(folder + "/golden_sums.bin", sums);
   golden_tensors = numbers(folder + "/golden_tensors.bin", made);
   std::vector<byte_t> weights = bytes(source + "/codes.bin", 864);
-  std::vector<int> parameters = numbers(source + "/parameters.bin", 120);
+  std::vector<int> parameters = numbers(source + "/parameters.bin", 112);
   long long next = 0;
   for (int i = 0; i < INPUTS; i++) {
     for (long long n = 0; n < size_of(TENSORS[i]); n++, next++) {
