@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cocomp.passes.math.accelerator import IntegerType
+from cocomp.passes.math.accelerator import Design, IntegerType, Tiles
 from cocomp.passes.math.affine import Expr
 from cocomp.support.mlir import ext, ir
 
@@ -336,3 +336,28 @@ def sweep(
 
 def _maps(maps: Sequence[Sequence[Expr]], bounds: Sequence[int]) -> ir.ArrayAttr:
     return ir.ArrayAttr.get([ir.AffineMapAttr.get(structured.affine_map(m, len(bounds))) for m in maps])
+
+
+def design_attribute(design: Design, device: str) -> ir.Attribute:
+    """`{device = "xc7z045", lanes = 16, rows = [32, 16, 4], ..}`."""
+    number = ir.IntegerType.get_signless(64)
+    return ir.DictAttr.get(
+        {
+            "device": ir.StringAttr.get(device),
+            "lanes": ir.IntegerAttr.get(number, design.tiles.lanes),
+            "rows": ir.DenseI64ArrayAttr.get(list(design.tiles.rows)),
+            "multipliers": ir.ArrayAttr.get([ir.StringAttr.get(m) for m in design.multipliers]),
+            "requantisers": ir.IntegerAttr.get(number, design.requantisers),
+            "unroll": ir.IntegerAttr.get(number, design.unroll),
+            "capacity": ir.IntegerAttr.get(number, design.capacity),
+        }
+    )
+
+
+def design_of(main: ir.Operation) -> Design:
+    """What `tile-to-device` has chosen for a function."""
+    chosen = main.attributes["hls.design"]
+    coarse, fine, wide = (where.value for where in chosen["multipliers"])
+    requantisers, unroll, capacity = (chosen[name].value for name in ("requantisers", "unroll", "capacity"))
+    tiles = Tiles(chosen["lanes"].value, tuple(chosen["rows"]))
+    return Design(tiles, (coarse, fine, wide), requantisers, unroll, capacity)

@@ -15,7 +15,6 @@ from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
 from ._layouts import Layout, layouts_of, tensors_of
-from .tile_to_device import design_of
 
 ALIGNMENT = 64
 """Numbers: bursts begin on lines of the memory."""
@@ -54,7 +53,7 @@ class SizeBuffersPass(Pass):
         numbers = {op: i for i, op in enumerate(order)}
         tensors = tensors_of(block)
         returned = {*block.arguments, *order[-1].operands}
-        design = design_of(main)
+        design = hls.design_of(main)
         layouts = {tensor: _room(tensor, layout, design, state) for tensor, layout in layouts_of(block).items()}
         shapes = [_strides(tensor, layouts[tensor], design.tiles.lanes) for tensor in tensors]
         widths = [next(w for w in (8, 16, 32) if hls.type_of(t).bits <= w) for t in tensors]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cocomp.dialects import hls
-from cocomp.passes.math.accelerator import PLANE_BITS, Design, Tiles, explore, find_device
+from cocomp.passes.math.accelerator import PLANE_BITS, explore, find_device
 from cocomp.passes.math.quantisers import parse_quantiser
 from cocomp.support.diagnostics import CompileError, UsageError
 from cocomp.support.mlir import ir, ops_in
@@ -48,26 +48,5 @@ class TileToDevicePass(Pass):
         except ValueError as error:
             raise CompileError(str(error), notes=["take a larger --device, or quantise to fewer bits"]) from None
         state.facts[self.name] = {"exploration": found, "stages": stages}
-        design = found.best.design
-        number = ir.IntegerType.get_signless(64)
         with module.context:
-            main.attributes["hls.design"] = ir.DictAttr.get(
-                {
-                    "device": ir.StringAttr.get(device.name),
-                    "lanes": ir.IntegerAttr.get(number, design.tiles.lanes),
-                    "rows": ir.DenseI64ArrayAttr.get(list(design.tiles.rows)),
-                    "multipliers": ir.ArrayAttr.get([ir.StringAttr.get(m) for m in design.multipliers]),
-                    "requantisers": ir.IntegerAttr.get(number, design.requantisers),
-                    "unroll": ir.IntegerAttr.get(number, design.unroll),
-                    "capacity": ir.IntegerAttr.get(number, design.capacity),
-                }
-            )
-
-
-def design_of(main: ir.Operation) -> Design:
-    """What the pass has chosen for a function."""
-    chosen = main.attributes["hls.design"]
-    coarse, fine, wide = (where.value for where in chosen["multipliers"])
-    requantisers, unroll, capacity = (chosen[name].value for name in ("requantisers", "unroll", "capacity"))
-    tiles = Tiles(chosen["lanes"].value, tuple(chosen["rows"]))
-    return Design(tiles, (coarse, fine, wide), requantisers, unroll, capacity)
+            main.attributes["hls.design"] = hls.design_attribute(found.best.design, device.name)

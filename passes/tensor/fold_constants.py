@@ -173,11 +173,12 @@ def _replace(main: ir.Operation, value: ir.Value, array: np.ndarray, state: Stat
 
 
 def _decide(value: ir.Value, is_true: bool) -> None:
-    """A splat in place of a condition; bodies that select by it have one side left."""
-    for use in list(value.uses):
-        op = use.owner.operation
+    """Give bodies that select by a condition the side that is left, and a splat to whatever else reads it."""
+    for op in {use.owner.operation for use in value.uses}:
         if structured.is_generic(op):
-            _choose(op.regions[0].blocks[0].arguments[use.operand_number], is_true)
+            _choose(op, value, is_true)
+    if not list(value.uses):
+        return
     with ir.InsertionPoint(value.owner), value.owner.operation.location:
         bit = ir.IntegerAttr.get(ir.IntegerType.get_signless(1), int(is_true))
         splat = ir.DenseElementsAttr.get_splat(value.type, bit)
@@ -185,12 +186,35 @@ def _decide(value: ir.Value, is_true: bool) -> None:
     value.replace_all_uses_with(made.results[0])
 
 
-def _choose(condition: ir.Value, is_true: bool) -> None:
-    for use in list(condition.uses):
-        op = use.owner.operation
-        if op.name == "arith.select" and op.operands[0] == condition:
-            op.results[0].replace_all_uses_with(op.operands[1 if is_true else 2])
-            op.erase()
+def _choose(op: ir.Operation, value: ir.Value, is_true: bool) -> None:
+    """A generic without an operand, where its body does nothing else with it than to select."""
+    inputs = len(op.operands) - len(op.results)
+    block = op.regions[0].blocks[0]
+    numbers = [n for n in range(inputs) if op.operands[n] == value]
+    for number in numbers:
+        condition = block.arguments[number]
+        for use in list(condition.uses):
+            inner = use.owner.operation
+            if inner.name == "arith.select" and inner.operands[0] == condition:
+                inner.results[0].replace_all_uses_with(inner.operands[1 if is_true else 2])
+                inner.erase()
+    unused = [n for n in numbers if not list(block.arguments[n].uses)]
+    if not unused or len(unused) == inputs:
+        return
+    kept = [n for n in range(len(op.operands)) if n not in unused]
+    maps = list(op.attributes["indexing_maps"])
+    segments = ir.DenseI32ArrayAttr.get([inputs - len(unused), len(op.results)])
+    attributes = {name: op.attributes[name] for name in op.attributes}
+    attributes |= {"indexing_maps": ir.ArrayAttr.get([maps[n] for n in kept]), "operandSegmentSizes": segments}
+    with ir.InsertionPoint(op), op.location:
+        results, operands = [r.type for r in op.results], [op.operands[n] for n in kept]
+        made = ir.Operation.create("linalg.generic", results, operands, attributes, regions=1)
+    for number in reversed(unused):
+        block.erase_argument(number)
+    block.append_to(made.regions[0])
+    for old, new in zip(op.results, made.results, strict=True):
+        old.replace_all_uses_with(new)
+    op.erase()
 
 
 def _first_weight(value: ir.Value) -> str | None:

@@ -79,7 +79,7 @@ def test_the_front_of_numbers(rows: list[tuple[int, int, int, int]]) -> None:
         assert rows[place][3] == min(row[3] for row in rows if row[:3] == rows[place][:3])
 
 
-def every_row(products: list[Product], _: int) -> np.ndarray:
+def every_row(products: list[Product]) -> np.ndarray:
     counts = np.max([p.counts for p in products], axis=0).tolist()
     return np.array(list(pairs(*(range(1, count + 1) if count else [0] for count in counts))))
 

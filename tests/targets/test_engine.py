@@ -162,7 +162,7 @@ def test_what_flows_is_as_wide_as_the_design() -> None:
     design = dataclasses.replace(network.design, capacity=7, requantisers=4)
     types, source = engine.types(pack(network), design), engine.source(design, gemm.quantisers)
     assert "LANES = 16" in types and "CAPACITY = 7" in types and "ap_int<17> multiplier" in types
-    assert "TOGETHER = 4, WORDS = 3" in types and "ap_int<49> product = sum * row.multiplier" in source
+    assert "TOGETHER = 4, WORDS = 2" in types and "ap_int<49> product = sum * row.multiplier" in source
     assert "ap_uint<4> coarse[MOST_ENTRIES][3][16]" in source and "ap_uint<8> wide[MOST_ENTRIES][1][16]" in source
     wider = Design(Tiles(64, (3, 2, 1)), ("fabric", "packed", "dsp"), 4)
     assert "ap_uint<4> coarse[MOST_ENTRIES][6][32]" in engine.source(wider, gemm.quantisers)

@@ -12,13 +12,11 @@ from .stages import Product
 Array = np.ndarray
 
 
-def row_choices(products: Sequence[Product], together: int) -> Array:
-    """Rows of each quantiser that an engine may have whose results are written so many together, int64[n, 3], in a fixed order, none for a
-    quantiser without rows.
+def row_choices(products: Sequence[Product]) -> Array:
+    """Rows of each quantiser that an engine may have, int64[n, 3], in a fixed order, none for a quantiser without rows.
 
     One quantiser leads with every number of rows at which some product takes fewer tiles. The others follow: as many as they need to
     keep up with it in every product, or fewer, down to their share of all rows, which is less than that where a small product rounds up.
-    All of these, and as many as fill words of results with them.
     """
     counts = np.unique(np.array([product.counts for product in products]), axis=0)
     used = [place for place in range(3) if counts[:, place].any()]
@@ -33,9 +31,7 @@ def row_choices(products: Sequence[Product], together: int) -> Array:
                 share = min(max(int(rows * work[place] / work[lead]), 1), need)
                 options[place] = [rows] if place == lead else sorted({share, min(share + 1, need), need})
             found.update(pairs(*options))
-    choices = np.array(sorted(found), np.int64).reshape(-1, 3)
-    filled = np.minimum(-(-choices // together) * together, counts.max(axis=0))
-    return np.unique(np.concatenate([choices, filled]), axis=0)
+    return np.array(sorted(found), np.int64).reshape(-1, 3)
 
 
 def _leads(counts: Array) -> list[int]:

@@ -41,9 +41,9 @@ PACKED_LUTS = 5
 
 REQUANTISER_LUTS, REQUANTISER_DSPS = 262, 2
 """To four bits, unsigned."""
-ROW_LUTS, HOLD_LUTS = 37, 32
-"""For each row of a tile. Bias and factor, of 55 bits and two tiles, in the LUTs' own memory: 6 bits in 4 LUTs. And a sum that waits
-for its turn where there are fewer requantisers than rows. Judgement."""
+ROW_LUTS, CHOICE_LUTS = 37, 11
+"""For each row of a tile: bias and factor, of 55 bits and two tiles, in the LUTs' own memory, 6 bits in 4 LUTs. And for each sum that a
+requantiser chooses among, of 32 bits: a LUT puts one of four bits in the place of three. Judgement."""
 ROW_BYTES, STEP_BYTES = 16, 48
 """Of a row's bias, factor and place in DDR, and of what a step is."""
 

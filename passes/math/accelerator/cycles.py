@@ -63,17 +63,9 @@ def product_cycles(product: Product, sizes: Sizes, capacity: Array, quantisers: 
 
 def _tile_cycles(product: Product, sizes: Sizes, steps: Array, row_tiles: Array) -> Array:
     """Of a pixel in all tiles of rows, which share `steps`: each takes those, or as many as it has words of results; of numbers, where these
-    are scattered. Tiles differ where the rows of a quantiser end."""
-    per_word = row_tiles * (sizes.together if product.scattered else 1)
-    kinds = [(count, sizes.rows[..., place]) for place, count in enumerate(product.counts) if count]
-    ends = np.sort(np.stack([e for count, rows in kinds for e in (count // rows, -(-count // rows))], axis=-1), axis=-1)
-    total, first = np.zeros_like(steps), np.zeros_like(row_tiles)
-    for end in np.moveaxis(ends, -1, 0):
-        there = [np.clip(count - first * rows, 0, rows) for count, rows in kinds]
-        words = np.sum([-(-n // sizes.together) for n in there], axis=0)
-        total += (end - first) * np.maximum(steps, words * per_word)
-        first = end
-    return -(-total // row_tiles)
+    are scattered."""
+    words = sizes.words(product.counts) * (sizes.together if product.scattered else 1)
+    return -(-np.where(words, np.maximum(steps, words * row_tiles), 0).sum(axis=0) // row_tiles)
 
 
 def _weights(
@@ -84,7 +76,7 @@ def _weights(
     rows, lanes = sizes.rows, sizes.lanes
     chunks = sum(-(-rows[..., place] * lanes * code_bits(quantisers[place]) // (8 * CHUNK_BYTES)) for place in range(3))
     entry = (chunks + 1) * CHUNK_BYTES
-    slots = (-(-rows // sizes.together)).sum(axis=-1) * sizes.together
+    slots = -(-rows.sum(axis=-1) // sizes.together) * sizes.together
     fixed = slots * costs.ROW_BYTES + costs.STEP_BYTES
     columns = -(-steps // row_tiles)
     if product.pixels > 1:

@@ -59,18 +59,26 @@ class Design:
         """Of its engine."""
         return Sizes(self.tiles.lanes, np.array(self.tiles.rows), self.requantisers)
 
-    def words(self, places: Array) -> list[list[Array]]:
-        """The rows of the model whose results are written at once, -1 for none: of every tile of rows, by the places of their quantisers,
-        int64[words, requantisers] each."""
+    def members(self, places: Array) -> list[list[Array]]:
+        """The rows of the model in every tile of rows, by the places of their quantisers: int8[rows] -> int64[..] each."""
+        groups = [np.flatnonzero(places == place) for place in range(3)]
+        coarse, fine, wide = map(len, groups)
+        counts = self.sizes.fill((coarse, fine, wide))
+        ends = counts.cumsum(axis=0)
+        return [
+            [group[end - n : end] for group, n, end in zip(groups, *of, strict=True)]
+            for of in zip(counts.tolist(), ends.tolist(), strict=True)
+        ]
 
-        def filled(rows: Array) -> Array:
-            return np.pad(rows, (0, -len(rows) % self.requantisers), constant_values=-1).reshape(-1, self.requantisers)
-
-        return [[filled(rows) for rows in tile] for tile in self.tiles.members(places)]
+    def words(self, members: Sequence[Array]) -> Array:
+        """The rows of a tile whose results are written at once, int64[words, requantisers], -1 for none."""
+        rows = np.concatenate(members)
+        filled = np.pad(rows, (0, -len(rows) % self.requantisers), constant_values=-1)
+        return filled.reshape(-1, self.requantisers)
 
     def order(self, places: Array) -> tuple[Array, int]:
         """Where the result of each row is among those of a pixel, int64[rows], and how many there is room for."""
-        slots = np.concatenate([words.reshape(-1) for tile in self.words(places) for words in tile])
+        slots = np.concatenate([self.words(tile).reshape(-1) for tile in self.members(places)])
         order = np.zeros(len(places), np.int64)
         filled = np.flatnonzero(slots >= 0)
         order[slots[filled]] = filled
@@ -110,7 +118,7 @@ def parts(stages: Sequence[Stage], design: Design, quantisers: Quantisers, activ
             name = f"{PLACES[place]}: {rows[place]} x {lanes} {quantiser} in {where}"
             found.append(Part(name, Demand(float(luts), float(dsps), float(brams))))
     found.append(Part("lists of column tiles", Demand(0, 0, float(list_brams(depth)))))
-    luts, dsps = scaling_demand(rows.sum(), design.requantisers)
+    luts, dsps = scaling_demand(rows, design.requantisers)
     found.append(Part("requantisers", Demand(float(luts), dsps, 0)))
     found.append(Part("activations on chip", Demand(0, 0, float(held_brams(np.array(design.capacity), lanes)))))
     found += [Part(name, unit_demand(unit, design.unroll)) for name, unit in units(stages).items()]
@@ -161,9 +169,11 @@ def held_brams(capacity: Array, lanes: int) -> Array:
 
 
 def scaling_demand(rows: Array, requantisers: int) -> tuple[Array, float]:
-    """LUTs and DSPs of what scales the sums of so many rows."""
-    waiting = np.where(requantisers < rows, costs.HOLD_LUTS, 0)
-    luts = rows * (costs.ROW_LUTS + waiting) + requantisers * costs.REQUANTISER_LUTS
+    """LUTs and DSPs of what scales the sums of so many rows of each quantiser, int[.., 3]. Each requantiser chooses among its part of the
+    first ones, and among all of the others: where these begin is not the same in every tile."""
+    first = int(np.argmax(rows.reshape(-1, 3).any(axis=0)))
+    chosen = rows[..., first] + requantisers * (rows.sum(axis=-1) - rows[..., first])
+    luts = rows.sum(axis=-1) * costs.ROW_LUTS + chosen * costs.CHOICE_LUTS + requantisers * costs.REQUANTISER_LUTS
     return luts, requantisers * costs.REQUANTISER_DSPS
 
 

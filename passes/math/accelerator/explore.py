@@ -30,7 +30,7 @@ from .design import (
 )
 from .devices import Demand, Device
 from .estimate import Estimate, estimate
-from .stages import MOST_UNROLL, Product, Sizes, Stage, Sweep, mixed, products_of, sweeps_of
+from .stages import MOST_UNROLL, Counts, Product, Sizes, Stage, Sweep, mixed, products_of, sweeps_of
 from .tiles import Tiles
 
 Array = np.ndarray
@@ -95,14 +95,14 @@ def explore(
     used = [any(product.counts[place] for product in products) for place in range(3)]
     choices = _multipliers(quantisers, used, activation_bits) if multipliers is None else list(multipliers)
     loops = _loops(stages)
-    smallest, engines = _Smallest(device), list[_Engines]()
+    rows = row_choices(products)
+    smallest, engines, fills = _Smallest(device), list[_Engines](), dict[int, dict[Counts, Array]]()
     for wide, together in pairs(lanes, REQUANTISERS if requantisers is None else [requantisers]):
         if wide % together:
             continue
-        rows = row_choices(products, together)
-        sizes = Sizes(wide, rows, together)
+        sizes = Sizes(wide, rows, together, fills.setdefault(together, {}))
         depth, held = weight_depth(products, sizes), _capacities(products, sizes)
-        scaling = scaling_demand(rows.sum(axis=1), together)
+        scaling = scaling_demand(rows, together)
         cycles = [_product_cycles(products, sizes, capacity, quantisers, device) for capacity in held]
         sweeps = np.stack([_sweep_cycles(stages, unroll, sizes, device) for unroll, _ in loops])
         for choice in choices:
@@ -116,7 +116,7 @@ def explore(
             for capacity, taken in zip(held, cycles, strict=True):
                 demands = np.stack([luts, dsps, brams + held_brams(capacity, wide)], axis=1)
                 fits = smallest.see(demands + loops[0][1])
-                fitting = replace(sizes, rows=rows[fits])
+                fitting = Sizes(wide, rows[fits], together)
                 engines.append(_Engines(demands[fits], taken[fits], sweeps[:, fits], fitting, capacity[fits], choice))
     return _exploration(engines, loops, smallest, (stages, quantisers, activation_bits, device))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,6 +23,38 @@ class Sizes:
     lanes: int
     rows: Array
     together: int
+    known: dict[Counts, Array] = field(default_factory=dict[Counts, Array])
+    """What `words` has found."""
+
+    def fill(self, counts: Counts) -> Array:
+        """How many rows of each quantiser every tile of rows has, int64[tiles, .., 3], for as many tiles as the engine has that takes most.
+
+        A tile takes the rows that are left, as many as it has cores for. Those that would begin a word of results and not fill it wait,
+        where all tiles that follow have room for them.
+        """
+        rows, tiles = self.rows, row_tiles_of(counts, self.rows)
+        left = np.broadcast_to(np.array(counts), rows.shape).copy()
+        found: list[Array] = []
+        for tile in range(int(tiles.max(initial=0))):
+            room = np.maximum(tiles - tile - 1, 0)[..., None] * rows
+            taken = np.minimum(rows, left)
+            may_wait = np.minimum(taken, np.maximum(room - left + taken, 0))
+            total = taken.sum(axis=-1)
+            rest = total % self.together
+            rest = np.where((may_wait.sum(axis=-1) >= rest) & (total > rest), rest, 0)
+            for place in range(3):
+                less = np.minimum(may_wait[..., place], rest)
+                taken[..., place] -= less
+                rest = rest - less
+            left -= taken
+            found.append(taken)
+        return np.stack(found) if found else np.zeros((0, *rows.shape), np.int64)
+
+    def words(self, counts: Counts) -> Array:
+        """Words of results of every tile of rows, int64[tiles, ..]."""
+        if counts not in self.known:
+            self.known[counts] = -(-self.fill(counts).sum(axis=-1) // self.together)
+        return self.known[counts]
 
 
 def row_tiles_of(counts: Counts, rows: Array) -> Array:
@@ -32,14 +64,8 @@ def row_tiles_of(counts: Counts, rows: Array) -> Array:
 
 
 def slots_of(counts: Counts, sizes: Sizes) -> Array:
-    """Channels that so many rows of each quantiser are in memory, int64[..]: in every tile, those of each quantiser fill words of their own."""
-    found = np.zeros(sizes.rows.shape[:-1], np.int64)
-    for place in range(3):
-        if counts[place]:
-            rows = sizes.rows[..., place]
-            whole, rest = np.divmod(counts[place], rows)
-            found += whole * -(-rows // sizes.together) + -(-rest // sizes.together)
-    return found * sizes.together
+    """Channels that so many rows of each quantiser are in memory, whole words of every tile of rows: int64[..]."""
+    return sizes.words(counts).sum(axis=0) * sizes.together
 
 
 @dataclass(frozen=True)

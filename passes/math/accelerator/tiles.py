@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from cocomp.passes.math.quantisers import Quantiser
 
-from .gemm import Array, Gemm
+from .gemm import Gemm
 
 PLANE_BITS = 4
 """Bits of an activation that cores multiply at once, without a sign; more come one after the other."""
@@ -43,12 +41,6 @@ class Tiles:
                 raise ValueError(f"expected a core for the {count} rows of {quantiser}, got {self}")
         pairs = zip(gemm.counts, self.rows, strict=True)
         return max(-(-count // rows) for count, rows in pairs if count), -(-gemm.columns // self.lanes)
-
-    def members(self, places: Array) -> list[list[Array]]:
-        """The rows of the model in every tile of rows, by the places of their quantisers: int8[rows] -> int64[at most its rows] each."""
-        groups = [np.flatnonzero(places == place) for place in range(3)]
-        count = max(-(-len(g) // n) for g, n in zip(groups, self.rows, strict=True) if len(g))
-        return [[g[tile * n : (tile + 1) * n] for g, n in zip(groups, self.rows, strict=True)] for tile in range(count)]
 
     def cycles(self, gemm: Gemm, pixels: int) -> int:
         """From the first tile that is read to the last output that is written."""

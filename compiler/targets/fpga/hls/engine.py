@@ -39,7 +39,7 @@ def types(packed: Packed, design: Design) -> str:
     return f"""#pragma once
 #include "ap_int.h"
 
-static const int LANES = {tiles.lanes}, PLANE_BITS = {PLANE_BITS}, TOGETHER = {design.requantisers}, WORDS = {sum(-(-rows // design.requantisers) for rows in tiles.rows)};
+static const int LANES = {tiles.lanes}, PLANE_BITS = {PLANE_BITS}, TOGETHER = {design.requantisers}, WORDS = {max(-(-sum(tiles.rows) // design.requantisers), 1)};
 static const int MOST_ENTRIES = {packed.most_entries}, CAPACITY = {max(design.capacity, 1)}, HEAD = 5, HEAD_QUADS = {HEAD_QUADS};
 
 typedef ap_uint<PLANE_BITS> activation_t;
@@ -132,7 +132,7 @@ def source(design: Design, quantisers: Quantisers) -> str:
     activation = IntegerType(PLANE_BITS, signed=False)
     cores = "\n".join(core(quantisers[p], activation, design.multipliers[p], PLACES[p]) for p in used)
     codes = "".join(_codes(p, tiles, quantisers[p]) for p in used)
-    sums = "".join(_sums(p, tiles, design.requantisers) for p in used)
+    sums = "".join(_sums(p) for p in used)
     return f"""// {tiles.lanes} lanes by {", ".join(f"{tiles.rows[p]} rows of {quantisers[p]} in {design.multipliers[p]}" for p in used)}.
 #include "engine.h"
 #include "hls_stream.h"
@@ -145,12 +145,12 @@ def source(design: Design, quantisers: Quantisers) -> str:
 #endif
 
 {cores}
-// What a step needs: a tile of rows, of which codes are in words of so many as the memory gives at once, or lanes, and results in `words` by
+// What a step needs: a tile of rows, of which codes are in words of so many as the memory gives at once, or lanes, `counts` of them by
 // quantiser. `head` has how many entries there are, where the tile's results begin, the lowest plane and how many there are, what sums begin
 // with (nothing, those of the step before, or sixteen times those) and whether they end.
 struct tile_t {{
 {codes}  row_t rows[WORDS][TOGETHER];
-  int words[3];
+  int counts[3];
   entry_t entries[MOST_ENTRIES];
   int head[HEAD];
 }};
@@ -206,7 +206,12 @@ def _partitions(used: list[int]) -> str:
         f"#pragma HLS ARRAY_RESHAPE variable=tile.{PLACES[p]} complete dim=3\n"
         for p in used
     ]
-    return "".join([*lines, "#pragma HLS ARRAY_PARTITION variable=tile.rows complete dim=2\n"])
+    return "".join(
+        [
+            *lines,
+            "#pragma HLS ARRAY_PARTITION variable=tile.rows complete dim=2\n#pragma HLS ARRAY_PARTITION variable=tile.counts complete\n",
+        ]
+    )
 
 
 def _fetched(place: int, tiles: Tiles, quantiser: Quantiser) -> str:
@@ -268,12 +273,9 @@ def _multiplied(place: int, tiles: Tiles, quantiser: Quantiser, where: str) -> s
 """
 
 
-def _sums(place: int, tiles: Tiles, together: int) -> str:
-    """Where a word of results of one quantiser has its sums."""
-    rows, name = tiles.rows[place], PLACES[place]
-    at = "word * TOGETHER + i" if together > 1 else "word"
-    sum_ = f"{at} < {rows} ? sums.{name}[{at}] : sum_t(0)" if rows % together else f"sums.{name}[{at}]"
-    return f"""  if (word < words[{place}])
-    return {sum_};
-  word -= words[{place}];
+def _sums(place: int) -> str:
+    """Where the sums of one quantiser are."""
+    return f"""  if (row < counts[{place}])
+    return sums.{PLACES[place]}[row];
+  row -= counts[{place}];
 """

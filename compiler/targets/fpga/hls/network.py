@@ -11,7 +11,6 @@ from math import prod
 import numpy as np
 
 from cocomp.dialects import hls, structured
-from cocomp.passes.hls.tile_to_device import design_of
 from cocomp.passes.math.accelerator import Design, Gemm, IntegerType, Tiles
 from cocomp.passes.math.accelerator.points import gather, place
 from cocomp.passes.math.accelerator.tables import Index
@@ -240,7 +239,7 @@ def read_network(module: ir.Module, weights: WeightStore, name: str) -> Network:
     scales = [[a["hls.scale"].value for a in main.attributes[n]] for n in ("arg_attrs", "res_attrs")]
     outputs = [tensors[v] for v in ops_in(block)[-1].operands]
     inputs = [tensors[a] for a in block.arguments]
-    return Network(name, inputs, outputs, (scales[0], scales[1]), stages, memory, numbers, design_of(main), orders)
+    return Network(name, inputs, outputs, (scales[0], scales[1]), stages, memory, numbers, hls.design_of(main), orders)
 
 
 def _name(op: ir.Operation, used: set[str]) -> str:

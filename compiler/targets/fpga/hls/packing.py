@@ -129,27 +129,25 @@ class _Steps:
 
     def run(self) -> list[int]:
         """`HEAD_QUADS` quads for each step."""
-        places, tiles, slot, kept = self.gemm.places, self.design.tiles, 0, 0
-        members = tiles.members(places)
-        for groups, words in zip(members, self.design.words(places), strict=True):
-            rows = np.concatenate(groups)
+        slot, kept = 0, 0
+        members = self.design.members(self.gemm.places)
+        for groups in members:
+            rows, words = np.concatenate(groups), self.design.words(groups)
             seen = np.append((self.gemm.numerators[rows] != 0).any(axis=0), False)  # the last one for those of no lane
             used = np.flatnonzero(seen[self.columns].any(axis=1)).tolist() or [0]
             kept += len(used)
             filled = [
-                np.pad(group, (0, rows - len(group)), constant_values=-1)
-                for group, rows in zip(groups, tiles.rows, strict=True)
+                np.pad(group, (0, count - len(group)), constant_values=-1)
+                for group, count in zip(groups, self.design.tiles.rows, strict=True)
             ]
-            self._tile(slot, filled, words, used)
-            slot += sum(w.size for w in words)
+            self._tile(slot, filled, used, [self._rows(words.reshape(-1).tolist()), *map(len, groups)])
+            slot += words.size
         self.packed.blocks.append((kept, len(members) * len(self.entries)))
         return self.heads
 
-    def _tile(self, slot: int, groups: list[Array], words: list[Array], used: list[int]) -> None:
-        rows = self._rows(np.concatenate(words).reshape(-1).tolist())
-        rest = [*(len(w) for w in words), 0]
+    def _tile(self, slot: int, groups: list[Array], used: list[int], rows: list[int]) -> None:
         if self.product.pixel_count > 1 or len(used) <= WEIGHT_SEGMENT:
-            self._step(self._codes(groups, used), rows, used, [slot, 0, self.planes, ANEW | 4, *rest])
+            self._step(self._codes(groups, used), rows, used, [slot, 0, self.planes, ANEW | 4])
             return
         segments = [used[n : n + WEIGHT_SEGMENT] for n in range(0, len(used), WEIGHT_SEGMENT)]
         codes = [self._codes(groups, segment) for segment in segments]
@@ -157,11 +155,13 @@ class _Steps:
             for number, (segment, at) in enumerate(zip(segments, codes, strict=True)):
                 begin = ON if number else ON_BELOW if plane < self.planes - 1 else ANEW
                 is_last = plane == 0 and number == len(segments) - 1
-                self._step(at, rows, segment, [slot, plane, 1, begin | 4 * is_last, *rest])
+                self._step(at, rows, segment, [slot, plane, 1, begin | 4 * is_last])
 
-    def _step(self, codes: int, rows: int, used: list[int], rest: list[int]) -> None:
+    def _step(self, codes: int, rows: list[int], used: list[int], rest: list[int]) -> None:
+        """`rows` are where they are, and how many there are of each quantiser."""
         self.packed.most_entries = max(self.packed.most_entries, len(used))
-        self.heads += [len(used), self._list(used), rows, codes, *rest]
+        at, *counts = rows
+        self.heads += [len(used), self._list(used), at, codes, *rest, *counts, 0]
 
     def _list(self, used: list[int]) -> int:
         """Where a list of entries is; equal ones are there once."""

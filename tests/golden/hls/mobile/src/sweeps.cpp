@@ -44,12 +44,12 @@ void sweep_body_4(const byte_t *in8, const short *in16, const int *in32, byte_t 
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
-        for (int first = 0; first < 28; first += 16) {
+        for (int first = 0; first < 24; first += 16) {
 #pragma HLS PIPELINE II=1
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            if (d1 < 28) {
+            if (d1 < 24) {
               ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
               ap_int<4> v0(n_body_4_table[a0 < 0 ? 6145 + magnitude(-(long long)a0, 10) : magnitude((long long)a0, 10)]);
               out8[d1 + d2 * 256 + d3 * 32] = (byte_t)(v0 & 255);
@@ -66,7 +66,7 @@ void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t 
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d1 = 0; d1 < 8; d1++) {
       for (int d2 = 0; d2 < 8; d2++) {
-        for (int first = 0; first < 28; first += 16) {
+        for (int first = 0; first < 24; first += 16) {
           long long total[16];
 #pragma HLS ARRAY_PARTITION variable=total complete
           for (int u = 0; u < 16; u++)
@@ -77,7 +77,7 @@ void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t 
               for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
                 const int d3 = first + u;
-                if (d3 < 28) {
+                if (d3 < 24) {
                   const int channel = n_body_3_order_channels[d3];
                   ap_int<4> a0 = d1 + d4 + -1 >= 0 && d1 + d4 + -1 < 8 && d2 + d5 + -1 >= 0 && d2 + d5 + -1 < 8 ? (signed char)in8[d1 * 256 + d2 * 32 + d3 + d4 * 256 + d5 * 32 + -288] : 0;
                   ap_int<8> a1 = n_body_5_weight_quantised_numerators[channel * 9 + d4 * 3 + d5];
@@ -90,7 +90,7 @@ void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t 
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d3 = first + u;
-            if (d3 < 28) {
+            if (d3 < 24) {
               out16[d1 * 256 + d2 * 32 + d3] = (short)(long long)total[u];
             }
           }
@@ -105,12 +105,12 @@ void sweep_body_5_2(const byte_t *in8, const short *in16, const int *in32, byte_
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
-        for (int first = 0; first < 28; first += 16) {
+        for (int first = 0; first < 24; first += 16) {
 #pragma HLS PIPELINE II=1
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            if (d1 < 28) {
+            if (d1 < 24) {
               const int channel = n_body_3_order_channels[d1];
               ap_int<15> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
               ap_int<24> a1 = n_body_5_numbers[channel];
@@ -134,12 +134,12 @@ void sweep_body_6(const byte_t *in8, const short *in16, const int *in32, byte_t 
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
-        for (int first = 0; first < 28; first += 16) {
+        for (int first = 0; first < 24; first += 16) {
 #pragma HLS PIPELINE II=1
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            if (d1 < 28) {
+            if (d1 < 24) {
               ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + 2048];
               ap_int<4> v0(n_body_6_table[a0 < 0 ? 6145 + magnitude(-(long long)a0, 10) : magnitude((long long)a0, 10)]);
               out8[d1 + d2 * 256 + d3 * 32] = (byte_t)(v0 & 255);
@@ -154,7 +154,7 @@ void sweep_body_6(const byte_t *in8, const short *in16, const int *in32, byte_t 
 // gate.0: 1 x 16 x 8 x 8 points.
 void sweep_gate_0(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
   for (int d0 = 0; d0 < 1; d0++) {
-    for (int first = 0; first < 24; first += 16) {
+    for (int first = 0; first < 16; first += 16) {
       long long total[16];
 #pragma HLS ARRAY_PARTITION variable=total complete
       for (int u = 0; u < 16; u++)
@@ -165,19 +165,15 @@ void sweep_gate_0(const byte_t *in8, const short *in16, const int *in32, byte_t 
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            if (d1 < 24) {
-              ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
-              total[u] = total[u] + a0;
-            }
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16];
+            total[u] = total[u] + a0;
           }
         }
       }
       for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
         const int d1 = first + u;
-        if (d1 < 24) {
-          out32[d1] = (int)(long long)total[u];
-        }
+        out32[d1] = (int)(long long)total[u];
       }
     }
   }
@@ -188,20 +184,18 @@ void sweep_gate_0_2(const byte_t *in8, const short *in16, const int *in32, byte_
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 1; d2++) {
       for (int d3 = 0; d3 < 1; d3++) {
-        for (int first = 0; first < 24; first += 16) {
+        for (int first = 0; first < 16; first += 16) {
 #pragma HLS PIPELINE II=1
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            if (d1 < 24) {
-              ap_int<22> a0 = (int)in32[d1];
-              ap_int<36> v1((ap_int<36>)a0 * (ap_int<36>)8545);
-              ap_int<36> v3(v1 + 268435456);
-              ap_int<7> v5(v3 >> 29);
-              ap_int<7> v7(v5 > (-8) ? (ap_int<7>)v5 : (ap_int<7>)(-8));
-              ap_int<4> v9(v7 < 7 ? (ap_int<7>)v7 : (ap_int<7>)7);
-              out8[d1] = (byte_t)(v9 & 255);
-            }
+            ap_int<22> a0 = (int)in32[d1];
+            ap_int<36> v1((ap_int<36>)a0 * (ap_int<36>)8545);
+            ap_int<36> v3(v1 + 268435456);
+            ap_int<7> v5(v3 >> 29);
+            ap_int<7> v7(v5 > (-8) ? (ap_int<7>)v5 : (ap_int<7>)(-8));
+            ap_int<4> v9(v7 < 7 ? (ap_int<7>)v7 : (ap_int<7>)7);
+            out8[d1] = (byte_t)(v9 & 255);
           }
         }
       }
@@ -214,27 +208,25 @@ void sweep_mul_3(const byte_t *in8, const short *in16, const int *in32, byte_t *
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
-        for (int first = 0; first < 24; first += 16) {
+        for (int first = 0; first < 16; first += 16) {
 #pragma HLS PIPELINE II=1
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            if (d1 < 24) {
-              const int channel = n_body_7_order_channels[d1];
-              ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
-              ap_int<16> a1 = (short)in16[4096 + n_gate_3_order[channel]];
-              ap_int<31> a2 = n_mul_3_numbers[channel];
-              ap_int<28> v1((ap_int<28>)a1 * (ap_int<28>)4062);
-              ap_int<32> v2(v1 + a2);
-              ap_int<16> v4(v2 >> 16);
-              ap_int<31> v5((ap_int<31>)a0 * (ap_int<31>)v4);
-              ap_int<50> v7((ap_int<50>)v5 * (ap_int<50>)713045);
-              ap_int<50> v9(v7 + 4294967296LL);
-              ap_int<17> v11(v9 >> 33);
-              ap_int<17> v13(v11 > (-32768) ? (ap_int<17>)v11 : (ap_int<17>)(-32768));
-              ap_int<16> v15(v13 < 32767 ? (ap_int<17>)v13 : (ap_int<17>)32767);
-              out16[d1 + d2 * 256 + d3 * 32 + 2048] = (short)(long long)v15;
-            }
+            const int channel = n_body_7_order_channels[d1];
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16];
+            ap_int<16> a1 = (short)in16[2048 + n_gate_3_order[channel]];
+            ap_int<31> a2 = n_mul_3_numbers[channel];
+            ap_int<28> v1((ap_int<28>)a1 * (ap_int<28>)4062);
+            ap_int<32> v2(v1 + a2);
+            ap_int<16> v4(v2 >> 16);
+            ap_int<31> v5((ap_int<31>)a0 * (ap_int<31>)v4);
+            ap_int<50> v7((ap_int<50>)v5 * (ap_int<50>)713045);
+            ap_int<50> v9(v7 + 4294967296LL);
+            ap_int<17> v11(v9 >> 33);
+            ap_int<17> v13(v11 > (-32768) ? (ap_int<17>)v11 : (ap_int<17>)(-32768));
+            ap_int<16> v15(v13 < 32767 ? (ap_int<17>)v13 : (ap_int<17>)32767);
+            out16[d1 + d2 * 128 + d3 * 16 + 1024] = (short)(long long)v15;
           }
         }
       }
@@ -245,7 +237,7 @@ void sweep_mul_3(const byte_t *in8, const short *in16, const int *in32, byte_t *
 // mean_1: 1 x 16 x 8 x 8 points.
 void sweep_mean_1(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
   for (int d0 = 0; d0 < 1; d0++) {
-    for (int first = 0; first < 24; first += 16) {
+    for (int first = 0; first < 16; first += 16) {
       long long total[16];
 #pragma HLS ARRAY_PARTITION variable=total complete
       for (int u = 0; u < 16; u++)
@@ -256,19 +248,15 @@ void sweep_mean_1(const byte_t *in8, const short *in16, const int *in32, byte_t 
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            if (d1 < 24) {
-              ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + 2048];
-              total[u] = total[u] + a0;
-            }
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16 + 1024];
+            total[u] = total[u] + a0;
           }
         }
       }
       for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
         const int d1 = first + u;
-        if (d1 < 24) {
-          out32[d1] = (int)(long long)total[u];
-        }
+        out32[d1] = (int)(long long)total[u];
       }
     }
   }
@@ -277,20 +265,18 @@ void sweep_mean_1(const byte_t *in8, const short *in16, const int *in32, byte_t 
 // mean_1: 1 x 16 points.
 void sweep_mean_1_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
   for (int d0 = 0; d0 < 1; d0++) {
-    for (int first = 0; first < 24; first += 16) {
+    for (int first = 0; first < 16; first += 16) {
 #pragma HLS PIPELINE II=1
       for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
         const int d1 = first + u;
-        if (d1 < 24) {
-          ap_int<22> a0 = (int)in32[d1];
-          ap_int<42> v1((ap_int<42>)a0 * (ap_int<42>)623731);
-          ap_int<42> v3(v1 + 16777216);
-          ap_int<17> v5(v3 >> 25);
-          ap_int<17> v7(v5 > (-32768) ? (ap_int<17>)v5 : (ap_int<17>)(-32768));
-          ap_int<16> v9(v7 < 32767 ? (ap_int<17>)v7 : (ap_int<17>)32767);
-          out16[d1 + 256] = (short)(long long)v9;
-        }
+        ap_int<22> a0 = (int)in32[d1];
+        ap_int<42> v1((ap_int<42>)a0 * (ap_int<42>)623731);
+        ap_int<42> v3(v1 + 16777216);
+        ap_int<17> v5(v3 >> 25);
+        ap_int<17> v7(v5 > (-32768) ? (ap_int<17>)v5 : (ap_int<17>)(-32768));
+        ap_int<16> v9(v7 < 32767 ? (ap_int<17>)v7 : (ap_int<17>)32767);
+        out16[d1 + 128] = (short)(long long)v9;
       }
     }
   }
@@ -300,7 +286,7 @@ void sweep_mean_1_2(const byte_t *in8, const short *in16, const int *in32, byte_
 void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
-      for (int first = 0; first < 24; first += 16) {
+      for (int first = 0; first < 16; first += 16) {
         long long total[16];
 #pragma HLS ARRAY_PARTITION variable=total complete
         for (int u = 0; u < 16; u++)
@@ -310,19 +296,15 @@ void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *o
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            if (d1 < 24) {
-              ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + 2048];
-              if (a0 > total[u])
-              total[u] = a0;
-            }
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16 + 1024];
+            if (a0 > total[u])
+            total[u] = a0;
           }
         }
         for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
           const int d1 = first + u;
-          if (d1 < 24) {
-            out16[d1 + d2 * 32] = (short)(long long)total[u];
-          }
+          out16[d1 + d2 * 16] = (short)(long long)total[u];
         }
       }
     }
@@ -332,7 +314,7 @@ void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *o
 // amax: 1 x 16 x 8 points.
 void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
   for (int d0 = 0; d0 < 1; d0++) {
-    for (int first = 0; first < 24; first += 16) {
+    for (int first = 0; first < 16; first += 16) {
       long long total[16];
 #pragma HLS ARRAY_PARTITION variable=total complete
       for (int u = 0; u < 16; u++)
@@ -342,19 +324,15 @@ void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
         for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
           const int d1 = first + u;
-          if (d1 < 24) {
-            ap_int<16> a0 = (short)in16[d1 + d2 * 32];
-            if (a0 > total[u])
-            total[u] = a0;
-          }
+          ap_int<16> a0 = (short)in16[d1 + d2 * 16];
+          if (a0 > total[u])
+          total[u] = a0;
         }
       }
       for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
         const int d1 = first + u;
-        if (d1 < 24) {
-          out16[d1 + 320] = (short)(long long)total[u];
-        }
+        out16[d1 + 192] = (short)(long long)total[u];
       }
     }
   }
@@ -368,8 +346,8 @@ void sweep_cat(const byte_t *in8, const short *in16, const int *in32, byte_t *ou
       for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
         const int d1 = first + u;
-        ap_int<16> a0 = d1 < 16 ? (short)in16[256 + n_body_7_order[(d1) < 0 || (d1) >= 16 ? 0 : d1]] : 0;
-        ap_int<16> a1 = d1 + -16 >= 0 ? (short)in16[320 + n_body_7_order[(d1 + -16) < 0 || (d1 + -16) >= 16 ? 0 : d1 + -16]] : 0;
+        ap_int<16> a0 = d1 < 16 ? (short)in16[128 + n_body_7_order[(d1) < 0 || (d1) >= 16 ? 0 : d1]] : 0;
+        ap_int<16> a1 = d1 + -16 >= 0 ? (short)in16[192 + n_body_7_order[(d1 + -16) < 0 || (d1 + -16) >= 16 ? 0 : d1 + -16]] : 0;
         ap_int<35> v1((ap_int<35>)a0 * (ap_int<35>)440699);
         ap_int<35> v3((ap_int<36>)a1 * (ap_int<36>)524288);
         ap_int<36> v4(v1 + v3);

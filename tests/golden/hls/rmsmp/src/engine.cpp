@@ -53,7 +53,7 @@ static inline ap_int<12> multiply_wide(ap_uint<8> code, activation_t x) {
   return product;
 }
 
-// What a step needs: a tile of rows, of which codes are in words of so many as the memory gives at once, or lanes, and results in `words` by
+// What a step needs: a tile of rows, of which codes are in words of so many as the memory gives at once, or lanes, `counts` of them by
 // quantiser. `head` has how many entries there are, where the tile's results begin, the lowest plane and how many there are, what sums begin
 // with (nothing, those of the step before, or sixteen times those) and whether they end.
 struct tile_t {
@@ -61,20 +61,27 @@ struct tile_t {
   ap_uint<4> fine[MOST_ENTRIES][2][4];
   ap_uint<8> wide[MOST_ENTRIES][1][4];
   row_t rows[WORDS][TOGETHER];
-  int words[3];
+  int counts[3];
   entry_t entries[MOST_ENTRIES];
   int head[HEAD];
 };
 
+// Words of results of so many rows of each quantiser.
+static int words_of(const int counts[3]) {
+#pragma HLS INLINE
+  return (counts[0] + counts[1] + counts[2] + TOGETHER - 1) / TOGETHER;
+}
+
 // Fetches what a step needs.
 static void fetch(const layer_t &layer, int step, const codes_t *weights, const four_t *parameters, tile_t &tile) {
   int first = layer.parameters + HEAD_QUADS * step;
-  four_t head = parameters[first], rest = parameters[first + 1], words = parameters[first + 2];
+  four_t head = parameters[first], rest = parameters[first + 1], counts = parameters[first + 2];
   tile.head[0] = head.at[0];
   for (int i = 0; i < 4; i++)
     tile.head[1 + i] = rest.at[i];
   for (int i = 0; i < 3; i++)
-    tile.words[i] = words.at[i];
+    tile.counts[i] = counts.at[i];
+  int words = words_of(tile.counts);
   for (int j = 0; j < head.at[0]; j++) {
 #pragma HLS PIPELINE II=1
     four_t entry = parameters[head.at[1] + j];
@@ -82,7 +89,7 @@ static void fetch(const layer_t &layer, int step, const codes_t *weights, const 
       tile.entries[j].taps[a] = (short)(entry.at[a / 2] >> (a % 2 * 16));
     tile.entries[j].offset = entry.at[2];
   }
-  for (int i = 0; i < (words.at[0] + words.at[1] + words.at[2]) * TOGETHER; i++) {
+  for (int i = 0; i < words * TOGETHER; i++) {
 #pragma HLS PIPELINE II=1
     four_t from = parameters[head.at[2] + i];
     row_t row;
@@ -295,27 +302,27 @@ static int result_of(const sink_t &sink, int pixel, sum_t sum, const row_t &row)
   return sink.bytes == 1 ? result & 255 : result < 32768 ? result : result - 65536;
 }
 
-// A sum of a word of results.
-static sum_t sum_of(const sums_t &sums, const int words[3], int word, int i) {
+// The sum of a row, those of one quantiser after the other.
+static sum_t sum_of(const sums_t &sums, const int counts[3], int row) {
 #pragma HLS INLINE
-  if (word < words[0])
-    return sums.coarse[word];
-  word -= words[0];
-  if (word < words[1])
-    return sums.fine[word];
-  word -= words[1];
-  if (word < words[2])
-    return sums.wide[word];
-  word -= words[2];
+  if (row < counts[0])
+    return sums.coarse[row];
+  row -= counts[0];
+  if (row < counts[1])
+    return sums.fine[row];
+  row -= counts[1];
+  if (row < counts[2])
+    return sums.wide[row];
+  row -= counts[2];
   return 0;
 }
 
 // A word of results of a pixel.
-static void results_of(const sink_t &sink, int pixel, const sums_t &sums, const int words[3], int word, const row_t rows[TOGETHER], int found[TOGETHER]) {
+static void results_of(const sink_t &sink, int pixel, const sums_t &sums, const int counts[3], int word, const row_t rows[TOGETHER], int found[TOGETHER]) {
 #pragma HLS INLINE
   for (int i = 0; i < TOGETHER; i++) {
 #pragma HLS UNROLL
-    found[i] = result_of(sink, pixel, sum_of(sums, words, word, i), rows[i]);
+    found[i] = result_of(sink, pixel, sum_of(sums, counts, word * TOGETHER + i), rows[i]);
   }
 }
 
@@ -333,8 +340,8 @@ static void advance(const sink_t &sink, int pixel[4], int start[4]) {
   }
 }
 
-static void store(const sink_t &sink, int pixels, int slot, const int words[3], const row_t rows[WORDS][TOGETHER], hls::stream<sums_t> &results, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
-  int pixel[4] = {0, 0, 0, 0}, start[4] = {0, 0, 0, 0}, count = words[0] + words[1] + words[2], word = 0, number = 0;
+static void store(const sink_t &sink, int pixels, int slot, const int counts[3], const row_t rows[WORDS][TOGETHER], hls::stream<sums_t> &results, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
+  int pixel[4] = {0, 0, 0, 0}, start[4] = {0, 0, 0, 0}, count = words_of(counts), word = 0, number = 0;
 #pragma HLS ARRAY_PARTITION variable=pixel complete
 #pragma HLS ARRAY_PARTITION variable=start complete
   sums_t sums;
@@ -345,7 +352,7 @@ static void store(const sink_t &sink, int pixels, int slot, const int words[3], 
 #pragma HLS ARRAY_PARTITION variable=found complete
       if (word == 0)
         sums = results.read();
-      results_of(sink, number, sums, words, word, rows[word], found);
+      results_of(sink, number, sums, counts, word, rows[word], found);
       int at = (sink.output + start[0] + start[1] + start[2] + start[3] + slot) / TOGETHER + word;
       if (sink.bytes == 1) {
         bytes_t numbers;
@@ -371,7 +378,7 @@ static void store(const sink_t &sink, int pixels, int slot, const int words[3], 
 #pragma HLS ARRAY_PARTITION variable=found complete
       if (word == 0)
         sums = results.read();
-      results_of(sink, number, sums, words, word, rows[word], found);
+      results_of(sink, number, sums, counts, word, rows[word], found);
       int at = sink.output + start[0] + start[1] + start[2] + start[3];
       for (int i = 0; i < TOGETHER; i++) {
         row_t row = rows[word][i];
@@ -389,7 +396,7 @@ static void store(const sink_t &sink, int pixels, int slot, const int words[3], 
   }
 }
 
-static void flow(const walk_t &walk, const sink_t &sink, int pixels, int written, int count, int slot, int lowest, int planes, int begin, int end, const ap_uint<4> coarse[MOST_ENTRIES][3][4], const ap_uint<4> fine[MOST_ENTRIES][2][4], const ap_uint<8> wide[MOST_ENTRIES][1][4], const int row_words[3], const row_t rows[WORDS][TOGETHER], const entry_t entries[MOST_ENTRIES], const activation_t buffer[CAPACITY][LANES], const lanes_t *words, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
+static void flow(const walk_t &walk, const sink_t &sink, int pixels, int written, int count, int slot, int lowest, int planes, int begin, int end, const ap_uint<4> coarse[MOST_ENTRIES][3][4], const ap_uint<4> fine[MOST_ENTRIES][2][4], const ap_uint<8> wide[MOST_ENTRIES][1][4], const int counts[3], const row_t rows[WORDS][TOGETHER], const entry_t entries[MOST_ENTRIES], const activation_t buffer[CAPACITY][LANES], const lanes_t *words, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
 #pragma HLS DATAFLOW
   hls::stream<word_t> read("words");
   hls::stream<sums_t> results("results");
@@ -397,12 +404,12 @@ static void flow(const walk_t &walk, const sink_t &sink, int pixels, int written
 #pragma HLS STREAM variable=results depth=4
   load(walk, pixels, count, lowest, planes, entries, buffer, words, read);
   multiply(pixels, count, planes, begin, end, coarse, fine, wide, read, results);
-  store(sink, written, slot, row_words, rows, results, out8, out16, all8, all16);
+  store(sink, written, slot, counts, rows, results, out8, out16, all8, all16);
 }
 
 static void run(const layer_t &layer, const tile_t &tile, const activation_t buffer[CAPACITY][LANES], const lanes_t *words, byte_t *out8, short *out16, bytes_t *all8, shorts_t *all16) {
   int flags = tile.head[4], end = flags >> 2;
-  flow(layer.walk, layer.sink, layer.pixels, end ? layer.pixels : 0, tile.head[0], tile.head[1], tile.head[2], tile.head[3], flags & 3, end, tile.coarse, tile.fine, tile.wide, tile.words, tile.rows, tile.entries, buffer, words, out8, out16, all8, all16);
+  flow(layer.walk, layer.sink, layer.pixels, end ? layer.pixels : 0, tile.head[0], tile.head[1], tile.head[2], tile.head[3], flags & 3, end, tile.coarse, tile.fine, tile.wide, tile.counts, tile.rows, tile.entries, buffer, words, out8, out16, all8, all16);
 }
 
 // While a step runs, the next one is fetched: a tile lies in two banks.
@@ -417,6 +424,7 @@ static void steps(const layer_t &layer, const activation_t buffer[CAPACITY][LANE
 #pragma HLS ARRAY_PARTITION variable=tile.wide complete dim=2
 #pragma HLS ARRAY_RESHAPE variable=tile.wide complete dim=3
 #pragma HLS ARRAY_PARTITION variable=tile.rows complete dim=2
+#pragma HLS ARRAY_PARTITION variable=tile.counts complete
     fetch(layer, step, weights, parameters, tile);
     run(layer, tile, buffer, words, out8, out16, all8, all16);
   }
