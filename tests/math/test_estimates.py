@@ -241,7 +241,7 @@ def test_parts_add_up() -> None:
         p for p in parts(CONVOLUTIONS, replace(DESIGN, capacity=672), RMSMP.quantisers, 4) if "on chip" in p.name
     )
     assert held.demand.brams == 2.0  # 672 words of 64 bits
-    assert by_name["add"] == Demand(400 + 4 * 32, 8, 0)
+    assert by_name["add"] == Demand(400 + 4 * 32, 4 + 8, 0)
     assert found.demand == Demand(*(sum(getattr(p.demand, k) for p in found.parts) for k in ("luts", "dsps", "brams")))
 
 
@@ -267,9 +267,13 @@ def test_sweeps_of_one_unit_share_it() -> None:
     stages = [Sweep("a", 9, 0, 0, 1, 3, 64, "one"), Sweep("b", 9, 0, 0, 2, 1, 40000, "one"), Sweep("c", 1, 0, 0)]
     found = units(stages)
     assert list(found) == ["one", "c"]
-    assert (found["one"].multiplies, found["one"].adds, found["one"].tables) == (2, 3, 40000)
+    assert (found["one"].multiplies, found["one"].adds, found["one"].tables) == (2, 3, 40064)
     small, large = (parts([stage], replace(DESIGN, unroll=3), RMSMP.quantisers, 4)[-1].demand for stage in stages[:2])
-    assert small == Demand(400 + 3 * (96 + 1), 3, 0) and large == Demand(400 + 96, 6, 2 * 1.5)
+    assert small == Demand(400 + 3 * 96 + 2 * 2, 4 + 3, 0)  # two copies, of two points each
+    assert large == Demand(400 + 3 * 32, 4 + 6, 2 * 1.5)
+    read = Sweep("d", 9, 0, 0, constants=18 * 1024)
+    (constants,) = (parts([stage], replace(DESIGN, unroll=3), RMSMP.quantisers, 4)[-1].demand for stage in [read])
+    assert constants == Demand(400, 4, 0.5)
 
 
 @pytest.mark.parametrize(

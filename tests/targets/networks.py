@@ -13,7 +13,7 @@ from cocomp.dialects.hls import Axis, Windows
 from cocomp.driver import Compilation
 from cocomp.options import Options
 from cocomp.passes.math import affine
-from cocomp.passes.math.accelerator import Design, Gemm, IntegerType, Tiles
+from cocomp.passes.math.accelerator import Design, Gemm, IntegerType, Stage, Tiles
 from cocomp.passes.math.quantisers import parse_quantiser
 from cocomp.passes.math.quantisers.dyadic import Dyadic
 from cocomp.support.mlir import context
@@ -24,19 +24,26 @@ from tests.targets import accelerators
 Array = np.ndarray
 
 
-@functools.cache
 def network_of(
     model: str, quantize: str = "rmsmp", device: str = "xc7z020", bits: int = 4
 ) -> tuple[Network, list[Array]]:
     """The network of a model of `accelerators`, and its example as integers."""
+    network, inputs, _ = compiled(model, quantize, device, bits)
+    return network, inputs
+
+
+@functools.cache
+def compiled(model: str, quantize: str, device: str, bits: int) -> tuple[Network, list[Array], list[Stage]]:
+    """The same, and the stages that it was estimated by."""
     module, inputs = getattr(accelerators, model)()
     made = context()
     dialects.register(made)
     imported = import_model(module, inputs, made)
     options = Options(target="fpga-hls", quantize=quantize, device=device, activation_bits=bits, compile_to="dataflow")
-    Compilation(imported.module, imported.weights, options, examples=imported.examples).run()
+    compilation = Compilation(imported.module, imported.weights, options, examples=imported.examples)
+    compilation.run()
     network = read_network(imported.module, imported.weights, NAME)
-    return network, integers_of(network, imported.examples)
+    return network, integers_of(network, imported.examples), compilation.facts["tile-to-device"]["stages"]
 
 
 def product(

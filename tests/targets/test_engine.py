@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cocomp.passes.math.accelerator import Design, IntegerType, Tiles
-from cocomp.passes.math.accelerator.design import WEIGHT_SEGMENT, weight_depth
+from cocomp.passes.math.accelerator import Design, IntegerType, Sweep, Tiles
+from cocomp.passes.math.accelerator.design import WEIGHT_SEGMENT, units, weight_depth
 from cocomp.passes.math.accelerator.stages import Product, slots_of
 from cocomp.passes.math.quantisers import parse_quantiser
-from cocomp.targets.fpga.hls import engine
+from cocomp.targets.fpga.hls import engine, sweeps
 from cocomp.targets.fpga.hls.cores import core
 from cocomp.targets.fpga.hls.network import Network
 from cocomp.targets.fpga.hls.packing import pack
 from cocomp.targets.fpga.hls.project import files, write
 from cocomp.targets.fpga.hls.rungs import SANITIZED, simulate
-from tests.targets.networks import alone, network_of, product
+from tests.targets.networks import alone, compiled, network_of, product
 
 PACKING = importlib.import_module("cocomp.targets.fpga.hls.packing")
 NIBBLE = IntegerType(4, signed=False)
@@ -154,6 +154,15 @@ def test_channels_are_where_estimates_have_them() -> None:
             assert tensor.extent == slots_of(maker.gemm.counts, network.design.sizes)
             seen += 1
     assert seen > 4
+
+
+@pytest.mark.parametrize("model", ["cnn", "chain", "gru", "former", "mobile", "pruned", "joined"])
+def test_sweeps_share_the_hardware_that_is_estimated(model: str) -> None:
+    network, _, stages = compiled(model, "rmsmp", "xc7z020", 4)
+    found = sweeps.functions(network)
+    assert len(found) <= len(units(stages))
+    assert model != "chain" or len(found) < sum(isinstance(s, Sweep) for s in stages)
+    assert sum(len(f.calls) for f in found) == len([s for s in stages if isinstance(s, Sweep)])
 
 
 def test_what_flows_is_as_wide_as_the_design() -> None:

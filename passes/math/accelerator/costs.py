@@ -51,8 +51,9 @@ MASTERS, MASTER_LUTS = 7, 700
 """Masters of the memory: bundles of ports, each with its bursts. Judgement."""
 CONTROL_LUTS, CONTROL_BRAMS = 1000 + MASTERS * MASTER_LUTS, 11
 """Counters, registers for the processor, and the masters, of which four are as wide as a word. Judgement."""
-UNIT_LUTS, ADD_LUTS, MULTIPLY_DSPS = 400, 32, 1
-"""Of the hardware of a sweep: its counters and addresses; of each addition and multiplication of a point. Judgement."""
+UNIT_LUTS, UNIT_DSPS, ADD_LUTS, MULTIPLY_DSPS = 400, 4, 32, 1
+"""Of the hardware of a sweep: its counters and addresses, with strides that layers may differ in; of each addition and multiplication of a
+point. Judgement."""
 TABLE_BITS_IN_LUTS = 4096
 """Larger tables are in block RAM, which two points share; smaller ones in LUTs of 64 bits."""
 

@@ -178,23 +178,26 @@ def scaling_demand(rows: Array, requantisers: int) -> tuple[Array, float]:
 
 
 def units(stages: Sequence[Stage]) -> dict[str, Sweep]:
-    """The hardware of sweeps: what it has to be able to do, by its name."""
+    """The hardware of sweeps: what it has to be able to do, by its name; all their tables and constants."""
     found: dict[str, Sweep] = {}
     for sweep in sweeps_of(stages):
         name = sweep.unit or sweep.name
-        before = found.get(name, sweep)
+        before = found.get(name, Sweep(name, 1, 0, 0))
         multiplies, adds = max(before.multiplies, sweep.multiplies), max(before.adds, sweep.adds)
         side = max(before.most_at_once, sweep.most_at_once)
-        found[name] = Sweep(name, side, 0, 0, multiplies, adds, max(before.tables, sweep.tables))
+        tables, constants = before.tables + sweep.tables, before.constants + sweep.constants
+        found[name] = Sweep(name, side, 0, 0, multiplies, adds, tables, constants=constants)
     return found
 
 
 def unit_demand(unit: Sweep, unroll: int) -> Demand:
-    """Of the hardware of a sweep, which computes no more points in a cycle than lie side by side."""
+    """Of the hardware of a sweep, which computes no more points in a cycle than lie side by side. Two points share a copy of its tables;
+    constants are read in order."""
     unroll = min(unroll, unit.most_at_once)
     luts, brams = costs.UNIT_LUTS + unroll * unit.adds * costs.ADD_LUTS, 0.0
-    if unit.tables > costs.TABLE_BITS_IN_LUTS:
-        brams = -(-unroll // 2) * float(costs.block_rams(18, -(-unit.tables // 18)))
-    else:
-        luts += unroll * -(-unit.tables // 64)
-    return Demand(luts, unroll * unit.multiplies * costs.MULTIPLY_DSPS, brams)
+    for bits, copies in ((unit.tables, -(-unroll // 2)), (unit.constants, 1)):
+        if bits > costs.TABLE_BITS_IN_LUTS:
+            brams += copies * float(costs.block_rams(18, -(-bits // 18)))
+        else:
+            luts += copies * 2 * -(-bits // 64)
+    return Demand(luts, costs.UNIT_DSPS + unroll * unit.multiplies * costs.MULTIPLY_DSPS, brams)

@@ -132,8 +132,8 @@ class Product:
 class Sweep:
     """One pass of a pipelined loop: so many points a cycle as loops are unrolled, of the `length` that lie side by side (0: all do). Where these
     are rows of the counts `source`, the loop passes the engine's slots. A point takes `multiplies` and `adds`, and looks up
-    tables of `tables` bits in all; `reads` and `writes` are bytes. Sweeps of one `unit` share their hardware; without one a sweep has
-    its own. Raises ValueError for what is none."""
+    tables of `tables` bits in all and reads `constants` of so many bits, both on chip and of no other sweep; `reads` and `writes` are bytes.
+    Sweeps of one `unit` share their hardware; without one a sweep has its own. Raises ValueError for what is none."""
 
     name: str
     points: int
@@ -145,11 +145,12 @@ class Sweep:
     unit: str = ""
     length: int = 0
     source: Counts | None = None
+    constants: int = 0
 
     def __post_init__(self) -> None:
         if self.points < 1:
             raise ValueError(f"{self.name}: expected at least one point, got {self.points}")
-        if min(self.reads, self.writes, self.multiplies, self.adds, self.tables, self.length) < 0:
+        if min(self.reads, self.writes, self.multiplies, self.adds, self.tables, self.length, self.constants) < 0:
             raise ValueError(f"{self.name}: expected no negative sizes, got {self}")
         if self.points % (self.length or 1):
             raise ValueError(f"{self.name}: expected whole lines of {self.length}, got {self.points} points")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import sweeps
 from .network import Network, Tensor
 from .packing import Packed
+from .sharing import word
 
 PROBE = """// What the test bench sees of sums, and of each tensor when its stage is over.
 #pragma once
@@ -22,8 +22,7 @@ def tensors(network: Network) -> str:
     rank = max(len(t.shape) for t in everything) or 1
     lines = ",\n".join(_told(t, rank) for t in everything)
     orders = "".join(
-        f"static const int {sweeps.word(n)}[] = {{{', '.join(map(str, o.tolist()))}}};\n"
-        for n, o in network.orders.items()
+        f"static const int {word(n)}[] = {{{', '.join(map(str, o.tolist()))}}};\n" for n, o in network.orders.items()
     )
     names = ", ".join(f'"{s.where or s.name}"' for s in network.stages)
     return f"""#pragma once
@@ -50,7 +49,7 @@ def _told(tensor: Tensor, rank: int) -> str:
     shape = [*tensor.shape, *([1] * (rank - len(tensor.shape)))]
     strides = [*tensor.strides, *([0] * (rank - len(tensor.shape)))]
     parts = ["{" + ", ".join(map(str, v)) + "}" for v in (shape, strides)]
-    order = sweeps.word(tensor.order) if tensor.order else "0"
+    order = word(tensor.order) if tensor.order else "0"
     return (
         f"  {{{tensor.width}, {int(tensor.kind.signed)}, {tensor.offset}, {', '.join(parts)}, {tensor.axis}, {order}}}"
     )

@@ -12,8 +12,9 @@ import numpy as np
 from cocomp.passes.math.accelerator.tiles import CHUNK_BYTES
 
 from . import bench, engine, scripts, sweeps
-from .network import Array, Network, Product, Sweep, Tensor
+from .network import Array, Network, Product, Tensor
 from .packing import Layer, Packed, pack
+from .sharing import Shared
 
 SHIM = ("ap_int.h", "hls_stream.h")
 NUMBER_BYTES = 4
@@ -23,16 +24,16 @@ NUMBER_BYTES = 4
 def files(network: Network, inputs: Sequence[Array], part: str = "xc7z045ffg900-2") -> dict[str, bytes]:
     """The project by the paths of its files. Raises ValueError for inputs of other types."""
     packed = pack(network)
-    found = [s for s in network.stages if isinstance(s, Sweep)]
+    found = sweeps.functions(network)
     shim = resources.files("cocomp.targets.fpga.hls") / "shim"
     sums, made = network.run(inputs)
     quantisers = network.products[0].gemm.quantisers if network.products else None
     texts = {
         f"src/{network.name}.h": top_header(network),
-        f"src/{network.name}.cpp": top(network, packed),
+        f"src/{network.name}.cpp": top(network, packed, found),
         "src/sweeps.h": sweeps.header(found),
-        "src/sweeps.cpp": sweeps.source(network),
-        "src/tables.h": sweeps.tables(network),
+        "src/sweeps.cpp": sweeps.source(found, network),
+        "src/tables.h": sweeps.tables(found, network),
         "src/types.h": engine.types(packed, network.design),
         "src/engine.h": engine.header(),
         "src/engine.cpp": engine.source(network.design, quantisers) if quantisers else NO_ENGINE,
@@ -112,11 +113,12 @@ void {network.name}(const byte_t *in8, const short *in16, const int *in32, const
 """
 
 
-def top(network: Network, packed: Packed) -> str:
+def top(network: Network, packed: Packed, found: Sequence[Shared]) -> str:
     """`NAME.cpp`: the stages, one after the other."""
     layers = ",\n".join(_layer(layer) for layer in packed.layers)
     table = f"static const layer_t LAYERS[{len(packed.layers)}] = {{\n{layers}\n}};\n" if packed.layers else ""
     calls: list[str] = []
+    told = {name: (f.name, arguments) for f in found for name, arguments in f.calls.items()}
     number = 0
     for index, stage in enumerate(network.stages):
         if isinstance(stage, Product):
@@ -125,8 +127,11 @@ def top(network: Network, packed: Packed) -> str:
             )
             number += 1
         else:
-            calls.append(f"  {stage.name}(in8, in16, in32, out8, out16, out32);\n")
+            calls.append(
+                f"  {told[stage.name][0]}(in8, in16, in32, out8, out16, out32{told[stage.name][1]}); // {stage.where or stage.name}\n"
+            )
         calls.append(f"  PROBE_TENSOR({index});\n")
+    shared = "".join(f"#pragma HLS ALLOCATION function instances={f.name} limit=1\n" for f in found if len(f.calls) > 1)
     pragmas = "".join(
         f"#pragma HLS INTERFACE m_axi port={port} offset=slave bundle={bundle} depth={max(depth, 1)}\n"
         for port, (bundle, depth) in ports(network, packed).items()
@@ -145,7 +150,7 @@ void {network.name}(const byte_t *in8, const short *in16, const int *in32, const
 {" " * (6 + len(network.name))}const four_t *parameters, byte_t *out8, short *out16, int *out32, bytes_t *all8, shorts_t *all16) {{
 {pragmas}#pragma HLS INTERFACE s_axilite port=return
 #pragma HLS ALLOCATION function instances=product limit=1
-{"".join(calls)}}}
+{shared}{"".join(calls)}}}
 """
 
 

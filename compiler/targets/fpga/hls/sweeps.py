@@ -1,4 +1,5 @@
-"""Sweeps of a network in HLS C++: a function of nested loops for each, with integers as wide as they have to be."""
+"""Sweeps of a network in HLS C++: functions of nested loops, one for those that differ in numbers alone, with integers as wide as they have to
+be."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from cocomp.passes.math import affine
 from cocomp.passes.math.affine import Dim, Expr, FloorDiv
 
 from .network import Array, Network, Step, Sweep, Tensor
+from .sharing import Shared, array, factor, number, share, summand, width
 
 SIGNED = {8: "signed char", 16: "short", 32: "int"}
 UNSIGNED = {8: "unsigned char", 16: "unsigned short", 32: "unsigned"}
@@ -19,26 +21,33 @@ PORTS = "const byte_t *in8, const short *in16, const int *in32, byte_t *out8, sh
 Interval = tuple[int, int]
 
 
-def header(sweeps: Sequence[Sweep]) -> str:
+def functions(network: Network) -> list[Shared]:
+    """Of all sweeps."""
+    return share([(s.name, function(s, network)) for s in network.stages if isinstance(s, Sweep)])
+
+
+def header(found: Sequence[Shared]) -> str:
     """`sweeps.h`."""
-    functions = "".join(f"void {s.name}({PORTS});\n" for s in sweeps)
-    return f'#pragma once\n#include "types.h"\n\n{functions}'
+    lines = "".join(f"void {f.name}({PORTS}{f.parameters});\n" for f in found)
+    return f'#pragma once\n#include "types.h"\n\n{lines}'
 
 
-def tables(network: Network) -> str:
+def tables(found: Sequence[Shared], network: Network) -> str:
     """`tables.h`: constants and tables."""
     parts = ["// Numbers that sweeps read.\n#pragma once\n"]
-    orders: dict[str, Array] = {}
-    for sweep in (s for s in network.stages if isinstance(s, Sweep)):
-        y = sweep.y
-        for tensor in (y, *(t for t, _, _ in sweep.reads)):
-            if tensor.order:
-                orders[tensor.order] = network.orders[tensor.order]
-                orders[f"{tensor.order}:channels"] = channels_of(orders[tensor.order], tensor.extent)
-    for name, array in (network.numbers | orders).items():
-        flat = np.asarray(array, np.int64).reshape(-1)
+    known = {
+        name: np.asarray(array, np.int64).reshape(-1) for name, array in (network.numbers | network.orders).items()
+    }
+    for tensor in (s.y for s in network.stages):
+        if tensor.order:
+            known[f"{tensor.order}:channels"] = channels_of(network.orders[tensor.order], tensor.extent)
+    for name, stored in {name: stored for f in found for name, stored in f.arrays.items()}.items():
+        arrays = [known[n] for n in stored]
+        length = max(map(len, arrays))
+        flat = np.concatenate([np.pad(a, (0, length - len(a))) for a in arrays])
         rows = (", ".join(map(str, flat[i : i + 16].tolist())) for i in range(0, len(flat), 16))
-        parts.append(f"static const {_number_type(flat)} {word(name)}[{len(flat)}] = {{\n" + ",\n".join(rows) + "};\n")
+        extents = f"[{length}]" if len(arrays) == 1 else f"[{len(arrays)}][{length}]"
+        parts.append(f"static const {_number_type(flat)} {name}{extents} = {{\n" + ",\n".join(rows) + "};\n")
     return "\n".join(parts)
 
 
@@ -50,11 +59,6 @@ def _number_type(flat: Array) -> str:
     return "int"
 
 
-def word(name: str) -> str:
-    """A name of the store as one of C++."""
-    return "n_" + "".join(c if c.isalnum() else "_" for c in name)
-
-
 def channels_of(order: Array, extent: int) -> Array:
     """The channel at each place of an order; the first one where there is none."""
     found = np.zeros(extent, np.int64)
@@ -62,9 +66,9 @@ def channels_of(order: Array, extent: int) -> Array:
     return found
 
 
-def source(network: Network) -> str:
+def source(found: Sequence[Shared], network: Network) -> str:
     """`sweeps.cpp`."""
-    functions = "\n".join(function(s, network) for s in network.stages if isinstance(s, Sweep))
+    texts = "\n".join(_function(f, network) for f in found)
     return f"""#include "sweeps.h"
 #include "tables.h"
 
@@ -83,27 +87,33 @@ static inline int magnitude(unsigned long long number, int mantissa) {{
 static inline long long rest(long long number, long long divisor) {{ return (number % divisor + divisor) % divisor; }}
 static inline long long quotient(long long number, long long divisor) {{ return (number - rest(number, divisor)) / divisor; }}
 
-{functions}"""
+{texts}"""
+
+
+def _function(found: Shared, network: Network) -> str:
+    """With what it is for."""
+    members = [s for s in network.stages if isinstance(s, Sweep) and s.name in found.calls]
+    told = "".join(f"// {s.where or s.name}: {' x '.join(map(str, s.bounds)) or '1'} points.\n" for s in members)
+    return f"{told}void {found.name}({PORTS}{found.parameters}) {{\n#pragma HLS INLINE off\n{found.text}}}\n"
 
 
 def function(sweep: Sweep, network: Network) -> str:
-    """A sweep: `unroll` neighbouring elements of the result at once, along the axis that is innermost in memory."""
+    """The marked body of a sweep: `unroll` neighbouring elements of the result at once, along the axis that is innermost in memory."""
     outer = [d for d in range(len(sweep.bounds)) if d not in sweep.reductions]
     vector = vector_of(sweep)
     body = _Body(sweep, network, vector)
     lines, result = body.lines()
-    shape = " x ".join(map(str, sweep.bounds)) or "1"
     opened = [_loop(d, sweep.bounds[d]) for d in outer if d != vector]
     nested = [_loop(d, sweep.bounds[d]) for d in sweep.reductions]
     extent = 1 if vector < 0 else sweep.y.extent if sweep.y.order else sweep.bounds[vector]
-    width = min(network.design.unroll, extent)
-    chunk = f"for (int first = 0; first < {extent}; first += {width}) {{\n"
-    lanes = f"for (int u = 0; u < {width}; u++) {{\n#pragma HLS UNROLL\n"
+    wide = min(network.design.unroll, extent)
+    chunk = f"for (int first = 0; first < {number(extent)}; first += {wide}) {{\n"
+    lanes = f"for (int u = 0; u < {wide}; u++) {{\n#pragma HLS UNROLL\n"
     start = "" if vector < 0 else f"const int d{vector} = first + u;\n"
-    if vector >= 0 and extent % width:
-        start += f"if (d{vector} < {extent}) {{\n"
+    if vector >= 0 and extent % wide:
+        start += f"if (d{vector} < {number(extent)}) {{\n"
     inside = start + body.channel()
-    ends = "}\n" * (2 if vector >= 0 and extent % width else 1)
+    ends = "}\n" * (2 if vector >= 0 and extent % wide else 1)
     pipeline = "#pragma HLS PIPELINE II=1\n"
     store = _stored(sweep, vector)
     if not sweep.reductions:
@@ -116,8 +126,8 @@ def function(sweep: Sweep, network: Network) -> str:
         )
         text = (
             chunk
-            + f"long long total[{width}];\n#pragma HLS ARRAY_PARTITION variable=total complete\n"
-            + f"for (int u = 0; u < {width}; u++)\ntotal[u] = {NONE[sweep.combine]};\n"
+            + f"long long total[{wide}];\n#pragma HLS ARRAY_PARTITION variable=total complete\n"
+            + f"for (int u = 0; u < {wide}; u++)\ntotal[u] = {NONE[sweep.combine]};\n"
             + "".join(nested)
             + pipeline
             + lanes
@@ -133,7 +143,7 @@ def function(sweep: Sweep, network: Network) -> str:
             + "}\n"
         )
     text = "".join(opened) + text + "}\n" * len(opened)
-    return f"// {sweep.where or sweep.name}: {shape} points.\nvoid {sweep.name}({PORTS}) {{\n" + _indented(text) + "}\n"
+    return _indented(text)
 
 
 def vector_of(sweep: Sweep) -> int:
@@ -147,7 +157,7 @@ def vector_of(sweep: Sweep) -> int:
 
 
 def _loop(dim: int, extent: int) -> str:
-    return f"for (int d{dim} = 0; d{dim} < {extent}; d{dim}++) {{\n"
+    return f"for (int d{dim} = 0; d{dim} < {number(extent)}; d{dim}++) {{\n"
 
 
 def _indented(text: str) -> str:
@@ -176,7 +186,7 @@ def _stored(sweep: Sweep, vector: int) -> Callable[[str], str]:
 
 
 def c_expr(expr: Expr, bounds: Sequence[int], vector: int = -1, name: str = "") -> str:
-    """An index in C++; `name` is what the loop `vector` counts, d3 and such without one."""
+    """An index in C++, marked; `name` is what the loop `vector` counts, d3 and such without one. Divisors are not marked."""
     parts: list[str] = []
     for atom, coefficient in expr.terms:
         if isinstance(atom, Dim):
@@ -191,15 +201,13 @@ def c_expr(expr: Expr, bounds: Sequence[int], vector: int = -1, name: str = "") 
             else:
                 text = f"({inner}) {'/' if divides else '%'} {atom.divisor}"
             text = f"({text})"
-        parts.append(text if coefficient == 1 else f"{text} * {coefficient}")
-    if expr.constant or not parts:
-        parts.append(str(expr.constant))
-    return " + ".join(parts)
+        parts.append(text + factor(coefficient))
+    return " + ".join(parts) + summand(expr.constant) if parts else number(expr.constant)
 
 
 def _type(ends: Interval) -> str:
     low, high = ends
-    return f"ap_int<{max((~low).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1}>"
+    return f"ap_int<{width(max((~low).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1)}>"
 
 
 class _Body:
@@ -215,19 +223,19 @@ class _Body:
     def lines(self) -> tuple[list[str], str]:
         """Statements, and the name of what they yield."""
         found: list[str] = []
-        for number, (tensor, index, fill) in enumerate(self.sweep.reads):
-            self.names.append(f"a{number}")
+        for place, (tensor, index, fill) in enumerate(self.sweep.reads):
+            self.names.append(f"a{place}")
             self.ends.append((min(tensor.kind.low, fill), max(tensor.kind.high, fill)))
-            found.append(f"{_type(self.ends[-1])} a{number} = {self._read(tensor, index, fill)};\n")
-        for number, step in enumerate(self.sweep.steps):
+            found.append(f"{_type(self.ends[-1])} a{place} = {self._read(tensor, index, fill)};\n")
+        for place, step in enumerate(self.sweep.steps):
             text, ends = self._computed(step)
             if step.name == "arith.constant":
                 name = text
             elif step.name == "arith.cmpi":
                 name = f"({text})"
             else:
-                name = f"v{number}"
-                found.append(f"{_type(ends)} v{number}({text});\n")
+                name = f"v{place}"
+                found.append(f"{_type(ends)} v{place}({text});\n")
             self.names.append(name)
             self.ends.append(ends)
         return found, self.names[self.sweep.result]
@@ -236,7 +244,7 @@ class _Body:
         """The statement that finds the channel, where something needs it."""
         if not self.name or all(self._in_place(t, i) for t, i, _ in self.sweep.reads):
             return ""
-        return f"const int channel = {word(self.sweep.y.order + ':channels')}[d{self.vector}];\n"
+        return f"const int channel = {array(self.sweep.y.order + ':channels')}[d{self.vector}];\n"
 
     def _in_place(self, tensor: Tensor, index: tuple[Expr, ...]) -> bool:
         """Whether a tensor has its channels where the result has them, or none that change."""
@@ -261,10 +269,10 @@ class _Body:
             channel = c_expr(index[axis], bounds, self.vector, name)
             ends = affine.interval(index[axis], bounds)
             if ends[0] < 0 or ends[1] >= tensor.shape[axis]:
-                channel = f"({channel}) < 0 || ({channel}) >= {tensor.shape[axis]} ? 0 : {channel}"
-            place += f" + {word(tensor.order)}[{channel}]"
+                channel = f"({channel}) < 0 || ({channel}) >= {number(tensor.shape[axis])} ? 0 : {channel}"
+            place += f" + {array(tensor.order)}[{channel}]"
         if tensor.name:
-            text = f"{word(tensor.name)}[{place}]"
+            text = f"{array(tensor.name)}[{place}]"
         else:
             kind = SIGNED if tensor.kind.signed else UNSIGNED
             text = f"({kind[tensor.width]})in{tensor.width}[{place}]"
@@ -274,13 +282,13 @@ class _Body:
             if low < 0:
                 tests.append(f"{c_expr(expr, bounds, self.vector, name)} >= 0")
             if high >= extent:
-                tests.append(f"{c_expr(expr, bounds, self.vector, name)} < {extent}")
-        return f"{' && '.join(tests)} ? {text} : {fill}" if tests else text
+                tests.append(f"{c_expr(expr, bounds, self.vector, name)} < {number(extent)}")
+        return f"{' && '.join(tests)} ? {text} : {number(fill)}" if tests else text
 
     def _computed(self, step: Step) -> tuple[str, Interval]:
         names, ends = [self.names[n] for n in step.operands], [self.ends[n] for n in step.operands]
         if step.name == "arith.constant":
-            return _literal(step.number), (step.number, step.number)
+            return number(step.number), (step.number, step.number)
         if step.name == "hls.table":
             return self._table(step, names[0])
         if step.name == "arith.cmpi":
@@ -292,8 +300,8 @@ class _Body:
             return f"{a} + {b}", (p[0] + q[0], p[1] + q[1])
         if step.name == "arith.muli":
             corners = [x * y for x in p for y in q]
-            width = max(abs(c) for c in corners).bit_length() + 1
-            return f"(ap_int<{width}>){a} * (ap_int<{width}>){b}", (min(corners), max(corners))
+            cast = f"(ap_int<{width(max(abs(c) for c in corners).bit_length() + 1)}>)"
+            return f"{cast}{a} * {cast}{b}", (min(corners), max(corners))
         if step.name == "arith.shrsi":
             return f"{a} >> {b}", (p[0] >> q[0], p[1] >> q[0])
         choose = max if step.name == "arith.maxsi" else min
@@ -304,8 +312,7 @@ class _Body:
     @staticmethod
     def _choice(test: str, names: Sequence[str], ends: Sequence[Interval]) -> tuple[str, Interval]:
         low, high = min(e[0] for e in ends), max(e[1] for e in ends)
-        width = max((~low).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1
-        cast = f"(ap_int<{width}>)"
+        cast = f"({_type((low, high))})"
         return f"{test} ? {cast}{names[0]} : {cast}{names[1]}", (low, high)
 
     def _table(self, step: Step, index: str) -> tuple[str, Interval]:
@@ -313,15 +320,10 @@ class _Body:
         table = self.network.numbers[name]
         ends = int(table.min()), int(table.max())
         made = step.index(len(table))
-        number = f"(long long){index}"
+        wide = f"(long long){index}"
         if not made.mantissa:
-            return f"{word(name)}[{number} - {_literal(made.first)}]", ends
+            return f"{array(name)}[{wide} - {number(made.first)}]", ends
         if made.first >= 0:
-            return f"{word(name)}[magnitude({number}, {made.mantissa})]", ends
-        negative = f"{made.half} + magnitude(-{number}, {made.mantissa})"
-        return f"{word(name)}[{index} < 0 ? {negative} : magnitude({number}, {made.mantissa})]", ends
-
-
-def _literal(number: int) -> str:
-    text = str(number) if abs(number) < 1 << 31 else f"{number}LL"
-    return f"({text})" if number < 0 else text
+            return f"{array(name)}[magnitude({wide}, {number(made.mantissa)})]", ends
+        negative = f"{number(made.half)} + magnitude(-{wide}, {number(made.mantissa)})"
+        return f"{array(name)}[{index} < 0 ? {negative} : magnitude({wide}, {number(made.mantissa)})]", ends

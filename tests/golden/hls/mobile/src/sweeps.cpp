@@ -18,6 +18,7 @@ static inline long long quotient(long long number, long long divisor) { return (
 
 // body.2: 1 x 8 x 8 x 3 x 3 x 3 points.
 void sweep_body_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d1 = 0; d1 < 8; d1++) {
       for (int d2 = 0; d2 < 8; d2++) {
@@ -28,7 +29,7 @@ void sweep_body_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
               for (int u = 0; u < 3; u++) {
 #pragma HLS UNROLL
                 const int d5 = first + u;
-                ap_int<8> a0 = d1 * 2 + d3 + -1 >= 0 && d2 * 2 + d5 + -1 >= 0 ? (signed char)in8[d1 * 32 + d2 * 2 + d3 * 16 + d4 * 256 + d5 + 3055] : 0;
+                ap_int<8> a0 = d1 * 2 + d3 - 1 >= 0 && d2 * 2 + d5 - 1 >= 0 ? (signed char)in8[d1 * 32 + d2 * 2 + d3 * 16 + d4 * 256 + d5 + 4079] : 0;
                 out8[d1 * 256 + d2 * 32 + d3 * 9 + d4 * 3 + d5] = (byte_t)(a0 & 255);
               }
             }
@@ -40,7 +41,9 @@ void sweep_body_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
 }
 
 // body.4: 1 x 24 x 8 x 8 points.
-void sweep_body_4(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+// body.6: 1 x 24 x 8 x 8 points.
+void sweep_body_4(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32, int p0, int p1) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
@@ -50,8 +53,8 @@ void sweep_body_4(const byte_t *in8, const short *in16, const int *in32, byte_t 
 #pragma HLS UNROLL
             const int d1 = first + u;
             if (d1 < 24) {
-              ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
-              ap_int<4> v0(n_body_4_table[a0 < 0 ? 6145 + magnitude(-(long long)a0, 10) : magnitude((long long)a0, 10)]);
+              ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + p0];
+              ap_int<4> v0(sweep_body_4_0[p1][a0 < 0 ? 6145 + magnitude(-(long long)a0, 10) : magnitude((long long)a0, 10)]);
               out8[d1 + d2 * 256 + d3 * 32] = (byte_t)(v0 & 255);
             }
           }
@@ -63,6 +66,7 @@ void sweep_body_4(const byte_t *in8, const short *in16, const int *in32, byte_t 
 
 // body.5: 1 x 8 x 8 x 24 x 3 x 3 points.
 void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d1 = 0; d1 < 8; d1++) {
       for (int d2 = 0; d2 < 8; d2++) {
@@ -79,7 +83,7 @@ void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t 
                 const int d3 = first + u;
                 if (d3 < 24) {
                   const int channel = n_body_3_order_channels[d3];
-                  ap_int<4> a0 = d1 + d4 + -1 >= 0 && d1 + d4 + -1 < 8 && d2 + d5 + -1 >= 0 && d2 + d5 + -1 < 8 ? (signed char)in8[d1 * 256 + d2 * 32 + d3 + d4 * 256 + d5 * 32 + -288] : 0;
+                  ap_int<4> a0 = d1 + d4 - 1 >= 0 && d1 + d4 - 1 < 8 && d2 + d5 - 1 >= 0 && d2 + d5 - 1 < 8 ? (signed char)in8[d1 * 256 + d2 * 32 + d3 + d4 * 256 + d5 * 32 - 288] : 0;
                   ap_int<8> a1 = n_body_5_weight_quantised_numerators[channel * 9 + d4 * 3 + d5];
                   ap_int<12> v0((ap_int<12>)a0 * (ap_int<12>)a1);
                   total[u] = total[u] + v0;
@@ -102,6 +106,7 @@ void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t 
 
 // body.5: 1 x 24 x 8 x 8 points.
 void sweep_body_5_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
@@ -129,30 +134,10 @@ void sweep_body_5_2(const byte_t *in8, const short *in16, const int *in32, byte_
   }
 }
 
-// body.6: 1 x 24 x 8 x 8 points.
-void sweep_body_6(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
-  for (int d0 = 0; d0 < 1; d0++) {
-    for (int d2 = 0; d2 < 8; d2++) {
-      for (int d3 = 0; d3 < 8; d3++) {
-        for (int first = 0; first < 24; first += 16) {
-#pragma HLS PIPELINE II=1
-          for (int u = 0; u < 16; u++) {
-#pragma HLS UNROLL
-            const int d1 = first + u;
-            if (d1 < 24) {
-              ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + 2048];
-              ap_int<4> v0(n_body_6_table[a0 < 0 ? 6145 + magnitude(-(long long)a0, 10) : magnitude((long long)a0, 10)]);
-              out8[d1 + d2 * 256 + d3 * 32] = (byte_t)(v0 & 255);
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
 // gate.0: 1 x 16 x 8 x 8 points.
-void sweep_gate_0(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+// mean_1: 1 x 16 x 8 x 8 points.
+void sweep_gate_0(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32, int p0) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int first = 0; first < 16; first += 16) {
       long long total[16];
@@ -165,7 +150,7 @@ void sweep_gate_0(const byte_t *in8, const short *in16, const int *in32, byte_t 
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16];
+            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + p0];
             total[u] = total[u] + a0;
           }
         }
@@ -181,6 +166,7 @@ void sweep_gate_0(const byte_t *in8, const short *in16, const int *in32, byte_t 
 
 // gate.0: 1 x 16 x 1 x 1 points.
 void sweep_gate_0_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 1; d2++) {
       for (int d3 = 0; d3 < 1; d3++) {
@@ -205,6 +191,7 @@ void sweep_gate_0_2(const byte_t *in8, const short *in16, const int *in32, byte_
 
 // mul_3: 1 x 16 x 8 x 8 points.
 void sweep_mul_3(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
@@ -214,8 +201,8 @@ void sweep_mul_3(const byte_t *in8, const short *in16, const int *in32, byte_t *
 #pragma HLS UNROLL
             const int d1 = first + u;
             const int channel = n_body_7_order_channels[d1];
-            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16];
-            ap_int<16> a1 = (short)in16[2048 + n_gate_3_order[channel]];
+            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
+            ap_int<16> a1 = (short)in16[4096 + n_gate_3_order[channel]];
             ap_int<31> a2 = n_mul_3_numbers[channel];
             ap_int<28> v1((ap_int<28>)a1 * (ap_int<28>)4062);
             ap_int<32> v2(v1 + a2);
@@ -226,37 +213,9 @@ void sweep_mul_3(const byte_t *in8, const short *in16, const int *in32, byte_t *
             ap_int<17> v11(v9 >> 33);
             ap_int<17> v13(v11 > (-32768) ? (ap_int<17>)v11 : (ap_int<17>)(-32768));
             ap_int<16> v15(v13 < 32767 ? (ap_int<17>)v13 : (ap_int<17>)32767);
-            out16[d1 + d2 * 128 + d3 * 16 + 1024] = (short)(long long)v15;
+            out16[d1 + d2 * 256 + d3 * 32 + 2048] = (short)(long long)v15;
           }
         }
-      }
-    }
-  }
-}
-
-// mean_1: 1 x 16 x 8 x 8 points.
-void sweep_mean_1(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
-  for (int d0 = 0; d0 < 1; d0++) {
-    for (int first = 0; first < 16; first += 16) {
-      long long total[16];
-#pragma HLS ARRAY_PARTITION variable=total complete
-      for (int u = 0; u < 16; u++)
-      total[u] = 0;
-      for (int d2 = 0; d2 < 8; d2++) {
-        for (int d3 = 0; d3 < 8; d3++) {
-#pragma HLS PIPELINE II=1
-          for (int u = 0; u < 16; u++) {
-#pragma HLS UNROLL
-            const int d1 = first + u;
-            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16 + 1024];
-            total[u] = total[u] + a0;
-          }
-        }
-      }
-      for (int u = 0; u < 16; u++) {
-#pragma HLS UNROLL
-        const int d1 = first + u;
-        out32[d1] = (int)(long long)total[u];
       }
     }
   }
@@ -264,6 +223,7 @@ void sweep_mean_1(const byte_t *in8, const short *in16, const int *in32, byte_t 
 
 // mean_1: 1 x 16 points.
 void sweep_mean_1_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int first = 0; first < 16; first += 16) {
 #pragma HLS PIPELINE II=1
@@ -276,7 +236,7 @@ void sweep_mean_1_2(const byte_t *in8, const short *in16, const int *in32, byte_
         ap_int<17> v5(v3 >> 25);
         ap_int<17> v7(v5 > (-32768) ? (ap_int<17>)v5 : (ap_int<17>)(-32768));
         ap_int<16> v9(v7 < 32767 ? (ap_int<17>)v7 : (ap_int<17>)32767);
-        out16[d1 + 128] = (short)(long long)v9;
+        out16[d1 + 256] = (short)(long long)v9;
       }
     }
   }
@@ -284,6 +244,7 @@ void sweep_mean_1_2(const byte_t *in8, const short *in16, const int *in32, byte_
 
 // amax: 1 x 16 x 8 x 8 points.
 void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int first = 0; first < 16; first += 16) {
@@ -296,7 +257,7 @@ void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *o
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16 + 1024];
+            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + 2048];
             if (a0 > total[u])
             total[u] = a0;
           }
@@ -304,7 +265,7 @@ void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *o
         for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
           const int d1 = first + u;
-          out16[d1 + d2 * 16] = (short)(long long)total[u];
+          out16[d1 + d2 * 32] = (short)(long long)total[u];
         }
       }
     }
@@ -313,6 +274,7 @@ void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *o
 
 // amax: 1 x 16 x 8 points.
 void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int first = 0; first < 16; first += 16) {
       long long total[16];
@@ -324,7 +286,7 @@ void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
         for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
           const int d1 = first + u;
-          ap_int<16> a0 = (short)in16[d1 + d2 * 16];
+          ap_int<16> a0 = (short)in16[d1 + d2 * 32];
           if (a0 > total[u])
           total[u] = a0;
         }
@@ -332,7 +294,7 @@ void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
       for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
         const int d1 = first + u;
-        out16[d1 + 192] = (short)(long long)total[u];
+        out16[d1 + 320] = (short)(long long)total[u];
       }
     }
   }
@@ -340,14 +302,15 @@ void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
 
 // cat: 1 x 32 points.
 void sweep_cat(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int first = 0; first < 32; first += 16) {
 #pragma HLS PIPELINE II=1
       for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
         const int d1 = first + u;
-        ap_int<16> a0 = d1 < 16 ? (short)in16[128 + n_body_7_order[(d1) < 0 || (d1) >= 16 ? 0 : d1]] : 0;
-        ap_int<16> a1 = d1 + -16 >= 0 ? (short)in16[192 + n_body_7_order[(d1 + -16) < 0 || (d1 + -16) >= 16 ? 0 : d1 + -16]] : 0;
+        ap_int<16> a0 = d1 < 16 ? (short)in16[256 + n_body_7_order[(d1) < 0 || (d1) >= 16 ? 0 : d1]] : 0;
+        ap_int<16> a1 = d1 - 16 >= 0 ? (short)in16[320 + n_body_7_order[(d1 - 16) < 0 || (d1 - 16) >= 16 ? 0 : d1 - 16]] : 0;
         ap_int<35> v1((ap_int<35>)a0 * (ap_int<35>)440699);
         ap_int<35> v3((ap_int<36>)a1 * (ap_int<36>)524288);
         ap_int<36> v4(v1 + v3);
@@ -361,6 +324,7 @@ void sweep_cat(const byte_t *in8, const short *in16, const int *in32, byte_t *ou
 
 // cat: 1 x 32 points.
 void sweep_cat_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
+#pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
     for (int first = 0; first < 32; first += 16) {
 #pragma HLS PIPELINE II=1

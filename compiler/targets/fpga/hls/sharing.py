@@ -1,0 +1,114 @@
+"""Functions of C++ that differ in numbers, widths and tables alone become one, which is told them.
+
+What writes a function marks these; functions whose texts are the same but for what is marked share the widest types, and take as arguments
+what is not the same in all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_MARK = re.compile("\u27e8(.):([^\u27e9]*)\u27e9")
+NUMBER, FACTOR, SUMMAND, WIDTH, ARRAY = "n*+wa"
+
+
+def number(value: int) -> str:
+    """An integer."""
+    return f"\u27e8{NUMBER}:{value}\u27e9"
+
+
+def factor(value: int) -> str:
+    """Times an integer: nothing where that is 1."""
+    return f"\u27e8{FACTOR}:{value}\u27e9"
+
+
+def summand(value: int) -> str:
+    """Plus an integer: nothing where that is 0."""
+    return f"\u27e8{SUMMAND}:{value}\u27e9"
+
+
+def width(bits: int) -> str:
+    """Of a type, which may be wider."""
+    return f"\u27e8{WIDTH}:{bits}\u27e9"
+
+
+def array(name: str) -> str:
+    """An array of the store, by its name there."""
+    return f"\u27e8{ARRAY}:{name}\u27e9"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A function for one sweep or several: `text` is its body, `parameters` and `calls` (by the sweep's name) begin with a comma each.
+    `arrays` are those that it reads, by their names in C++: one of the store, or several side by side."""
+
+    name: str
+    parameters: str
+    text: str
+    calls: dict[str, str]
+    arrays: dict[str, tuple[str, ...]]
+
+
+def share(functions: Sequence[tuple[str, str]]) -> list[Shared]:
+    """Names and marked bodies, in order; a shared function is where its first one was."""
+    groups: dict[str, list[tuple[str, list[str]]]] = {}
+    for name, text in functions:
+        key = _MARK.sub(lambda mark: f"\u27e8{mark[1]}\u27e9", text)
+        groups.setdefault(key, []).append((name, [mark[2] for mark in _MARK.finditer(text)]))
+    texts = dict(functions)
+    return [_shared(texts[members[0][0]], members) for members in groups.values()]
+
+
+def _shared(text: str, members: list[tuple[str, list[str]]]) -> Shared:
+    """One function for members, which are names and what is marked in each of them."""
+    first = members[0][0]
+    columns = list(zip(*(values for _, values in members), strict=True))
+    parameters: dict[tuple[str, ...], str] = {}
+    arrays: dict[str, tuple[str, ...]] = {}
+    place = iter(range(len(columns)))
+
+    def parameter(values: tuple[str, ...]) -> str:
+        return parameters.setdefault(values, f"p{len(parameters)}")
+
+    def written(mark: re.Match[str]) -> str:
+        kind, values = mark[1], columns[next(place)]
+        is_same = len(set(values)) == 1
+        if kind == WIDTH:
+            return str(max(map(int, values)))
+        if kind == ARRAY:
+            names = tuple(dict.fromkeys(values))
+            if is_same:
+                arrays[word(names[0])] = names
+                return word(names[0])
+            found = next((a for a, stored in arrays.items() if stored == names), f"{first}_{len(arrays)}")
+            arrays[found] = names
+            return f"{found}[{parameter(tuple(str(names.index(v)) for v in values))}]"
+        if not is_same:
+            return {NUMBER: "", FACTOR: " * ", SUMMAND: " + "}[kind] + parameter(values)
+        value = int(values[0])
+        if kind == FACTOR:
+            return "" if value == 1 else f" * {value}"
+        if kind == SUMMAND:
+            return "" if value == 0 else f" {'-' if value < 0 else '+'} {abs(value)}"
+        return literal(value)
+
+    body = _MARK.sub(written, text)
+    kinds = ["long long" if any(abs(int(v)) >= 1 << 31 for v in values) else "int" for values in parameters]
+    names = [f"{kind} {name}" for kind, name in zip(kinds, parameters.values(), strict=True)]
+    calls = {
+        name: "".join(f", {literal(int(values[i]))}" for values in parameters) for i, (name, _) in enumerate(members)
+    }
+    return Shared(first, "".join(f", {n}" for n in names), body, calls, arrays)
+
+
+def literal(value: int) -> str:
+    """An integer of C++."""
+    text = str(value) if abs(value) < 1 << 31 else f"{value}LL"
+    return f"({text})" if value < 0 else text
+
+
+def word(name: str) -> str:
+    """A name of the store as one of C++."""
+    return "n_" + "".join(c if c.isalnum() else "_" for c in name)
