@@ -231,6 +231,8 @@ def type_for(low: int, high: int) -> IntegerType:
 def multiplied(a: Atom, b: Atom) -> Atom:
     """The product of two atoms."""
     ends = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+    if a is b:
+        ends = [a.low**2, a.high**2, *([0] if a.low < 0 < a.high else [])]
     if max(map(abs, ends)) >= 1 << 62:
         raise ValueError("products beyond 64 bits")
     return Atom("product", a.array * b.array, min(ends), max(ends), (a, b))

@@ -199,13 +199,17 @@ def _step(name: str, given: list[Number]) -> float:
 
 
 def _nonlinear(name: str, given: list[Number]) -> Number:
+    if name in ("math.powf", "math.fpowi") and _scalar(given[1]) == 2.0:
+        name, given = "arith.mulf", [given[0], given[0]]
+    if name == "arith.mulf" and given[0] is given[1] and isinstance(given[0], Form):
+        atom, scale = settle(given[0])
+        return Form({multiplied(atom, atom): scale * scale})
     if _shared(given):
         return _curve(name, given)
     if len(given) == 1:
         return _curve(name, [_settled(given[0])])
     if name == "arith.mulf":
-        a, s = settle(given[0])
-        b, t = (a, s) if given[0] is given[1] else settle(given[1])
+        (a, s), (b, t) = settle(given[0]), settle(given[1])
         return Form({multiplied(a, b): s * t})
     if name == "arith.divf":
         return apply("arith.mulf", [given[0], apply("arith.divf", [constant(1.0), _settled(given[1])])])  # pyright: ignore[reportReturnType]

@@ -180,6 +180,23 @@ def test_a_project_simulates_its_twin(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(
+    None in map(shutil.which, ("yosys", "iverilog", "verilator")), reason="needs yosys, iverilog, verilator"
+)
+@pytest.mark.parametrize("model", ["cnn", "gru", "former", "chain"])
+def test_a_project_climbs_the_ladder(model: str, tmp_path: Path) -> None:
+    """Every rung of a project's Makefile that needs no vendor's tool."""
+    network, inputs = network_of(model)
+    write(files(network, inputs) | rtl_files(network, inputs), tmp_path)
+    for rung in ("csim", "iverilog", "verilator", "netlist"):
+        command = ["make", "--silent", "-j2", "-C", str(tmp_path), rung]
+        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert said.returncode == 0, f"{rung}: {said.stdout[-500:]}{said.stderr[-500:]}"
+        found = re.findall(r"^cycles \d+$", said.stdout, re.MULTILINE)
+        assert len(found) == (0 if rung == "csim" else len(network.products)), rung
+
+
 def test_blocks_of_zeros_are_left_out() -> None:
     """Half of the channels are pruned: half of the work is done."""
     network, _ = network_of("pruned", device="xc7z010")
@@ -215,6 +232,8 @@ def test_what_vitis_wants_is_there() -> None:
         "ALLOCATION function instances=product limit=1",
     ):  # fmt: skip
         assert wanted in source
+    assert all(f"depth={n}" in source for n in (network.memory[0], -(-network.memory[0] // network.tiles.lanes)))
+    assert "-m_axi_alignment_byte_size 64 -m_axi_max_widen_bitwidth 512" in made["tcl/csynth.tcl"].decode()
     assert not re.search(r"HLS (RESOURCE|DATA_PACK)|\*\(|\*[a-z0-9]+\+\+", source)
 
 

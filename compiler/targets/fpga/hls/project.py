@@ -89,6 +89,7 @@ def manifest(network: Network, part: str) -> dict[str, object]:
         "format": 1,
         "name": network.name,
         "part": part,
+        "alignment": scripts.ALIGNMENT_BYTES,
         "memory": dict(zip(("8", "16", "32"), network.memory, strict=True)),
         "inputs": told(network.inputs, network.scales[0]),
         "outputs": told(network.outputs, network.scales[1]),

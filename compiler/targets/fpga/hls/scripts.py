@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 SOURCES = ("engine", "sweeps")
+ALIGNMENT_BYTES, WIDEST = 64, 512
+"""Where memories begin; and bits of a port of numbers, at most, that are read side by side, which estimates count on."""
 BENCH_FILES = ("in.bin", "golden_sums.bin", "golden_tensors.bin")
 
 
@@ -23,6 +25,7 @@ add_files -tb src/weights/parameters.bin
 open_solution -reset solution
 set_part {part}
 create_clock -period 10
+config_interface -m_axi_alignment_byte_size {ALIGNMENT_BYTES} -m_axi_max_widen_bitwidth {WIDEST}
 {before}{step}{arguments}
 exit
 """

@@ -1,9 +1,10 @@
 /* What dev.cocomp.Model calls: the interface of libmodel.h, statuses as exceptions. */
 #include <jni.h>
+#include <stdio.h>
 
 #include "libmodel.h"
 
-enum { MAX_TENSORS = 64 };
+enum { MAX_TENSORS = 64, MAX_MESSAGE = 512 };
 
 static void fail(JNIEnv *env, const char *message) {
   const jclass exception = (*env)->FindClass(env, "dev/cocomp/ModelException");
@@ -19,8 +20,12 @@ JNIEXPORT jlong JNICALL Java_dev_cocomp_Model_create(JNIEnv *env, jclass type, j
   (void)type;
   cocomp_model *model;
   const int status = cocomp_create(threads, &model);
-  if (status) fail(env, cocomp_message(status));
-  return status ? 0 : (jlong)(intptr_t)model;
+  if (!status) return (jlong)(intptr_t)model;
+  const char *layer = cocomp_failed_at();
+  char message[MAX_MESSAGE];
+  snprintf(message, sizeof message, "%s%s%s", layer, *layer ? ": " : "", cocomp_message(status));
+  fail(env, message);
+  return 0;
 }
 
 JNIEXPORT void JNICALL Java_dev_cocomp_Model_destroy(JNIEnv *env, jclass type, jlong handle) {
