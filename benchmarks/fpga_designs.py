@@ -17,6 +17,7 @@ from cocomp.api import accelerator
 from cocomp.options import Options
 from cocomp.passes.math.accelerator import Demand, Device, Exploration, Stage, explore, explore_mixtures, find_device
 from cocomp.passes.math.accelerator.design import Multipliers
+from cocomp.passes.math.accelerator.explore import NoneFitsError
 from cocomp.passes.math.accelerator.stages import mixed, products_of
 from cocomp.passes.math.quantisers import Fixed
 from cocomp.passes.math.quantisers.rows import Mixture, all_of, rmsmp
@@ -36,7 +37,12 @@ STEP = 5
 """Percentages that are tried."""
 COMPARED = "resnet18"
 """What was published."""
-EMITTED = ("resnet18", "resnet50", "mobilenet_v2", "vgg16", "bert_base_embedded")
+EMITTED = {
+    "resnet18": "xc7z045", "resnet50": "xc7z045", "mobilenet_v2": "xc7z045", "vgg16": "xc7z045", "bert_base_embedded": "zcu102",
+}  # fmt: skip
+"""Model -> the device that its project is for."""
+WHOLE = {**RATIOS, "zcu102": "65:30:5"}
+"""Device -> RMSMP's ratio for it, where whole models are estimated."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def emit(name: str) -> Emitted:
     print(f"benchmarks.fpga: compiling {name}", file=sys.stderr)
     module, inputs = MODELS[name].factory()
     start = time.perf_counter()
-    options = Options(target="fpga-hls", quantize="rmsmp", activation_bits=ACTIVATION_BITS)
+    options = Options(target="fpga-hls", quantize="rmsmp", activation_bits=ACTIVATION_BITS, device=EMITTED[name])
     project = accelerator(module, inputs, options)
     seconds = time.perf_counter() - start
     sizes = {path: len(data) for path, data in project.files.items()}
@@ -120,22 +126,26 @@ def comparison(device: Device, rows: Sequence[Row]) -> Table:
 
 
 def whole_models() -> tuple[Table, dict[str, Exploration]]:
-    """All stages of every model, on both devices."""
+    """All stages of every model, on every device that they fit."""
     rows: list[tuple[str, ...]] = []
     explorations: dict[str, Exploration] = {}
     for name in EMITTED:
         made = emit(name)
-        for device in map(find_device, RATIOS):
+        for device in map(find_device, WHOLE):
             print(f"benchmarks.fpga: {name} on {device.name}", file=sys.stderr)
-            mixture = rmsmp(RATIOS[device.name])
+            mixture = rmsmp(WHOLE[device.name])
             stages = mixed(made.stages, mixture)
-            found = explore(stages, mixture.quantisers, ACTIVATION_BITS, device)
+            written = f"{made.weights / 1e6:.1f}", f"{made.sources / 1e3:.0f}", f"{made.seconds:.0f}"
+            try:
+                found = explore(stages, mixture.quantisers, ACTIVATION_BITS, device)
+            except NoneFitsError as error:
+                rows.append((f"{name}, {device.name}", *[ABSENT] * (len(HEADERS) + 2), str(error), *written))
+                continue
             explorations[f"{name} {device.name}"] = found
             best = found.best
             products = {product.name for product in products_of(stages)}
             share = sum(stage.cycles for stage in best.stages if stage.name in products) / best.cycles
             memory = sum(stage.cycles for stage in best.stages if stage.bound == "memory") / best.cycles
-            written = f"{made.weights / 1e6:.1f}", f"{made.sources / 1e3:.0f}", f"{made.seconds:.0f}"
             rows.append(
                 (f"{name}, {device.name}", *numbers(best), f"{share:.0%}", f"{memory:.0%}", str(best.design), *written)
             )

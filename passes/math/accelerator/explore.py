@@ -82,10 +82,9 @@ def explore(
     device: Device,
     multipliers: Sequence[Multipliers] | None = None,
     lanes: Sequence[int] = LANES,
-    requantisers: int | None = None,
 ) -> Exploration:
-    """All designs of `lanes` and row tiles, products made in one of `multipliers` (None: wherever they can be), `requantisers` (None: as
-    many as pay), inputs that are kept on chip and unrolled sweeps. Of equally fast ones the one with fewer LUTs, then DSPs, then block RAMs is best.
+    """All designs of `lanes` and row tiles, products made in one of `multipliers` (None: wherever they can be), requantisers, inputs that
+    are kept on chip and unrolled sweeps. Of equally fast ones the one with fewer LUTs, then DSPs, then block RAMs is best.
 
     Raises ValueError, naming what is short, where none fits; where there is no product; and for cores whose cost is not known.
     """
@@ -97,7 +96,7 @@ def explore(
     loops = _loops(stages)
     rows = row_choices(products)
     smallest, engines, fills = _Smallest(device), list[_Engines](), dict[int, dict[Counts, Array]]()
-    for wide, together in pairs(lanes, REQUANTISERS if requantisers is None else [requantisers]):
+    for wide, together in pairs(lanes, REQUANTISERS):
         if wide % together:
             continue
         sizes = Sizes(wide, rows, together, fills.setdefault(together, {}))
