@@ -11,6 +11,7 @@ import numpy as np
 from cocomp.dialects import hls, structured
 from cocomp.passes.math import affine
 from cocomp.passes.math.accelerator import PLANE_BITS
+from cocomp.passes.math.accelerator.costs import TABLE_BITS, is_narrow
 from cocomp.passes.math.accelerator.stages import Counts, Product, Stage, Sweep
 from cocomp.passes.math.affine import Dim, Expr, FloorDiv
 from cocomp.passes.math.quantisers import parse_quantiser
@@ -20,7 +21,6 @@ from cocomp.support.weights import WeightStore
 from ._layouts import Layout, layouts_of
 
 ARITHMETIC = ("arith.addi", "arith.shrsi", "arith.maxsi", "arith.minsi", "arith.select", "arith.cmpi")
-TABLE_BITS = 16
 BLOCK = 16
 """Rows and columns of the blocks that `kept` counts. Tiles are not known yet: the engine skips those of its own sizes, which are larger for
 most designs, so that the estimate is the lower bound of the time."""
@@ -99,7 +99,8 @@ def _sweep(
 ) -> Sweep:
     """`known` are the names of numbers that are on chip for sweeps before it."""
     inner = ops_in(op.regions[0].blocks[0])
-    looked_up = {o.attributes["values"].value for o in inner if o.name == "hls.table"} - known
+    names = {o.attributes["values"].value for o in inner if o.name == "hls.table"}
+    tables, looked_up = [len(weights[name]) for name in names], names - known
     makers = (value.owner.operation for value, _, _ in hls.reads_of(op) if not isinstance(value, ir.BlockArgument))
     constants = {c.attributes["values"].value: c.results[0] for c in makers if c.name == "hls.constant"}
     read = [value for name, value in constants.items() if name not in known]
@@ -114,7 +115,7 @@ def _sweep(
         sum(o.name in ARITHMETIC for o in inner) + (op.attributes["combine"].value != "none"),
         sum(len(weights[name]) * TABLE_BITS for name in looked_up), length=length,
         source=_counts(layouts[y].product, weights) if is_along else None,
-        constants=sum(prod(structured.shape_of(value)) * hls.type_of(value).bits for value in read),
+        constants=sum(prod(structured.shape_of(value)) * hls.type_of(value).bits for value in read), is_narrow=is_narrow(tables),
     )  # fmt: skip
 
 
@@ -140,7 +141,8 @@ def _key(op: ir.Operation, weights: WeightStore, layouts: dict[ir.Value, Layout]
         if inner.name == "arith.cmpi":
             parts.append(str(inner.attributes["predicate"].value))
         if inner.name == "hls.table":
-            parts.append(str((inner.attributes["mantissa"].value > 0, inner.attributes["first"].value < 0)))
+            is_large = is_narrow([len(weights[inner.attributes["values"].value])])
+            parts.append(str((inner.attributes["mantissa"].value > 0, inner.attributes["first"].value < 0, is_large)))
     return "; ".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -47,10 +48,10 @@ class FoldConstantsPass(Pass):
                 raise InternalError("fold-constants needs something to evaluate constants with")
             cut, names = _cut_out(module, frontier)
             used = WeightStore({n: state.weights[n] for n in names})
-            results = state.evaluate(cut, used)
+            results, constants = state.evaluate(cut, used), constants_of(block)
             for value, array in zip(frontier, results, strict=True):
                 if array.dtype == np.bool_ and array.size and array.all() == array.any():
-                    _decide(value, bool(array.all()))
+                    _decide(value, bool(array.all()), constants)
                 else:
                     _replace(main, value, array, state)
             _outline.erase_dead(block)
@@ -172,10 +173,11 @@ def _replace(main: ir.Operation, value: ir.Value, array: np.ndarray, state: Stat
     value.replace_all_uses_with(add_weight(main, value.type, name, array, state.weights, location))
 
 
-def _decide(value: ir.Value, is_true: bool) -> None:
-    """Give bodies that select by a condition the side that is left, and a splat to whatever else reads it."""
+def _decide(value: ir.Value, is_true: bool, constants: Collection[ir.Value]) -> None:
+    """Give bodies that select by a condition the side that is left, and a splat to whatever else reads it. What computes `constants` goes as
+    a whole, later."""
     for op in {use.owner.operation for use in value.uses}:
-        if structured.is_generic(op):
+        if structured.is_generic(op) and not any(r in constants for r in op.results):
             _choose(op, value, is_true)
     if not list(value.uses):
         return

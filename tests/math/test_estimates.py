@@ -193,6 +193,13 @@ def test_a_sweep_takes_its_points_or_its_bytes() -> None:
     assert [(c.cycles, c.bound) for c in found.stages] == [(250 + 80, "compute"), (1000 + 80, "memory")]
 
 
+def test_large_tables_are_shared_by_two_points() -> None:
+    sweep = Sweep("gelu", 64 * 32, 0, 0, tables=40000, length=64, is_narrow=True)
+    design = replace(DESIGN, unroll=16)
+    found = estimate([sweep], design, RMSMP.quantisers, 4, XC7Z020)
+    assert found.stages[0].compute == 32 * 32 and found.parts[-1].demand == Demand(400, 4, 1.5)
+
+
 def test_totals() -> None:
     found = estimate(CONVOLUTIONS, DESIGN, RMSMP.quantisers, 4, XC7Z020)
     assert found.seconds == found.cycles / 100e6 and found.fps == pytest.approx(1 / found.seconds)

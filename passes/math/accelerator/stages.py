@@ -11,6 +11,7 @@ from cocomp.passes.math.quantisers.rows import Mixture
 
 Array = np.ndarray
 MOST_UNROLL = 64
+NARROW = 2
 
 
 Counts = tuple[int, int, int]
@@ -146,6 +147,8 @@ class Sweep:
     length: int = 0
     source: Counts | None = None
     constants: int = 0
+    is_narrow: bool = False
+    """Its tables are in block RAM, which two points share."""
 
     def __post_init__(self) -> None:
         if self.points < 1:
@@ -167,6 +170,8 @@ class Sweep:
     @property
     def most_at_once(self) -> int:
         """Points that a cycle may compute."""
+        if self.is_narrow:
+            return NARROW
         return MOST_UNROLL if self.source else self.length or self.points
 
     def lengths(self, sizes: Sizes) -> Array:

@@ -1,16 +1,18 @@
 // RUN: cocomp-opt %s --random-weights -p fold-constants | FileCheck %s
 
-// A mask that hides nothing is no operand: the side that is left is known. One that differs from place to place stays.
+// A mask that hides nothing is no operand: the side that is left is known, also where another one was made with it. One that differs from
+// place to place stays.
 
 #id = affine_map<(d0) -> (d0)>
 
 // CHECK-LABEL: func.func @main(
-//  CHECK-SAME:   %[[X:[^:]+]]: tensor<3xf32>, %[[M:[^:]+]]: tensor<3xi1> {sparse.name = "constant"}) -> (tensor<3xf32>, tensor<3xf32>)
+//  CHECK-SAME:   %[[X:[^:]+]]: tensor<3xf32>, %[[M:[^:]+]]: tensor<3xi1> {sparse.name = "constant"}) -> (tensor<3xf32>, tensor<3xf32>, tensor<3xf32>)
 //       CHECK: %[[A:.+]] = linalg.generic {{.*}} ins(%[[X]] : tensor<3xf32>)
 //       CHECK:   math.sqrt
 //       CHECK: linalg.generic {{.*}} ins(%[[M]], %[[A]] : tensor<3xi1>, tensor<3xf32>)
 //       CHECK:   arith.select
-func.func @main(%x: tensor<3xf32>, %v: tensor<3xf32> {sparse.name = "v"}) -> (tensor<3xf32>, tensor<3xf32>) {
+//   CHECK-NOT:   arith.select
+func.func @main(%x: tensor<3xf32>, %v: tensor<3xf32> {sparse.name = "v"}) -> (tensor<3xf32>, tensor<3xf32>, tensor<3xf32>) {
   %zero = arith.constant 0.0 : f32
   %two = arith.constant -2.0 : f32
   %mask = arith.constant dense<[true, false, true]> : tensor<3xi1>
@@ -28,10 +30,22 @@ func.func @main(%x: tensor<3xf32>, %v: tensor<3xf32> {sparse.name = "v"}) -> (te
     %r = arith.select %c, %q, %zero : f32
     linalg.yield %r : f32
   } -> tensor<3xf32>
+  %more = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]} ins(%all, %v : tensor<3xi1>, tensor<3xf32>) outs(%bits : tensor<3xi1>) {
+  ^bb0(%c: i1, %a: f32, %o: i1):
+    %q = arith.select %c, %a, %zero : f32
+    %s = arith.mulf %q, %q : f32
+    %r = arith.cmpf olt, %s, %two : f32
+    linalg.yield %r : i1
+  } -> tensor<3xi1>
+  %w = linalg.generic {indexing_maps = [#id, #id, #id, #id], iterator_types = ["parallel"]} ins(%more, %x, %y : tensor<3xi1>, tensor<3xf32>, tensor<3xf32>) outs(%e : tensor<3xf32>) {
+  ^bb0(%c: i1, %a: f32, %b: f32, %o: f32):
+    %r = arith.select %c, %a, %b : f32
+    linalg.yield %r : f32
+  } -> tensor<3xf32>
   %z = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]} ins(%mask, %y : tensor<3xi1>, tensor<3xf32>) outs(%e : tensor<3xf32>) {
   ^bb0(%c: i1, %a: f32, %o: f32):
     %r = arith.select %c, %a, %zero : f32
     linalg.yield %r : f32
   } -> tensor<3xf32>
-  return %y, %z : tensor<3xf32>, tensor<3xf32>
+  return %y, %z, %w : tensor<3xf32>, tensor<3xf32>, tensor<3xf32>
 }

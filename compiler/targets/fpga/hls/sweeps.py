@@ -9,6 +9,8 @@ import numpy as np
 
 from cocomp.dialects import hls, structured
 from cocomp.passes.math import affine
+from cocomp.passes.math.accelerator.costs import is_narrow
+from cocomp.passes.math.accelerator.stages import NARROW
 from cocomp.passes.math.affine import Dim, Expr, FloorDiv
 
 from .network import Array, Network, Step, Sweep, Tensor
@@ -106,7 +108,8 @@ def function(sweep: Sweep, network: Network) -> str:
     opened = [_loop(d, sweep.bounds[d]) for d in outer if d != vector]
     nested = [_loop(d, sweep.bounds[d]) for d in sweep.reductions]
     extent = 1 if vector < 0 else sweep.y.extent if sweep.y.order else sweep.bounds[vector]
-    wide = min(network.design.unroll, extent)
+    is_tabled = is_narrow([len(network.numbers[s.table]) for s in sweep.steps if s.table])
+    wide = min(network.design.unroll, extent, NARROW if is_tabled else extent)
     chunk = f"for (int first = 0; first < {number(extent)}; first += {wide}) {{\n"
     lanes = f"for (int u = 0; u < {wide}; u++) {{\n#pragma HLS UNROLL\n"
     start = "" if vector < 0 else f"const int d{vector} = first + u;\n"

@@ -47,16 +47,14 @@ void sweep_body_4(const byte_t *in8, const short *in16, const int *in32, byte_t 
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
-        for (int first = 0; first < 24; first += 16) {
+        for (int first = 0; first < 24; first += 2) {
 #pragma HLS PIPELINE II=1
-          for (int u = 0; u < 16; u++) {
+          for (int u = 0; u < 2; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
-            if (d1 < 24) {
-              ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + p0];
-              ap_int<4> v0(sweep_body_4_0[p1][a0 < 0 ? 6145 + magnitude(-(long long)a0, 10) : magnitude((long long)a0, 10)]);
-              out8[d1 + d2 * 256 + d3 * 32] = (byte_t)(v0 & 255);
-            }
+            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + p0];
+            ap_int<4> v0(sweep_body_4_0[p1][a0 < 0 ? 6145 + magnitude(-(long long)a0, 10) : magnitude((long long)a0, 10)]);
+            out8[d1 + d2 * 256 + d3 * 32] = (byte_t)(v0 & 255);
           }
         }
       }
