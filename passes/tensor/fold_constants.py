@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from cocomp.dialects import structured
 from cocomp.passes import _outline
 from cocomp.passes._arguments import add_weight
 from cocomp.support.diagnostics import InternalError
-from cocomp.support.mlir import ir, ops_in
+from cocomp.support.mlir import ir, linalg, ops_in
 from cocomp.support.passes import Pass, State
 from cocomp.support.weights import WeightStore
 
@@ -201,22 +201,30 @@ def _choose(op: ir.Operation, value: ir.Value, is_true: bool) -> None:
                 inner.results[0].replace_all_uses_with(inner.operands[1 if is_true else 2])
                 inner.erase()
     unused = [n for n in numbers if not list(block.arguments[n].uses)]
-    if not unused or len(unused) == inputs:
-        return
     kept = [n for n in range(len(op.operands)) if n not in unused]
     maps = list(op.attributes["indexing_maps"])
-    segments = ir.DenseI32ArrayAttr.get([inputs - len(unused), len(op.results)])
-    attributes = {name: op.attributes[name] for name in op.attributes}
-    attributes |= {"indexing_maps": ir.ArrayAttr.get([maps[n] for n in kept]), "operandSegmentSizes": segments}
+    if not unused or not _know_their_loops([maps[n].value for n in kept]):
+        return
     with ir.InsertionPoint(op), op.location:
-        results, operands = [r.type for r in op.results], [op.operands[n] for n in kept]
-        made = ir.Operation.create("linalg.generic", results, operands, attributes, regions=1)
+        made = linalg.GenericOp(
+            [r.type for r in op.results],
+            [op.operands[n] for n in kept if n < inputs],
+            list(op.operands)[inputs:],
+            ir.ArrayAttr.get([maps[n] for n in kept]),
+            op.attributes["iterator_types"],
+        )
     for number in reversed(unused):
         block.erase_argument(number)
     block.append_to(made.regions[0])
     for old, new in zip(op.results, made.results, strict=True):
         old.replace_all_uses_with(new)
     op.erase()
+
+
+def _know_their_loops(maps: Sequence[ir.AffineMap]) -> bool:
+    """Whether operands read in this way say how long every loop is."""
+    dims = {e.position for m in maps for e in m.results if isinstance(e, ir.AffineDimExpr)}
+    return len(dims) == maps[0].n_dims
 
 
 def _first_weight(value: ir.Value) -> str | None:

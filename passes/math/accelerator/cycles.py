@@ -89,7 +89,7 @@ def _weights(
 
 def sweep_cycles(sweep: Sweep, unroll: int, sizes: Sizes, device: Device) -> Cycles:
     """Of a loop, beside engines of some sizes."""
-    lengths, unroll = sweep.lengths(sizes), min(unroll, sweep.most_at_once) if sweep.is_narrow else unroll
+    lengths, unroll = sweep.lengths(sizes), min(unroll, sweep.most_at_once)
     ddr_bytes = _ceil((sweep.reads + sweep.writes) * (lengths / (sweep.length or sweep.points)))
     return Cycles(
         sweep.lines * -(-lengths // unroll),

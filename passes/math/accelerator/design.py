@@ -186,7 +186,7 @@ def units(stages: Sequence[Stage]) -> dict[str, Sweep]:
         multiplies, adds = max(before.multiplies, sweep.multiplies), max(before.adds, sweep.adds)
         side = max(before.most_at_once, sweep.most_at_once)
         tables, constants = before.tables + sweep.tables, before.constants + sweep.constants
-        found[name] = Sweep(name, side, 0, 0, multiplies, adds, tables, constants=constants, is_narrow=sweep.is_narrow)
+        found[name] = Sweep(name, side, 0, 0, multiplies, adds, tables, constants=constants)
     return found
 
 

@@ -170,9 +170,8 @@ class Sweep:
     @property
     def most_at_once(self) -> int:
         """Points that a cycle may compute."""
-        if self.is_narrow:
-            return NARROW
-        return MOST_UNROLL if self.source else self.length or self.points
+        side = MOST_UNROLL if self.source else self.length or self.points
+        return min(side, NARROW) if self.is_narrow else side
 
     def lengths(self, sizes: Sizes) -> Array:
         """Of lines beside engines of some sizes: int64[..]."""
