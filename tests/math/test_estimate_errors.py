@@ -18,7 +18,7 @@ from cocomp.passes.math.accelerator import (
     find_device,
 )
 from cocomp.passes.math.accelerator.costs import core_luts
-from cocomp.passes.math.quantisers import Fixed, Pot
+from cocomp.passes.math.quantisers import Pot
 from tests.math.products import CORES, RMSMP
 
 XC7Z020 = find_device("xc7z020")
