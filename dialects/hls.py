@@ -29,12 +29,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from cocomp.passes.math.accelerator import Design, IntegerType, Tiles
-from cocomp.passes.math.affine import Expr
+from cocomp.passes.math.affine import Dim, Expr
 from cocomp.support.mlir import ext, ir
 
 from . import structured
 
 COMBINES = ("none", "add", "max")
+SAME, ALONG, APART = "same", "along", "apart"
+"""How neighbouring points read a tensor."""
 
 
 class Hls(ext.Dialect, name="hls"):
@@ -265,6 +267,40 @@ def line_of(written: structured.Map, bounds: Sequence[int], axis: int) -> int:
     expr = written[axis]
     found = [d for d in sorted(expr.dims()) if expr.is_linear and expr.coefficient(d) == 1 and d not in others]
     return max(found, key=lambda d: bounds[d], default=-1)
+
+
+def access_of(index: structured.Map, shape: Sequence[int], axis: int, dim: int) -> str:
+    """How points that are neighbours along loop `dim` read a tensor whose innermost axis in memory is `axis` (-1: it is row-major): the
+    `SAME` element, elements side by side (`ALONG`), or `APART`."""
+    if axis < 0:
+        axis = max((a for a, n in enumerate(shape) if n > 1), default=0)
+    found = [a for a, e in enumerate(index) if dim in e.dims()]
+    if not found:
+        return SAME
+    expr = index[axis]
+    is_linear = not any(dim in atom.operand.dims() for atom, _ in expr.terms if not isinstance(atom, Dim))
+    return ALONG if found == [axis] and is_linear and expr.coefficient(dim) == 1 else APART
+
+
+def constant_axis(index: structured.Map, dim: int) -> int:
+    """The axis of a constant that has to be innermost for neighbours along a loop to read what lies side by side; -1 where there is none."""
+    shape = [2] * len(index)
+    return next((a for a in range(len(index)) if access_of(index, shape, a, dim) == ALONG), -1)
+
+
+def lane_loop(
+    line: int, folded: Sequence[int], bounds: Sequence[int], accesses: Callable[[int], Sequence[str]]
+) -> tuple[int, bool]:
+    """The loop of a sweep whose neighbouring points are computed at once, and whether they can be: what they read lies side by side, by its
+    `accesses` along a loop. It is `line`, along which results do (-1: none); where the reads do not, the innermost of the loops `folded`
+    into one result along which they do."""
+    if line >= 0 and bounds[line] > 1 and APART not in accesses(line):
+        return line, True
+    for dim in reversed(folded):
+        found = accesses(dim)
+        if bounds[dim] > 1 and APART not in found and ALONG in found:
+            return dim, True
+    return line, line >= 0 and bounds[line] == 1
 
 
 def constant(name: str, shape: Sequence[int], kind: IntegerType) -> ir.Value:

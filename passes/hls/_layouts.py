@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from cocomp.dialects import hls, structured
+from cocomp.passes.math.accelerator.memories import MOST_CONSTANT_BITS
 from cocomp.support.mlir import ir, ops_in
 
 
@@ -17,8 +19,16 @@ class Layout:
 
 
 def tensors_of(block: ir.Block) -> list[ir.Value]:
-    """What a function takes, then what its stages make."""
-    return [*block.arguments, *(op.results[0] for op in ops_in(block) if hls.is_product(op) or hls.is_sweep(op))]
+    """What is in memory: what a function takes, then what its stages make and large constants."""
+    kinds = hls.is_product, hls.is_sweep, is_large_constant
+    return [*block.arguments, *(op.results[0] for op in ops_in(block) if any(is_kind(op) for is_kind in kinds))]
+
+
+def is_large_constant(op: ir.Operation) -> bool:
+    """Whether an operation is a constant that has no room on chip."""
+    if op.name != "hls.constant":
+        return False
+    return prod(structured.shape_of(op.results[0])) * hls.type_of(op.results[0]).bits > MOST_CONSTANT_BITS
 
 
 def layouts_of(block: ir.Block) -> dict[ir.Value, Layout]:
@@ -37,6 +47,8 @@ def _layout(tensor: ir.Value, known: dict[ir.Value, Layout], is_returned: bool) 
     if is_returned:
         return Layout(axis)
     op = tensor.owner.operation
+    if is_large_constant(op):
+        return Layout()
     made = _of_product(op) if hls.is_product(op) else _of_sweep(op, known)
     return made if axis < 0 or made.axis == axis else Layout(axis)
 

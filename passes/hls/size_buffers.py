@@ -14,7 +14,7 @@ from cocomp.passes.math.arena import Lifetime, pack
 from cocomp.support.mlir import ir, ops_in
 from cocomp.support.passes import Pass, State
 
-from ._layouts import Layout, layouts_of, tensors_of
+from ._layouts import Layout, is_large_constant, layouts_of, tensors_of
 
 ALIGNMENT = 64
 """Numbers: bursts begin on lines of the memory."""
@@ -41,7 +41,7 @@ class SizeBuffersPass(Pass):
     Numbers take 8, 16 or 32 bits, in a memory of each width; offsets and strides count numbers. Channels are innermost. The engine has rows
     of one quantiser side by side, and so have the channels of what it writes: their `order`; what sweeps make of them keeps it, and
     products read it with their columns in that order. What the function returns is row-major. Tensors that never live at the same time share
-    memory. The function's attribute `hls.memory` has the sizes of the three. Needs `tile-to-device`.
+    memory; constants that have no room on chip have memory of their own. The function's attribute `hls.memory` has the sizes of the three. Needs `tile-to-device`.
     """
 
     name: ClassVar[str] = "size-buffers"
@@ -52,13 +52,13 @@ class SizeBuffersPass(Pass):
         order = ops_in(block)
         numbers = {op: i for i, op in enumerate(order)}
         tensors = tensors_of(block)
-        returned = {*block.arguments, *order[-1].operands}
+        kept = {*block.arguments, *order[-1].operands, *(t for t in tensors if _is_constant(t))}
         design = hls.design_of(main)
         layouts = {tensor: _room(tensor, layout, design, state) for tensor, layout in layouts_of(block).items()}
         shapes = [_strides(tensor, layouts[tensor], design.tiles.lanes) for tensor in tensors]
         widths = [next(w for w in (8, 16, 32) if hls.type_of(t).bits <= w) for t in tensors]
         lives = [
-            _life(t, size, numbers, len(order) if t in returned else -1)
+            _life(t, size, numbers, len(order) if t in kept else -1)
             for t, (_, size) in zip(tensors, shapes, strict=True)
         ]
         memory: dict[int, int] = {}
@@ -110,8 +110,13 @@ def _strides(tensor: ir.Value, layout: _Room, lanes: int) -> tuple[list[int], in
 
 
 def _life(tensor: ir.Value, size: int, numbers: dict[ir.Operation, int], end: int) -> Lifetime:
-    first = 0 if isinstance(tensor, ir.BlockArgument) else numbers[tensor.owner.operation]
+    is_given = isinstance(tensor, ir.BlockArgument) or _is_constant(tensor)
+    first = 0 if is_given else numbers[tensor.owner.operation]
     return Lifetime(size, first, max(_last(tensor, numbers), first, end))
+
+
+def _is_constant(tensor: ir.Value) -> bool:
+    return not isinstance(tensor, ir.BlockArgument) and is_large_constant(tensor.owner.operation)
 
 
 def _last(tensor: ir.Value, numbers: dict[ir.Operation, int]) -> int:

@@ -7,6 +7,7 @@ import math
 from hypothesis import strategies as st
 
 from cocomp.passes.math.accelerator import Design, Product, Stage, Sweep, Tiles
+from cocomp.passes.math.accelerator.memories import Memory
 from cocomp.passes.math.quantisers.rows import rmsmp
 
 RMSMP = rmsmp()
@@ -25,7 +26,8 @@ PRODUCTS = st.builds(
 )  # fmt: skip
 SWEEPS = st.builds(
     Sweep, st.just("sweep"), st.integers(1, 100000), st.integers(0, 100000), st.integers(0, 100000), st.integers(0, 3),
-    st.integers(0, 3), st.sampled_from([0, 2048, 40000]), st.sampled_from(["", "one"]),
+    st.integers(0, 3), st.sampled_from([(Memory("s", 8, 8),), (Memory("m", 4000, 9),), (Memory("l", 12288, 4),)]),
+    st.sampled_from(["", "one"]), st.just(0), st.none(), st.sampled_from([(), ((1, False), (2, True))]), st.booleans(),
 )  # fmt: skip
 STAGES: st.SearchStrategy[list[Stage]] = st.builds(
     lambda products, sweeps: [*products, *sweeps],

@@ -29,8 +29,9 @@ from cocomp.passes.math.accelerator.costs import (
     core_luts,
     legal_multipliers,
 )
-from cocomp.passes.math.accelerator.design import parts, units
-from cocomp.passes.math.accelerator.stages import Sizes, mixed, products_of, slots_of
+from cocomp.passes.math.accelerator.design import loading, parts, units
+from cocomp.passes.math.accelerator.memories import Memory, OnChip
+from cocomp.passes.math.accelerator.stages import Sizes, mixed, products_of, slots_of, sweeps_of
 from cocomp.passes.math.quantisers import Fixed, Pot, parse_quantiser
 from cocomp.passes.math.quantisers.rows import all_of, rmsmp
 from tests.math.gemms import random_gemm
@@ -192,10 +193,44 @@ def test_a_sweep_takes_its_points_or_its_bytes() -> None:
 
 
 def test_large_tables_are_shared_by_two_points() -> None:
-    sweep = Sweep("gelu", 64 * 32, 0, 0, tables=40000, length=64, is_narrow=True)
+    sweep = Sweep("gelu", 64 * 32, 0, 0, memories=(Memory("gelu", 4000, 9),), length=64)
     design = replace(DESIGN, unroll=16)
     found = estimate([sweep], design, RMSMP.quantisers, 4, XC7Z020)
-    assert found.stages[0].compute == 32 * 32 and found.parts[-1].demand == Demand(400, 4, 1.5)
+    assert found.stages[0].compute == 32 * 32 and found.parts[-1].demand == Demand(400, 4, 2)  # 16 bits, as C has them
+
+
+def test_what_lies_apart_is_read_number_by_number() -> None:
+    """A port gives a word of 64 bytes in a cycle, or one number; calls whose loops differ fill their innermost loop anew."""
+    design = replace(DESIGN, unroll=32)
+
+    def compute(**more: object) -> tuple[int, int]:
+        sweep = Sweep("add", 64 * 128, 0, 0, 0, 1, length=64, **more)  # pyright: ignore[reportArgumentType]
+        (cost,) = estimate([sweep], design, RMSMP.quantisers, 4, XC7Z020).stages
+        return cost.compute, cost.cycles - cost.compute - cost.load
+
+    assert compute() == (256, 20)
+    assert compute(accesses=((1, False), (1, False))) == (512, 20)  # both of one port
+    assert compute(accesses=((1, False), (2, False))) == (256, 20)
+    assert compute(accesses=((4, False),)) == (512, 20)
+    assert compute(accesses=((4, True), (4, True))) == (512, 20)
+    assert compute(accesses=((1, False),), is_apart=True) == (8192, 20)
+    assert compute(is_told=True) == (256, 20 * 128)
+    assert compute(is_told=True, inner=4) == (256, 20 * 64)
+    assert parts([Sweep("x", 64, 0, 0, 0, 1, is_apart=True)], design, RMSMP.quantisers, 4)[-1].demand.luts == 432
+
+
+def test_what_calls_load_is_there_once() -> None:
+    """Several large tables at one place are loaded, where a call takes longer; others are all on chip."""
+    tables = [Memory(name, 12288, 4) for name in "abc"]
+    sweeps = [Sweep(m.name, 24576, 0, 0, memories=(m,), unit="one", length=64) for m in tables]
+    assert [s.loads for s in sweeps_of(loading(sweeps))] == [12288] * 3
+    assert units(sweeps)["one"].memories == (OnChip(12288, 4, True, True),)
+    (cost, *_) = estimate(loading(sweeps), DESIGN, RMSMP.quantisers, 4, XC7Z020).stages
+    assert cost.load == 60 + 60 + 12288 // 4 and cost.ddr_bytes == 4 * 12288
+    short = [replace(s, points=12288 - 64) for s in sweeps]
+    assert [s.loads for s in sweeps_of(loading(short))] == [0] * 3
+    assert units(short)["one"].memories == (OnChip(3 * 12288, 8, True, False),)
+    assert [s.loads for s in sweeps_of(loading(sweeps[:1]))] == [0]
 
 
 def test_totals() -> None:
@@ -269,16 +304,26 @@ def test_buffers_of_weights_hold_two_tiles_of_the_longest_product() -> None:
 
 
 def test_sweeps_of_one_unit_share_it() -> None:
-    stages = [Sweep("a", 9, 0, 0, 1, 3, 64, "one"), Sweep("b", 9, 0, 0, 2, 1, 40000, "one"), Sweep("c", 1, 0, 0)]
+    small, large, again = Memory("s", 8, 8), Memory("l", 4000, 9), Memory("c", 1024, 8, anywhere=False)
+    stages = [
+        Sweep("a", 9, 0, 0, 1, 3, (small,), "one"), Sweep("b", 9, 0, 0, 2, 1, (large,), "one"), Sweep("c", 1, 0, 0),
+        Sweep("d", 9, 0, 0, memories=(large, again)),
+    ]  # fmt: skip
     found = units(stages)
-    assert list(found) == ["one", "c"]
-    assert (found["one"].multiplies, found["one"].adds, found["one"].tables) == (2, 3, 40064)
-    small, large = (parts([stage], replace(DESIGN, unroll=3), RMSMP.quantisers, 4)[-1].demand for stage in stages[:2])
-    assert small == Demand(400 + 3 * 96 + 2 * 2, 4 + 3, 0)  # two copies, of two points each
-    assert large == Demand(400 + 3 * 32, 4 + 6, 2 * 1.5)
-    read = Sweep("d", 9, 0, 0, constants=18 * 1024)
-    (constants,) = (parts([stage], replace(DESIGN, unroll=3), RMSMP.quantisers, 4)[-1].demand for stage in [read])
-    assert constants == Demand(400, 4, 0.5)
+    assert list(found) == ["one", "c", "d"]
+    assert (found["one"].multiplies, found["one"].adds) == (2, 3)
+    assert found["one"].memories == (OnChip(8000, 16, True, False),)  # as long as the longer one, both
+    assert found["d"].memories == (OnChip(4000, 16, True, False), OnChip(1024, 8, False, False))
+
+    def demand(memory: Memory) -> Demand:
+        design = replace(DESIGN, unroll=3)
+        return parts([Sweep("x", 9, 0, 0, memories=(memory,))], design, RMSMP.quantisers, 4)[-1].demand
+
+    assert demand(small) == Demand(400 + 2 * 2, 4, 0)  # two copies
+    assert demand(large) == Demand(400, 4, 2)  # no more than two points
+    assert demand(again) == Demand(400, 4, 0.5)  # words of three
+    twice = [Sweep("x", 9, 0, 0, memories=(large,)), Sweep("y", 9, 0, 0, memories=(large,))]
+    assert [len(unit.memories) for unit in units(twice).values()] == [1, 0]
 
 
 @pytest.mark.parametrize(

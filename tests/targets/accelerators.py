@@ -159,6 +159,24 @@ def huge() -> Example:
     return nn.Sequential(*layers).eval(), (torch.randn(2, 8),)
 
 
+class Loaded(nn.Module):
+    """Numbers and tables that are too large to be on chip all at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(128, 96))
+        self.layers = nn.Sequential(nn.Linear(96, 112), nn.GELU(), nn.Linear(112, 112), nn.GELU(), nn.Linear(112, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x + self.positions)
+
+
+def loaded() -> Example:
+    """As above."""
+    torch.manual_seed(0)
+    return Loaded().eval(), (torch.randn(1, 128, 96),)
+
+
 def calibrated(model: nn.Module, x: torch.Tensor) -> nn.Module:
     """Norms as the inputs have them."""
     with torch.no_grad():

@@ -14,11 +14,12 @@ import pytest
 
 from cocomp.passes.math.accelerator import Design, IntegerType, Sweep, Tiles
 from cocomp.passes.math.accelerator.design import WEIGHT_SEGMENT, units, weight_depth
-from cocomp.passes.math.accelerator.stages import Product, slots_of
+from cocomp.passes.math.accelerator.stages import Product, slots_of, sweeps_of
 from cocomp.passes.math.quantisers import parse_quantiser
 from cocomp.targets.fpga.hls import engine, sweeps
 from cocomp.targets.fpga.hls.cores import core
 from cocomp.targets.fpga.hls.network import Network
+from cocomp.targets.fpga.hls.network import Sweep as Loop
 from cocomp.targets.fpga.hls.packing import pack
 from cocomp.targets.fpga.hls.project import files, write
 from cocomp.targets.fpga.hls.rungs import SANITIZED, simulate
@@ -156,10 +157,20 @@ def test_channels_are_where_estimates_have_them() -> None:
     assert seen > 4
 
 
-@pytest.mark.parametrize("model", ["cnn", "chain", "gru", "former", "mobile", "pruned", "joined"])
+def test_what_is_added_up_lies_in_one_order() -> None:
+    """Residuals of a chain of blocks are read side by side."""
+    network, _, stages = compiled("chain", "rmsmp", "xc7z020", 4)
+    added = [s for s in network.stages if isinstance(s, Loop) and sum(t.offset >= 0 for t, _, _ in s.reads) > 1]
+    assert len(added) == 2
+    for sweep in added:
+        assert {t.order for t, _, _ in sweep.reads if t.offset >= 0} == {sweep.y.order} and sweep.y.order
+    assert not any(stage.is_apart for stage in sweeps_of(stages))
+
+
+@pytest.mark.parametrize("model", ["cnn", "chain", "gru", "former", "mobile", "pruned", "joined", "loaded"])
 def test_sweeps_share_the_hardware_that_is_estimated(model: str) -> None:
     network, _, stages = compiled(model, "rmsmp", "xc7z020", 4)
-    found = sweeps.functions(network)
+    found = sweeps.functions(network, pack(network)).shared
     assert len(found) <= len(units(stages))
     assert model not in ("former", "mobile") or len(found) < sum(isinstance(s, Sweep) for s in stages)
     assert sum(len(f.calls) for f in found) == len([s for s in stages if isinstance(s, Sweep)])

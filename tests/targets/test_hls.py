@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ from tests.targets.networks import alone, network_of, product
 GOLDEN = Path(__file__).parents[1] / "golden" / "hls"
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
 needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="no iverilog")
-MODELS = ("cnn", "chain", "gru", "former", "mobile", "pruned", "joined")
+MODELS = ("cnn", "chain", "gru", "former", "mobile", "pruned", "joined", "loaded")
 TILES = Tiles(4, (3, 2, 1))
 
 
@@ -62,6 +63,28 @@ def test_networks_are_exact(model: str, tmp_path: Path) -> None:
     network, inputs = network_of(model)
     write(files(network, inputs), tmp_path)
     assert f"of {len(network.stages)} stages are as they should be" in simulate(tmp_path, flags=SANITIZED)
+
+
+@needs_compiler
+def test_what_is_loaded_counts(tmp_path: Path) -> None:
+    """Tables that a function loads, and constants in memory: wrong ones are noticed."""
+    network, inputs = network_of("loaded")
+    made = files(network, inputs)
+    write(made, tmp_path)
+    assert b"const four_t four = parameters[p" in made["src/sweeps.cpp"]
+    (constant,) = network.constants
+    count = len(made["src/weights/constants.bin"])
+    assert count == 4 * constant.shape[0] * constant.shape[1]
+    assert json.loads(made["manifest.json"])["constants"][0]["offset"] == constant.offset
+    simulate(tmp_path)
+    entries = len(pack(network).parameters)  # what comes after those of products
+    for file, at, size in (("constants.bin", 11, 1), ("parameters.bin", 4 * entries, 4 * 12290)):
+        path, right = tmp_path / "src" / "weights" / file, made[f"src/weights/{file}"]
+        path.write_bytes(right[:at] + b"\x55" * size + right[at + size :])
+        command = ["build/csim", "tb", "src/weights"]
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert said.returncode == 1 and "expected" in said.stderr, file
+        path.write_bytes(right)
 
 
 @needs_compiler

@@ -6,8 +6,6 @@ LUTs and DSPs of cores and of the requantiser are counts of yosys 0.23 for Xilin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from cocomp.passes.math.quantisers import Fixed, Quantiser
@@ -58,8 +56,6 @@ UNIT_LUTS, UNIT_DSPS, ADD_LUTS, MULTIPLY_DSPS = 400, 4, 32, 1
 point. Judgement."""
 TABLE_BITS_IN_LUTS = 4096
 """Larger tables are in block RAM, which two points share; smaller ones in LUTs of 64 bits."""
-TABLE_BITS = 16
-"""Of an entry."""
 
 LUT_PICOJOULES = 0.05
 """Of a LUT in a cycle. An addition of 8 bits takes 0.03 pJ at 45 nm (Horowitz, ISSCC 2014), logic of an FPGA 14 times as much (Kuon and
@@ -70,11 +66,6 @@ BRAM_PICOJOULES = 10.0
 """Of a read of a block RAM of 36 Kbit: that of a cache of 8 kB, 64 bits wide, at 45 nm (Horowitz)."""
 DDR_PICOJOULES = 160.0
 """Of a byte: 1.3 nJ for 64 bits (Horowitz)."""
-
-
-def is_narrow(entries: Sequence[int]) -> bool:
-    """Whether a sweep looks up a table, of so many entries each, that is in block RAM: it computes no more points at once than share it."""
-    return max(entries, default=0) * TABLE_BITS > TABLE_BITS_IN_LUTS
 
 
 def core_luts(quantiser: Quantiser, multipliers: str, activation_bits: int, lanes: int) -> float:

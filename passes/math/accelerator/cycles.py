@@ -9,6 +9,7 @@ import numpy as np
 from . import costs
 from .design import WEIGHT_SEGMENT, Quantisers, holds
 from .devices import Device
+from .memories import LOADED_AT_ONCE
 from .stages import Product, Sizes, Sweep, row_tiles_of, slots_of
 from .tiles import CHUNK_BYTES, PIPELINE_STAGES, code_bits
 
@@ -90,13 +91,16 @@ def _weights(
 def sweep_cycles(sweep: Sweep, unroll: int, sizes: Sizes, device: Device) -> Cycles:
     """Of a loop, beside engines of some sizes."""
     lengths, unroll = sweep.lengths(sizes), min(unroll, sweep.most_at_once)
+    steps = sweep.lines * -(-lengths // unroll)
+    passes = (steps // sweep.inner if sweep.inner else np.full(lengths.shape, sweep.lines)) if sweep.is_told else 1
+    loading = -(-sweep.loads // LOADED_AT_ONCE) + (device.ddr_latency_cycles if sweep.loads else 0)
     ddr_bytes = _ceil((sweep.reads + sweep.writes) * (lengths / (sweep.length or sweep.points)))
     return Cycles(
-        sweep.lines * -(-lengths // unroll),
+        steps * sweep.interval(unroll),
         _ceil(ddr_bytes / device.ddr_bytes_per_cycle),
-        np.full(lengths.shape, device.ddr_latency_cycles),
-        np.full(lengths.shape, SWEEP_STAGES),
-        ddr_bytes,
+        np.full(lengths.shape, device.ddr_latency_cycles + loading),
+        np.broadcast_to(np.asarray(SWEEP_STAGES * passes), lengths.shape),
+        ddr_bytes + 4 * sweep.loads,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 
 import numpy as np
@@ -12,6 +12,7 @@ from cocomp.passes.math.quantisers import Quantiser
 
 from . import costs
 from .devices import Demand
+from .memories import Memory, OnChip, is_loaded, on_chip
 from .stages import Product, Sizes, Stage, Sweep, products_of, sweeps_of
 from .tiles import CHUNK_BYTES, PLANE_BITS, Tiles, code_bits
 
@@ -177,27 +178,56 @@ def scaling_demand(rows: Array, requantisers: int) -> tuple[Array, float]:
     return luts, requantisers * costs.REQUANTISER_DSPS
 
 
-def units(stages: Sequence[Stage]) -> dict[str, Sweep]:
-    """The hardware of sweeps: what it has to be able to do, by its name; all their tables and constants."""
-    found: dict[str, Sweep] = {}
-    for sweep in sweeps_of(stages):
-        name = sweep.unit or sweep.name
-        before = found.get(name, Sweep(name, 1, 0, 0))
-        multiplies, adds = max(before.multiplies, sweep.multiplies), max(before.adds, sweep.adds)
-        side = max(before.most_at_once, sweep.most_at_once)
-        tables, constants = before.tables + sweep.tables, before.constants + sweep.constants
-        found[name] = Sweep(name, side, 0, 0, multiplies, adds, tables, constants=constants)
+@dataclass(frozen=True)
+class Unit:
+    """The hardware of sweeps: what it has to be able to do."""
+
+    most_at_once: int
+    multiplies: int
+    adds: int
+    memories: tuple[OnChip, ...]
+
+
+def units(stages: Sequence[Stage]) -> dict[str, Unit]:
+    """Of all sweeps, by the names of units. An array that is all that functions read at some places is there once."""
+    found: dict[str, Unit] = {}
+    known: set[str] = set()
+    for name, sweeps in _groups(stages).items():
+        columns = [c for c in columns_of(sweeps) if len(c) > 1 or c[0].name not in known]
+        known |= {c[0].name for c in columns if len(c) == 1}
+        memories = on_chip(columns, min(s.points for s in sweeps))
+        most, multiplies, adds = (
+            max(values) for values in zip(*((s.most_at_once, s.multiplies, s.adds) for s in sweeps), strict=True)
+        )
+        found[name] = Unit(most, multiplies, adds, tuple(memories))
     return found
 
 
-def unit_demand(unit: Sweep, unroll: int) -> Demand:
-    """Of the hardware of a sweep, which computes no more points in a cycle than lie side by side. Two points share a copy of its tables;
-    constants are read in order."""
+def _groups(stages: Sequence[Stage]) -> dict[str, list[Sweep]]:
+    """The sweeps of every unit."""
+    found: dict[str, list[Sweep]] = {}
+    for sweep in sweeps_of(stages):
+        found.setdefault(sweep.unit or sweep.name, []).append(sweep)
+    return found
+
+
+def columns_of(sweeps: Sequence[Sweep]) -> list[list[Memory]]:
+    """The different arrays that sweeps of one unit read at each place."""
+    return [list({m.name: m for m in column}.values()) for column in zip(*(s.memories for s in sweeps), strict=True)]
+
+
+def loading(stages: Sequence[Stage]) -> list[Stage]:
+    """The same stages, with what each sweep loads when its function is called."""
+    loads: dict[str, int] = {}
+    for name, sweeps in _groups(stages).items():
+        points = min(s.points for s in sweeps)
+        loads[name] = sum(max(m.entries for m in c) for c in columns_of(sweeps) if is_loaded(c, points))
+    return [replace(s, loads=loads[s.unit or s.name]) if isinstance(s, Sweep) else s for s in stages]
+
+
+def unit_demand(unit: Unit, unroll: int) -> Demand:
+    """Of the hardware of a sweep, which computes no more points in a cycle than lie side by side."""
     unroll = min(unroll, unit.most_at_once)
-    luts, brams = costs.UNIT_LUTS + unroll * unit.adds * costs.ADD_LUTS, 0.0
-    for bits, copies in ((unit.tables, -(-unroll // 2)), (unit.constants, 1)):
-        if bits > costs.TABLE_BITS_IN_LUTS:
-            brams += copies * float(costs.block_rams(18, -(-bits // 18)))
-        else:
-            luts += copies * 2 * -(-bits // 64)
-    return Demand(luts, costs.UNIT_DSPS + unroll * unit.multiplies * costs.MULTIPLY_DSPS, brams)
+    luts = costs.UNIT_LUTS + unroll * unit.adds * costs.ADD_LUTS
+    demand = Demand(luts, costs.UNIT_DSPS + unroll * unit.multiplies * costs.MULTIPLY_DSPS, 0)
+    return sum((memory.demand(unroll) for memory in unit.memories), demand)

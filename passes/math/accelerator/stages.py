@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,9 +10,14 @@ import numpy as np
 
 from cocomp.passes.math.quantisers.rows import Mixture
 
+from .memories import Memory
+
 Array = np.ndarray
 MOST_UNROLL = 64
 NARROW = 2
+"""Points of a cycle, at most, and of one with tables in block RAM."""
+PORT_BYTES = 64
+"""That a port of numbers takes or gives at once, at most."""
 
 
 Counts = tuple[int, int, int]
@@ -132,9 +138,10 @@ class Product:
 @dataclass(frozen=True)
 class Sweep:
     """One pass of a pipelined loop: so many points a cycle as loops are unrolled, of the `length` that lie side by side (0: all do). Where these
-    are rows of the counts `source`, the loop passes the engine's slots. A point takes `multiplies` and `adds`, and looks up
-    tables of `tables` bits in all and reads `constants` of so many bits, both on chip and of no other sweep; `reads` and `writes` are bytes.
-    Sweeps of one `unit` share their hardware; without one a sweep has its own. Raises ValueError for what is none."""
+    are rows of the counts `source`, the loop passes the engine's slots. A point takes `multiplies` and `adds`, reads `memories` on chip, and
+    of DDR what `accesses` say: bytes of a number, and whether neighbouring points read the same one (they take a cycle of the port of such
+    numbers each) or those beside it. `reads` and `writes` are bytes. Sweeps of one `unit` share their hardware; without one a sweep has its
+    own. Raises ValueError for what is none."""
 
     name: str
     points: int
@@ -142,18 +149,24 @@ class Sweep:
     writes: int
     multiplies: int = 0
     adds: int = 0
-    tables: int = 0
+    memories: tuple[Memory, ...] = ()
     unit: str = ""
     length: int = 0
     source: Counts | None = None
-    constants: int = 0
-    is_narrow: bool = False
-    """Its tables are in block RAM, which two points share."""
+    accesses: tuple[tuple[int, bool], ...] = ()
+    is_apart: bool = False
+    """Neighbours read numbers that do not lie side by side: there is one point in a cycle."""
+    loads: int = 0
+    """Entries of arrays that are loaded before."""
+    inner: int = 0
+    """Points of the innermost loop, where that is not the one that is unrolled."""
+    is_told: bool = False
+    """Calls of its function differ in how often loops are passed: the innermost one is filled anew every time."""
 
     def __post_init__(self) -> None:
         if self.points < 1:
             raise ValueError(f"{self.name}: expected at least one point, got {self.points}")
-        if min(self.reads, self.writes, self.multiplies, self.adds, self.tables, self.length, self.constants) < 0:
+        if min(self.reads, self.writes, self.multiplies, self.adds, self.length, self.loads, self.inner) < 0:
             raise ValueError(f"{self.name}: expected no negative sizes, got {self}")
         if self.points % (self.length or 1):
             raise ValueError(f"{self.name}: expected whole lines of {self.length}, got {self.points} points")
@@ -170,14 +183,23 @@ class Sweep:
     @property
     def most_at_once(self) -> int:
         """Points that a cycle may compute."""
+        if self.is_apart:
+            return 1
         side = MOST_UNROLL if self.source else self.length or self.points
-        return min(side, NARROW) if self.is_narrow else side
+        return min(side, NARROW) if any(m.anywhere and m.is_large for m in self.memories) else side
 
     def lengths(self, sizes: Sizes) -> Array:
         """Of lines beside engines of some sizes: int64[..]."""
         if self.source is None:
             return np.full(sizes.rows.shape[:-1], self.length or self.points)
         return slots_of(self.source, sizes)
+
+    def interval(self, unroll: int) -> int:
+        """Cycles from one step to the next: each port gives a word at once."""
+        taken = Counter[int]()
+        for width, is_same in self.accesses:
+            taken[width] += 1 if is_same else -(-unroll * width // PORT_BYTES)
+        return max(taken.values(), default=1)
 
 
 Stage = Product | Sweep

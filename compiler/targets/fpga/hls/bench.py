@@ -18,7 +18,7 @@ void probe_tensor(int stage);
 
 def tensors(network: Network) -> str:
     """`tensors.h`: where the test bench finds what it compares."""
-    everything = [*network.inputs, *(s.y for s in network.stages)]
+    everything = [*network.inputs, *network.constants, *(s.y for s in network.stages)]
     rank = max(len(t.shape) for t in everything) or 1
     lines = ",\n".join(_told(t, rank) for t in everything)
     orders = "".join(
@@ -32,8 +32,8 @@ struct tensor_t {{
   const int *order; // where each element of the axis is, or 0
 }};
 {orders}
-static const int RANK = {rank}, INPUTS = {len(network.inputs)}, STAGES = {len(network.stages)};
-// Inputs, then what each stage makes.
+static const int RANK = {rank}, INPUTS = {len(network.inputs)}, CONSTANTS = {len(network.constants)}, STAGES = {len(network.stages)};
+// Inputs, constants, then what each stage makes.
 static const tensor_t TENSORS[] = {{
 {lines}
 }};
@@ -125,6 +125,27 @@ static long long number_at(const tensor_t &tensor, long long at) {{
   return tensor.is_signed ? (long long)memory32[at] : (long long)(unsigned)memory32[at];
 }}
 
+// Puts the numbers of a file where `count` tensors are.
+static void given(int first, int count, const std::string &path) {{
+  long long size = 0, next = 0;
+  for (int i = first; i < first + count; i++)
+    size += size_of(TENSORS[i]);
+  if (!count)
+    return;
+  std::vector<int> in = numbers(path, size);
+  for (int i = first; i < first + count; i++) {{
+    for (long long n = 0; n < size_of(TENSORS[i]); n++, next++) {{
+      long long at = place_of(TENSORS[i], n);
+      if (TENSORS[i].width == 8)
+        memory8[at] = (byte_t)(in[next] & 255);
+      else if (TENSORS[i].width == 16)
+        memory16[at] = (short)in[next];
+      else
+        memory32[at] = in[next];
+    }}
+  }}
+}}
+
 void probe(int layer, int pixel, int row, long long sum) {{
   long long first = 0;
   for (int i = 0; i < layer; i++)
@@ -139,7 +160,7 @@ void probe(int layer, int pixel, int row, long long sum) {{
 
 void probe_tensor(int stage) {{
   static long long first = 0;
-  const tensor_t &tensor = TENSORS[INPUTS + stage];
+  const tensor_t &tensor = TENSORS[INPUTS + CONSTANTS + stage];
   long long size = size_of(tensor);
   for (long long i = 0; i < size; i++) {{
     long long found = number_at(tensor, place_of(tensor, i));
@@ -155,30 +176,17 @@ void probe_tensor(int stage) {{
 
 int main(int argc, char **argv) {{
   std::string folder = argc > 1 ? argv[1] : "tb", source = argc > 2 ? argv[2] : "src/weights";
-  long long inputs = 0, sums = 0, made = 0;
-  for (int i = 0; i < INPUTS; i++)
-    inputs += size_of(TENSORS[i]);
+  long long sums = 0, made = 0;
   for (int i = 0; i < PRODUCT_COUNT; i++)
     sums += (long long)PRODUCTS[i][0] * PRODUCTS[i][1];
   for (int i = 0; i < STAGES; i++)
-    made += size_of(TENSORS[INPUTS + i]);
-  std::vector<int> in = numbers(folder + "/in.bin", inputs);
+    made += size_of(TENSORS[INPUTS + CONSTANTS + i]);
   golden_sums = numbers(folder + "/golden_sums.bin", sums);
   golden_tensors = numbers(folder + "/golden_tensors.bin", made);
   std::vector<byte_t> weights = bytes(source + "/codes.bin", {len(packed.weights)});
   std::vector<int> parameters = numbers(source + "/parameters.bin", {len(packed.parameters)});
-  long long next = 0;
-  for (int i = 0; i < INPUTS; i++) {{
-    for (long long n = 0; n < size_of(TENSORS[i]); n++, next++) {{
-      long long at = place_of(TENSORS[i], n);
-      if (TENSORS[i].width == 8)
-        memory8[at] = (byte_t)(in[next] & 255);
-      else if (TENSORS[i].width == 16)
-        memory16[at] = (short)in[next];
-      else
-        memory32[at] = in[next];
-    }}
-  }}
+  given(0, INPUTS, folder + "/in.bin");
+  given(INPUTS, CONSTANTS, source + "/constants.bin");
   {network.name}(memory8.data(), memory16.data(), memory32.data(), reinterpret_cast<const lanes_t *>(memory8.data()),
   {" " * len(network.name)} reinterpret_cast<const codes_t *>(weights.data()), reinterpret_cast<const four_t *>(parameters.data()),
   {" " * len(network.name)} memory8.data(), memory16.data(), memory32.data(), reinterpret_cast<bytes_t *>(memory8.data()),

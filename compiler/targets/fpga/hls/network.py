@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
@@ -25,7 +25,8 @@ Map = structured.Map
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """Integers in one of the memories, or among the numbers of the project (`name`, offset -1)."""
+    """Integers in one of the memories; those of a constant have a `name` among the network's numbers, and an offset of -1 where they are on
+    chip."""
 
     shape: tuple[int, ...]
     kind: IntegerType
@@ -143,6 +144,8 @@ class Network:
     design: Design
     orders: dict[str, Array]
     """Where each channel is, by the names that tensors have for it."""
+    constants: list[Tensor] = field(default_factory=list[Tensor])
+    """Those that are in memory."""
 
     @property
     def tiles(self) -> Tiles:
@@ -239,7 +242,10 @@ def read_network(module: ir.Module, weights: WeightStore, name: str) -> Network:
     scales = [[a["hls.scale"].value for a in main.attributes[n]] for n in ("arg_attrs", "res_attrs")]
     outputs = [tensors[v] for v in ops_in(block)[-1].operands]
     inputs = [tensors[a] for a in block.arguments]
-    return Network(name, inputs, outputs, (scales[0], scales[1]), stages, memory, numbers, hls.design_of(main), orders)
+    constants = [t for t in tensors.values() if t.name and t.offset >= 0]
+    return Network(
+        name, inputs, outputs, (scales[0], scales[1]), stages, memory, numbers, hls.design_of(main), orders, constants
+    )
 
 
 def _name(op: ir.Operation, used: set[str]) -> str:
@@ -270,6 +276,8 @@ def _tensor(value: ir.Value, buffer: ir.Attribute) -> Tensor:
 def _constant(op: ir.Operation, weights: WeightStore, numbers: dict[str, Array]) -> Tensor:
     name, value = op.attributes["values"].value, op.results[0]
     numbers[name] = weights[name]
+    if "buffer" in op.attributes:
+        return replace(_tensor(value, op.attributes["buffer"]), name=name)
     shape = structured.shape_of(value)
     strides = tuple(prod(shape[a + 1 :]) for a in range(len(shape)))
     return Tensor(shape, hls.type_of(value), 32, -1, strides, name)

@@ -39,6 +39,12 @@ class Packed:
     def quads(self) -> int:
         return len(self.parameters) // QUAD
 
+    def add(self, numbers: Array, length: int) -> int:
+        """Where numbers are among the parameters, followed by zeros up to a length, in quads."""
+        at = self.quads
+        self.parameters += np.pad(numbers, (0, length - len(numbers))).tolist()
+        return at
+
 
 def pack(network: Network) -> Packed:
     """Every product of a network, in order. Raises ValueError where rows have a quantiser without a core."""

@@ -24,16 +24,22 @@ NUMBER_BYTES = 4
 def files(network: Network, inputs: Sequence[Array], part: str = "xc7z045ffg900-2") -> dict[str, bytes]:
     """The project by the paths of its files. Raises ValueError for inputs of other types."""
     packed = pack(network)
-    found = sweeps.functions(network)
+    found = sweeps.functions(network, packed)
     shim = resources.files("cocomp.targets.fpga.hls") / "shim"
     sums, made = network.run(inputs)
     quantisers = network.products[0].gemm.quantisers if network.products else None
+    weights = {
+        "src/weights/codes.bin": bytes(packed.weights),
+        "src/weights/parameters.bin": _numbers([np.array(packed.parameters, np.int64)]),
+    }
+    if network.constants:
+        weights["src/weights/constants.bin"] = _numbers([network.numbers[t.name] for t in network.constants])
     texts = {
         f"src/{network.name}.h": top_header(network),
-        f"src/{network.name}.cpp": top(network, packed, found),
+        f"src/{network.name}.cpp": top(network, packed, found.shared),
         "src/sweeps.h": sweeps.header(found),
         "src/sweeps.cpp": sweeps.source(found, network),
-        "src/tables.h": sweeps.tables(found, network),
+        "src/tables.h": sweeps.tables(found),
         "src/types.h": engine.types(packed, network.design),
         "src/engine.h": engine.header(),
         "src/engine.cpp": engine.source(network.design, quantisers) if quantisers else NO_ENGINE,
@@ -41,15 +47,13 @@ def files(network: Network, inputs: Sequence[Array], part: str = "xc7z045ffg900-
         "tb/probe.h": bench.PROBE,
         "tb/tensors.h": bench.tensors(network),
         "tb/tb.cpp": bench.bench(network, packed),
-        "tcl/csim.tcl": scripts.script(network.name, "csim_design", part),
-        "tcl/csynth.tcl": scripts.script(network.name, "csynth_design", part),
-        "tcl/cosim.tcl": scripts.script(network.name, "cosim_design", part),
+        "tcl/csim.tcl": scripts.script(network.name, "csim_design", part, list(weights)),
+        "tcl/csynth.tcl": scripts.script(network.name, "csynth_design", part, list(weights)),
+        "tcl/cosim.tcl": scripts.script(network.name, "cosim_design", part, list(weights)),
         "Makefile": scripts.makefile(network.name, [p.name for p in network.products]),
         "manifest.json": json.dumps(manifest(network, part), indent=2) + "\n",
     }
-    binaries = {
-        "src/weights/codes.bin": bytes(packed.weights),
-        "src/weights/parameters.bin": _numbers([np.array(packed.parameters, np.int64)]),
+    binaries = weights | {
         "tb/in.bin": _numbers(inputs),
         "tb/golden_sums.bin": _numbers([s.T for s in sums]),
         "tb/golden_tensors.bin": _numbers(made),
@@ -69,20 +73,20 @@ def write(made: dict[str, bytes], folder: Path) -> None:
 
 
 def manifest(network: Network, part: str) -> dict[str, object]:
-    """What a host has to know: where inputs and outputs lie, and what their integers stand for."""
+    """What a host has to know: where inputs and outputs lie, and what their integers stand for; where it puts constants.bin, one after the
+    other, before the first run."""
+
+    def placed(t: Tensor) -> dict[str, object]:
+        return {
+            "shape": list(t.shape),
+            "type": str(t.kind),
+            "memory": t.width,
+            "offset": t.offset,
+            "strides": list(t.strides),
+        }
 
     def told(tensors: Sequence[Tensor], scales: Sequence[float]) -> list[dict[str, object]]:
-        return [
-            {
-                "shape": list(t.shape),
-                "type": str(t.kind),
-                "memory": t.width,
-                "offset": t.offset,
-                "strides": list(t.strides),
-                "scale": s,
-            }
-            for t, s in zip(tensors, scales, strict=True)
-        ]
+        return [placed(t) | {"scale": s} for t, s in zip(tensors, scales, strict=True)]
 
     quantisers = [str(q) for q in network.products[0].gemm.quantisers] if network.products else []
     return {
@@ -93,6 +97,7 @@ def manifest(network: Network, part: str) -> dict[str, object]:
         "memory": dict(zip(("8", "16", "32"), network.memory, strict=True)),
         "inputs": told(network.inputs, network.scales[0]),
         "outputs": told(network.outputs, network.scales[1]),
+        "constants": [placed(t) for t in network.constants],
         "quantisers": quantisers,
         "tiles": {"lanes": network.tiles.lanes, "rows": list(network.tiles.rows)},
         "stages": [

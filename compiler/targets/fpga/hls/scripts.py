@@ -10,19 +10,17 @@ ALIGNMENT_BYTES, WIDEST = 64, 512
 BENCH_FILES = ("in.bin", "golden_sums.bin", "golden_tensors.bin")
 
 
-def script(name: str, step: str, part: str) -> str:
-    """A script for vitis_hls, started in the project's folder."""
+def script(name: str, step: str, part: str, weights: Sequence[str]) -> str:
+    """A script for vitis_hls, started in the project's folder; `weights` are the files that the test bench reads beside its own."""
     flags = '-cflags "-std=c++14 -Isrc -Itb"'
     sources = "".join(f"add_files src/{file}.cpp {flags}\n" for file in (name, *SOURCES))
-    data = "".join(f"add_files -tb tb/{file}\n" for file in BENCH_FILES)
+    data = "".join(f"add_files -tb {file}\n" for file in (*(f"tb/{f}" for f in BENCH_FILES), *weights))
     arguments = ' -argv "[file normalize tb] [file normalize src/weights]"' if step != "csynth_design" else ""
     before = "csynth_design\n" if step == "cosim_design" else ""
     return f"""open_project -reset build/{name}
 set_top {name}
 {sources}add_files -tb tb/tb.cpp {flags}
-{data}add_files -tb src/weights/codes.bin
-add_files -tb src/weights/parameters.bin
-open_solution -reset solution
+{data}open_solution -reset solution
 set_part {part}
 create_clock -period 10
 config_interface -m_axi_alignment_byte_size {ALIGNMENT_BYTES} -m_axi_max_widen_bitwidth {WIDEST}

@@ -7,8 +7,8 @@ what is not the same in all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 _MARK = re.compile("\u27e8(.):([^\u27e9]*)\u27e9")
 NUMBER, FACTOR, SUMMAND, WIDTH, ARRAY = "n*+wa"
@@ -42,31 +42,53 @@ def array(name: str) -> str:
 @dataclass(frozen=True)
 class Shared:
     """A function for one sweep or several: `text` is its body, `parameters` and `calls` (by the sweep's name) begin with a comma each.
-    `arrays` are those that it reads, by their names in C++: one of the store, or several side by side."""
+    `arrays` are those that it reads, by their names in C++: one of the store, or several side by side; of several it may have one at a time,
+    which it `loads` from where its argument says."""
 
     name: str
     parameters: str
     text: str
     calls: dict[str, str]
     arrays: dict[str, tuple[str, ...]]
+    loads: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def share(functions: Sequence[tuple[str, str]]) -> list[Shared]:
-    """Names and marked bodies, in order; a shared function is where its first one was."""
+Places = dict[str, int]
+Load = Callable[[Sequence[str], Sequence[str]], Places | None]
+
+
+def share(functions: Sequence[tuple[str, str]], load: Load = lambda arrays, functions: None) -> list[Shared]:
+    """Names and marked bodies, in order; a shared function is where its first one was. `load` is asked of several arrays that functions read at
+    the same place: where each is in memory, or None to have all of them at hand."""
     groups: dict[str, list[tuple[str, list[str]]]] = {}
     for name, text in functions:
         key = _MARK.sub(lambda mark: f"\u27e8{mark[1]}\u27e9", text)
         groups.setdefault(key, []).append((name, [mark[2] for mark in _MARK.finditer(text)]))
-    texts = dict(functions)
-    return [_shared(texts[members[0][0]], members) for members in groups.values()]
+    texts, words = dict(functions), _Words()
+    return [_shared(texts[members[0][0]], members, load, words) for members in groups.values()]
 
 
-def _shared(text: str, members: list[tuple[str, list[str]]]) -> Shared:
+class _Words:
+    """Names of the store in C++, none like another."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+
+    def __call__(self, name: str) -> str:
+        found = word(name)
+        while self.known.setdefault(found, name) != name:
+            found += "_"
+        return found
+
+
+def _shared(text: str, members: list[tuple[str, list[str]]], load: Load, words: _Words) -> Shared:
     """One function for members, which are names and what is marked in each of them."""
     first = members[0][0]
     columns = list(zip(*(values for _, values in members), strict=True))
     parameters: dict[tuple[str, ...], str] = {}
     arrays: dict[str, tuple[str, ...]] = {}
+    loads: dict[str, str] = {}
+    loaded: dict[tuple[str, ...], str] = {}
     place = iter(range(len(columns)))
 
     def parameter(values: tuple[str, ...]) -> str:
@@ -80,9 +102,14 @@ def _shared(text: str, members: list[tuple[str, list[str]]]) -> Shared:
         if kind == ARRAY:
             names = tuple(dict.fromkeys(values))
             if is_same:
-                arrays[word(names[0])] = names
-                return word(names[0])
-            found = next((a for a, stored in arrays.items() if stored == names), f"{first}_{len(arrays)}")
+                arrays[words(names[0])] = names
+                return words(names[0])
+            places = load(names, [name for name, _ in members])
+            if places is not None:
+                found = loaded.setdefault(values, f"{first}_{len(arrays)}")
+                arrays[found], loads[found] = names, parameter(tuple(str(places[v]) for v in values))
+                return found
+            found = next((a for a in arrays.keys() - loads if arrays[a] == names), f"{first}_{len(arrays)}")
             arrays[found] = names
             return f"{found}[{parameter(tuple(str(names.index(v)) for v in values))}]"
         if not is_same:
@@ -100,7 +127,9 @@ def _shared(text: str, members: list[tuple[str, list[str]]]) -> Shared:
     calls = {
         name: "".join(f", {literal(int(values[i]))}" for values in parameters) for i, (name, _) in enumerate(members)
     }
-    return Shared(first, "".join(f", {n}" for n in names), body, calls, arrays)
+    if loads:
+        names, calls = ["const four_t *parameters", *names], {n: f", parameters{told}" for n, told in calls.items()}
+    return Shared(first, "".join(f", {n}" for n in names), body, calls, arrays, loads)
 
 
 def literal(value: int) -> str:

@@ -4,47 +4,63 @@ be."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import lcm, prod
 
 import numpy as np
 
-from cocomp.dialects import hls, structured
-from cocomp.passes.math import affine
-from cocomp.passes.math.accelerator.costs import is_narrow
-from cocomp.passes.math.accelerator.stages import NARROW
-from cocomp.passes.math.affine import Dim, Expr, FloorDiv
+from cocomp.passes.math.accelerator.memories import LOADED_AT_ONCE, bits_of, is_loaded, stored_bits
+from cocomp.passes.math.affine import Expr
 
-from .network import Array, Network, Step, Sweep, Tensor
-from .sharing import Shared, array, factor, number, share, summand, width
+from .bodies import SIGNED, Body, Stored, c_expr
+from .lanes import Lanes
+from .network import Array, Network, Sweep
+from .packing import Packed
+from .sharing import Shared, number, share
 
-SIGNED = {8: "signed char", 16: "short", 32: "int"}
-UNSIGNED = {8: "unsigned char", 16: "unsigned short", 32: "unsigned"}
 NONE = {"add": "0", "max": "-(1LL << 62)"}
 PORTS = "const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32"
-Interval = tuple[int, int]
 
 
-def functions(network: Network) -> list[Shared]:
-    """Of all sweeps."""
-    return share([(s.name, function(s, network)) for s in network.stages if isinstance(s, Sweep)])
+@dataclass(frozen=True)
+class Functions:
+    """Of all sweeps, and the arrays that these read, by their names."""
+
+    shared: list[Shared]
+    arrays: dict[str, Stored]
 
 
-def header(found: Sequence[Shared]) -> str:
+def functions(network: Network, packed: Packed) -> Functions:
+    """Of all sweeps; arrays that are loaded are added to the parameters."""
+    arrays: dict[str, Stored] = {}
+    sweeps = {s.name: s for s in network.stages if isinstance(s, Sweep)}
+    texts = [(name, function(sweep, network, arrays)) for name, sweep in sweeps.items()]
+    places: dict[tuple[str, int], int] = {}
+
+    def load(names: Sequence[str], members: Sequence[str]) -> dict[str, int] | None:
+        memories = [arrays[n].memory for n in names]
+        if not is_loaded(memories, min(prod(sweeps[m].bounds) for m in members)):
+            return None
+        length = -(-max(m.entries for m in memories) // LOADED_AT_ONCE) * LOADED_AT_ONCE
+        for name in names:
+            if (name, length) not in places:
+                places[name, length] = packed.add(arrays[name].values, length)
+        return {name: places[name, length] for name in names}
+
+    return Functions(share(texts, load), arrays)
+
+
+def header(found: Functions) -> str:
     """`sweeps.h`."""
-    lines = "".join(f"void {f.name}({PORTS}{f.parameters});\n" for f in found)
+    lines = "".join(f"void {f.name}({PORTS}{f.parameters});\n" for f in found.shared)
     return f'#pragma once\n#include "types.h"\n\n{lines}'
 
 
-def tables(found: Sequence[Shared], network: Network) -> str:
-    """`tables.h`: constants and tables."""
+def tables(found: Functions) -> str:
+    """`tables.h`: arrays that are on chip all the time."""
     parts = ["// Numbers that sweeps read.\n#pragma once\n"]
-    known = {
-        name: np.asarray(array, np.int64).reshape(-1) for name, array in (network.numbers | network.orders).items()
-    }
-    for tensor in (s.y for s in network.stages):
-        if tensor.order:
-            known[f"{tensor.order}:channels"] = channels_of(network.orders[tensor.order], tensor.extent)
-    for name, stored in {name: stored for f in found for name, stored in f.arrays.items()}.items():
-        arrays = [known[n] for n in stored]
+    for name, stored in {n: stored for f in found.shared for n, stored in f.arrays.items() if n not in f.loads}.items():
+        arrays = [found.arrays[n].values for n in stored]
         length = max(map(len, arrays))
         flat = np.concatenate([np.pad(a, (0, length - len(a))) for a in arrays])
         rows = (", ".join(map(str, flat[i : i + 16].tolist())) for i in range(0, len(flat), 16))
@@ -54,23 +70,12 @@ def tables(found: Sequence[Shared], network: Network) -> str:
 
 
 def _number_type(flat: Array) -> str:
-    low, high = int(flat.min(initial=0)), int(flat.max(initial=0))
-    for bits in (8, 16):
-        if -(1 << bits - 1) <= low and high < 1 << bits - 1:
-            return SIGNED[bits]
-    return "int"
+    return SIGNED[stored_bits(bits_of(flat))]
 
 
-def channels_of(order: Array, extent: int) -> Array:
-    """The channel at each place of an order; the first one where there is none."""
-    found = np.zeros(extent, np.int64)
-    found[order] = np.arange(len(order))
-    return found
-
-
-def source(found: Sequence[Shared], network: Network) -> str:
+def source(found: Functions, network: Network) -> str:
     """`sweeps.cpp`."""
-    texts = "\n".join(_function(f, network) for f in found)
+    texts = "\n".join(_function(f, found, network) for f in found.shared)
     return f"""#include "sweeps.h"
 #include "tables.h"
 
@@ -92,71 +97,100 @@ static inline long long quotient(long long number, long long divisor) {{ return 
 {texts}"""
 
 
-def _function(found: Shared, network: Network) -> str:
+def _function(shared: Shared, found: Functions, network: Network) -> str:
     """With what it is for."""
-    members = [s for s in network.stages if isinstance(s, Sweep) and s.name in found.calls]
+    members = [s for s in network.stages if isinstance(s, Sweep) and s.name in shared.calls]
     told = "".join(f"// {s.where or s.name}: {' x '.join(map(str, s.bounds)) or '1'} points.\n" for s in members)
-    return f"{told}void {found.name}({PORTS}{found.parameters}) {{\n#pragma HLS INLINE off\n{found.text}}}\n"
+    wide = Lanes.of(members[0], network).wide
+    arrays = "".join(_array(name, shared, found, wide) for name in shared.arrays)
+    head = f"void {shared.name}({PORTS}{shared.parameters}) {{\n#pragma HLS INLINE off\n"
+    return f"{told}{head}{_indented(arrays) if arrays else ''}{shared.text}}}\n"
 
 
-def function(sweep: Sweep, network: Network) -> str:
-    """The marked body of a sweep: `unroll` neighbouring elements of the result at once, along the axis that is innermost in memory."""
-    outer = [d for d in range(len(sweep.bounds)) if d not in sweep.reductions]
-    vector = vector_of(sweep)
-    body = _Body(sweep, network, vector)
+def _array(name: str, shared: Shared, found: Functions, wide: int) -> str:
+    """What a function says of an array: neighbours that are read at once are a word of its memory, and those that are loaded at once."""
+    stored = [found.arrays[n] for n in shared.arrays[name]]
+    at_once = 1 if stored[0].anywhere else wide
+    if name not in shared.loads:
+        dim = 2 if len(stored) > 1 else 1
+        return f"#pragma HLS ARRAY_RESHAPE variable={name} cyclic factor={at_once} dim={dim}\n" if at_once > 1 else ""
+    at_once = lcm(at_once, LOADED_AT_ONCE)
+    quads = -(-max(len(s.values) for s in stored) // LOADED_AT_ONCE)
+    bits = max(bits_of(s.values) for s in stored)
+    return f"""ap_int<{bits}> {name}[{quads * LOADED_AT_ONCE}];
+#pragma HLS ARRAY_RESHAPE variable={name} cyclic factor={at_once} dim=1
+for (int n = 0; n < {quads}; n++) {{
+#pragma HLS PIPELINE II=1
+const four_t four = parameters[{shared.loads[name]} + n];
+for (int u = 0; u < {LOADED_AT_ONCE}; u++) {{
+#pragma HLS UNROLL
+{name}[{LOADED_AT_ONCE} * n + u] = four.at[u];
+}}
+}}
+"""
+
+
+def function(sweep: Sweep, network: Network, arrays: dict[str, Stored]) -> str:
+    """The marked body of a sweep: one nest of loops, whose innermost computes `wide` points at once. Adds the arrays that it reads."""
+    lanes = Lanes.of(sweep, network)
+    body = Body(sweep, network, lanes, arrays)
     lines, result = body.lines()
-    opened = [_loop(d, sweep.bounds[d]) for d in outer if d != vector]
-    nested = [_loop(d, sweep.bounds[d]) for d in sweep.reductions]
-    extent = 1 if vector < 0 else sweep.y.extent if sweep.y.order else sweep.bounds[vector]
-    is_tabled = is_narrow([len(network.numbers[s.table]) for s in sweep.steps if s.table])
-    wide = min(network.design.unroll, extent, NARROW if is_tabled else extent)
+    vector, wide, extent = lanes.vector, lanes.wide, lanes.extent
+    outer = [d for d in range(len(sweep.bounds)) if d not in sweep.reductions and d != vector]
+    nested = [d for d in sweep.reductions if d != vector]
     chunk = f"for (int first = 0; first < {number(extent)}; first += {wide}) {{\n"
-    lanes = f"for (int u = 0; u < {wide}; u++) {{\n#pragma HLS UNROLL\n"
+    loops = [_loop(d, sweep.bounds[d]) for d in outer]
+    inner = [_loop(d, sweep.bounds[d]) for d in nested]
+    loops += [*inner, chunk] if lanes.is_folded else [chunk, *inner]
     start = "" if vector < 0 else f"const int d{vector} = first + u;\n"
-    if vector >= 0 and extent % wide:
-        start += f"if (d{vector} < {number(extent)}) {{\n"
-    inside = start + body.channel()
-    ends = "}\n" * (2 if vector >= 0 and extent % wide else 1)
-    pipeline = "#pragma HLS PIPELINE II=1\n"
+    tests = [f"d{vector} < {number(extent)}"] if extent % wide else []
+    if lanes.is_folded and lanes.order:
+        tests.append(f"{body.stored(lanes.order + ':used')}[d{vector}]")
+    if tests:
+        start += f"if ({' && '.join(tests)}) {{\n"
+    ends = "}\n" * (2 if tests else 1)
+    each = f"for (int u = 0; u < {wide}; u++) {{\n#pragma HLS UNROLL\n"
     store = _stored(sweep, vector)
+    inside = start + body.channel() + "".join(lines)
     if not sweep.reductions:
-        text = chunk + pipeline + lanes + inside + "".join(lines) + store(result) + ends + "}\n"
-    else:
-        update = (
-            f"total[u] = total[u] + {result};\n"
-            if sweep.combine == "add"
-            else f"if ({result} > total[u])\ntotal[u] = {result};\n"
-        )
         text = (
-            chunk
-            + f"long long total[{wide}];\n#pragma HLS ARRAY_PARTITION variable=total complete\n"
-            + f"for (int u = 0; u < {wide}; u++)\ntotal[u] = {NONE[sweep.combine]};\n"
-            + "".join(nested)
-            + pipeline
-            + lanes
-            + inside
-            + "".join(lines)
-            + update
-            + ends
-            + "}\n" * len(nested)
-            + lanes
-            + start
-            + store("total[u]")
-            + ends
-            + "}\n"
+            "".join(loops) + "#pragma HLS PIPELINE II=1\n" + each + inside + store(result) + ends + "}\n" * len(loops)
         )
-    text = "".join(opened) + text + "}\n" * len(opened)
-    return _indented(text)
+        return _indented(text)
+    counted = [(f"d{d}", sweep.bounds[d], 1) for d in nested] + [("first", extent, wide)] * lanes.is_folded
+    begins = " && ".join(f"{name} == 0" for name, _, _ in counted) or "true"
+    over = (
+        " && ".join(
+            f"{name} {'+ ' + str(step) + ' >=' if step > 1 else '=='} {number(n if step > 1 else n - 1)}"
+            for name, n, step in counted
+        )
+        or "true"
+    )
+    text = (
+        f"long long total[{wide}];\n#pragma HLS ARRAY_PARTITION variable=total complete\n"
+        + "".join(loops)
+        + f"#pragma HLS PIPELINE II=1\nconst bool begins = {begins}, ends = {over};\n"
+        + each
+        + f"if (begins)\ntotal[u] = {NONE[sweep.combine]};\n"
+        + inside
+        + _combined(sweep.combine, "total[u]", result)
+    )
+    if lanes.is_folded:
+        text += (
+            ends
+            + "if (ends) {\nlong long all = total[0];\n"
+            + f"for (int u = 1; u < {wide}; u++) {{\n#pragma HLS UNROLL\n"
+        )
+        text += _combined(sweep.combine, "all", "total[u]") + "}\n" + store("all") + "}\n"
+    else:
+        text += "if (ends) {\n" + store("total[u]") + "}\n" + ends
+    return _indented(text + "}\n" * len(loops))
 
 
-def vector_of(sweep: Sweep) -> int:
-    """The loop along which neighbouring elements of the result lie side by side; -1 where there is none."""
-    y = sweep.y
-    axis = y.axis if y.axis >= 0 else len(y.shape) - 1
-    found = hls.line_of(sweep.written, sweep.bounds, axis)
-    along = found >= 0 and structured.dim_of(sweep.written[axis]) == found and sweep.bounds[found] == y.shape[axis]
-    assert along or not y.order, "what has an order is written along it"
-    return found
+def _combined(combine: str, total: str, with_what: str) -> str:
+    if combine == "add":
+        return f"{total} = {total} + {with_what};\n"
+    return f"if ({with_what} > {total})\n{total} = {with_what};\n"
 
 
 def _loop(dim: int, extent: int) -> str:
@@ -186,147 +220,3 @@ def _stored(sweep: Sweep, vector: int) -> Callable[[str], str]:
         return f"out{y.width}[{place}] = ({SIGNED[y.width]})(long long){result};\n"
 
     return store
-
-
-def c_expr(expr: Expr, bounds: Sequence[int], vector: int = -1, name: str = "") -> str:
-    """An index in C++, marked; `name` is what the loop `vector` counts, d3 and such without one. Divisors are not marked."""
-    parts: list[str] = []
-    for atom, coefficient in expr.terms:
-        if isinstance(atom, Dim):
-            if bounds[atom.index] == 1 and atom.index != vector:
-                continue
-            text = name if atom.index == vector and name else f"d{atom.index}"
-        else:
-            inner, negative = c_expr(atom.operand, bounds, vector, name), affine.interval(atom.operand, bounds)[0] < 0
-            divides = isinstance(atom, FloorDiv)
-            if negative:
-                text = f"{'quotient' if divides else 'rest'}({inner}, {atom.divisor})"
-            else:
-                text = f"({inner}) {'/' if divides else '%'} {atom.divisor}"
-            text = f"({text})"
-        parts.append(text + factor(coefficient))
-    return " + ".join(parts) + summand(expr.constant) if parts else number(expr.constant)
-
-
-def _type(ends: Interval) -> str:
-    low, high = ends
-    return f"ap_int<{width(max((~low).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1)}>"
-
-
-class _Body:
-    """The statements of a body, with the smallest and largest value of each number."""
-
-    def __init__(self, sweep: Sweep, network: Network, vector: int) -> None:
-        self.sweep, self.network, self.vector = sweep, network, vector
-        self.name = "channel" if sweep.y.order else ""
-        """What the channel of the model is called where the loop counts places of an order."""
-        self.names: list[str] = []
-        self.ends: list[Interval] = []
-
-    def lines(self) -> tuple[list[str], str]:
-        """Statements, and the name of what they yield."""
-        found: list[str] = []
-        for place, (tensor, index, fill) in enumerate(self.sweep.reads):
-            self.names.append(f"a{place}")
-            self.ends.append((min(tensor.kind.low, fill), max(tensor.kind.high, fill)))
-            found.append(f"{_type(self.ends[-1])} a{place} = {self._read(tensor, index, fill)};\n")
-        for place, step in enumerate(self.sweep.steps):
-            text, ends = self._computed(step)
-            if step.name == "arith.constant":
-                name = text
-            elif step.name == "arith.cmpi":
-                name = f"({text})"
-            else:
-                name = f"v{place}"
-                found.append(f"{_type(ends)} v{place}({text});\n")
-            self.names.append(name)
-            self.ends.append(ends)
-        return found, self.names[self.sweep.result]
-
-    def channel(self) -> str:
-        """The statement that finds the channel, where something needs it."""
-        if not self.name or all(self._in_place(t, i) for t, i, _ in self.sweep.reads):
-            return ""
-        return f"const int channel = {array(self.sweep.y.order + ':channels')}[d{self.vector}];\n"
-
-    def _in_place(self, tensor: Tensor, index: tuple[Expr, ...]) -> bool:
-        """Whether a tensor has its channels where the result has them, or none that change."""
-        along = [self.vector in e.dims() for e in index]
-        if not tensor.order:
-            return not self.sweep.y.order or not any(along)
-        same = tensor.order == self.sweep.y.order and sum(along) == 1
-        return same and structured.dim_of(index[tensor.axis]) == self.vector
-
-    def _read(self, tensor: Tensor, index: tuple[Expr, ...], fill: int) -> str:
-        bounds, name = self.sweep.bounds, self.name
-        if self._in_place(tensor, index):
-            name = ""
-            terms = list(zip(index, tensor.strides, strict=True))
-            axis = -1
-        else:
-            axis = tensor.axis if tensor.order else -1
-            terms = [(e, s) for a, (e, s) in enumerate(zip(index, tensor.strides, strict=True)) if a != axis]
-        at = sum((e * s for e, s in terms), Expr((), max(tensor.offset, 0)))
-        place = c_expr(at, bounds, self.vector, name)
-        if axis >= 0:
-            channel = c_expr(index[axis], bounds, self.vector, name)
-            ends = affine.interval(index[axis], bounds)
-            if ends[0] < 0 or ends[1] >= tensor.shape[axis]:
-                channel = f"({channel}) < 0 || ({channel}) >= {number(tensor.shape[axis])} ? 0 : {channel}"
-            place += f" + {array(tensor.order)}[{channel}]"
-        if tensor.name:
-            text = f"{array(tensor.name)}[{place}]"
-        else:
-            kind = SIGNED if tensor.kind.signed else UNSIGNED
-            text = f"({kind[tensor.width]})in{tensor.width}[{place}]"
-        tests: list[str] = []
-        for expr, extent in zip(index, tensor.shape, strict=True):
-            low, high = affine.interval(expr, bounds)
-            if low < 0:
-                tests.append(f"{c_expr(expr, bounds, self.vector, name)} >= 0")
-            if high >= extent:
-                tests.append(f"{c_expr(expr, bounds, self.vector, name)} < {number(extent)}")
-        return f"{' && '.join(tests)} ? {text} : {number(fill)}" if tests else text
-
-    def _computed(self, step: Step) -> tuple[str, Interval]:
-        names, ends = [self.names[n] for n in step.operands], [self.ends[n] for n in step.operands]
-        if step.name == "arith.constant":
-            return number(step.number), (step.number, step.number)
-        if step.name == "hls.table":
-            return self._table(step, names[0])
-        if step.name == "arith.cmpi":
-            return f"{names[0]} {('==', '!=', '<', '<=', '>', '>=')[step.number]} {names[1]}", (0, 1)
-        if step.name == "arith.select":
-            return self._choice(names[0], names[1:], ends[1:])
-        (a, b), (p, q) = names, ends
-        if step.name == "arith.addi":
-            return f"{a} + {b}", (p[0] + q[0], p[1] + q[1])
-        if step.name == "arith.muli":
-            corners = [x * y for x in p for y in q]
-            cast = f"(ap_int<{width(max(abs(c) for c in corners).bit_length() + 1)}>)"
-            return f"{cast}{a} * {cast}{b}", (min(corners), max(corners))
-        if step.name == "arith.shrsi":
-            return f"{a} >> {b}", (p[0] >> q[0], p[1] >> q[0])
-        choose = max if step.name == "arith.maxsi" else min
-        sign = ">" if step.name == "arith.maxsi" else "<"
-        text, _ = self._choice(f"{a} {sign} {b}", [a, b], [p, q])
-        return text, (choose(p[0], q[0]), choose(p[1], q[1]))
-
-    @staticmethod
-    def _choice(test: str, names: Sequence[str], ends: Sequence[Interval]) -> tuple[str, Interval]:
-        low, high = min(e[0] for e in ends), max(e[1] for e in ends)
-        cast = f"({_type((low, high))})"
-        return f"{test} ? {cast}{names[0]} : {cast}{names[1]}", (low, high)
-
-    def _table(self, step: Step, index: str) -> tuple[str, Interval]:
-        name = step.table
-        table = self.network.numbers[name]
-        ends = int(table.min()), int(table.max())
-        made = step.index(len(table))
-        wide = f"(long long){index}"
-        if not made.mantissa:
-            return f"{array(name)}[{wide} - {number(made.first)}]", ends
-        if made.first >= 0:
-            return f"{array(name)}[magnitude({wide}, {number(made.mantissa)})]", ends
-        negative = f"{number(made.half)} + magnitude(-{wide}, {number(made.mantissa)})"
-        return f"{array(name)}[{index} < 0 ? {negative} : magnitude({wide}, {number(made.mantissa)})]", ends

@@ -8,27 +8,27 @@
 #endif
 
 static const layer_t LAYERS[6] = {
-  {{0, 64, 0, 2, -128, 128, {1, 8, 8, 1}, {1, 1, 1, 0}, {64, 8, 1, 0}, {1, 8, 8, 1}}, {0, 2048, 1, 1, 0, 15, {1, 8, 8, 1}, {2048, 256, 32, 0}}, 64, 1, 9},
-  {{64, 64, 0, 1, 0, 0, {1, 8, 8, 1}, {1, 1, 1, 0}, {64, 8, 1, 0}, {1, 8, 8, 1}}, {1, 0, 2, 1, -32768, 32767, {1, 8, 8, 1}, {2048, 256, 32, 0}}, 64, 3, 37},
-  {{0, 64, 0, 1, -8, 8, {1, 8, 8, 1}, {1, 1, 1, 0}, {64, 8, 1, 0}, {1, 8, 8, 1}}, {2, 0, 2, 1, -32768, 32767, {1, 8, 8, 1}, {2048, 256, 32, 0}}, 64, 2, 63},
-  {{0, 1, 0, 1, -8, 8, {1, 1, 1, 1}, {1, 1, 1, 0}, {1, 1, 1, 0}, {1, 1, 1, 1}}, {3, 64, 1, 1, 0, 15, {1, 1, 1, 1}, {32, 32, 32, 0}}, 1, 1, 74},
-  {{2, 1, 0, 1, 0, 0, {1, 1, 1, 1}, {1, 1, 1, 0}, {1, 1, 1, 0}, {1, 1, 1, 1}}, {4, 4096, 2, 1, -32768, 32767, {1, 1, 1, 1}, {32, 32, 32, 0}}, 1, 2, 94},
-  {{0, 1, 0, 1, -8, 8, {1, 1, 1, 1}, {1, 0, 0, 0}, {1, 0, 0, 0}, {1, 1, 1, 1}}, {5, 0, 2, 0, -32768, 32767, {1, 1, 1, 1}, {5, 0, 0, 0}}, 1, 1, 109}
+  {{0, 128, 0, 2, -128, 128, {1, 8, 8, 1}, {1, 1, 1, 0}, {128, 16, 2, 0}, {1, 8, 8, 1}}, {0, 2048, 1, 1, 0, 15, {1, 8, 8, 1}, {1024, 128, 16, 0}}, 64, 1, 10},
+  {{128, 64, 0, 1, 0, 0, {1, 8, 8, 1}, {1, 1, 1, 0}, {64, 8, 1, 0}, {1, 8, 8, 1}}, {1, 0, 2, 1, -32768, 32767, {1, 8, 8, 1}, {2048, 256, 32, 0}}, 64, 2, 38},
+  {{0, 128, 0, 1, -8, 8, {1, 8, 8, 1}, {1, 1, 1, 0}, {128, 16, 2, 0}, {1, 8, 8, 1}}, {2, 0, 2, 1, -32768, 32767, {1, 8, 8, 1}, {1024, 128, 16, 0}}, 64, 1, 62},
+  {{0, 1, 0, 1, -8, 8, {1, 1, 1, 1}, {1, 1, 1, 0}, {1, 1, 1, 0}, {1, 1, 1, 1}}, {3, 64, 1, 1, 0, 15, {1, 1, 1, 1}, {16, 16, 16, 0}}, 1, 1, 74},
+  {{4, 1, 0, 1, 0, 0, {1, 1, 1, 1}, {1, 1, 1, 0}, {1, 1, 1, 0}, {1, 1, 1, 1}}, {4, 2048, 2, 1, -32768, 32767, {1, 1, 1, 1}, {16, 16, 16, 0}}, 1, 2, 94},
+  {{0, 2, 0, 1, -8, 8, {1, 1, 1, 1}, {1, 0, 0, 0}, {2, 0, 0, 0}, {1, 1, 1, 1}}, {5, 0, 2, 0, -32768, 32767, {1, 1, 1, 1}, {5, 0, 0, 0}}, 1, 1, 110}
 };
 
 void accelerator(const byte_t *in8, const short *in16, const int *in32, const lanes_t *words, const codes_t *weights,
                  const four_t *parameters, byte_t *out8, short *out16, int *out32, bytes_t *all8, shorts_t *all16) {
-#pragma HLS INTERFACE m_axi port=in8 offset=slave bundle=numbers8 depth=4864
-#pragma HLS INTERFACE m_axi port=in16 offset=slave bundle=numbers16 depth=4160
+#pragma HLS INTERFACE m_axi port=in8 offset=slave bundle=numbers8 depth=3840
+#pragma HLS INTERFACE m_axi port=in16 offset=slave bundle=numbers16 depth=4096
 #pragma HLS INTERFACE m_axi port=in32 offset=slave bundle=numbers32 depth=64
-#pragma HLS INTERFACE m_axi port=words offset=slave bundle=words depth=152
-#pragma HLS INTERFACE m_axi port=weights offset=slave bundle=weights depth=110
-#pragma HLS INTERFACE m_axi port=parameters offset=slave bundle=weights depth=112
-#pragma HLS INTERFACE m_axi port=out8 offset=slave bundle=numbers8 depth=4864
-#pragma HLS INTERFACE m_axi port=out16 offset=slave bundle=numbers16 depth=4160
+#pragma HLS INTERFACE m_axi port=words offset=slave bundle=words depth=240
+#pragma HLS INTERFACE m_axi port=weights offset=slave bundle=weights depth=99
+#pragma HLS INTERFACE m_axi port=parameters offset=slave bundle=weights depth=113
+#pragma HLS INTERFACE m_axi port=out8 offset=slave bundle=numbers8 depth=3840
+#pragma HLS INTERFACE m_axi port=out16 offset=slave bundle=numbers16 depth=4096
 #pragma HLS INTERFACE m_axi port=out32 offset=slave bundle=numbers32 depth=64
-#pragma HLS INTERFACE m_axi port=all8 offset=slave bundle=all8 depth=1216
-#pragma HLS INTERFACE m_axi port=all16 offset=slave bundle=all16 depth=1040
+#pragma HLS INTERFACE m_axi port=all8 offset=slave bundle=all8 depth=480
+#pragma HLS INTERFACE m_axi port=all16 offset=slave bundle=all16 depth=512
 #pragma HLS INTERFACE s_axilite port=return
 #pragma HLS ALLOCATION function instances=product limit=1
 #pragma HLS ALLOCATION function instances=sweep_body_4 limit=1
@@ -59,7 +59,7 @@ void accelerator(const byte_t *in8, const short *in16, const int *in32, const la
   PROBE_TENSOR(11);
   sweep_mul_3(in8, in16, in32, out8, out16, out32); // mul_3
   PROBE_TENSOR(12);
-  sweep_gate_0(in8, in16, in32, out8, out16, out32, 2048); // mean_1
+  sweep_gate_0(in8, in16, in32, out8, out16, out32, 1024); // mean_1
   PROBE_TENSOR(13);
   sweep_mean_1_2(in8, in16, in32, out8, out16, out32); // mean_1
   PROBE_TENSOR(14);

@@ -29,7 +29,7 @@ void sweep_body_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
               for (int u = 0; u < 3; u++) {
 #pragma HLS UNROLL
                 const int d5 = first + u;
-                ap_int<8> a0 = d1 * 2 + d3 - 1 >= 0 && d2 * 2 + d5 - 1 >= 0 ? (signed char)in8[d1 * 32 + d2 * 2 + d3 * 16 + d4 * 256 + d5 + 4079] : 0;
+                ap_int<8> a0 = d1 * 2 + d3 - 1 >= 0 && d2 * 2 + d5 - 1 >= 0 ? (signed char)in8[d1 * 32 + d2 * 2 + d3 * 16 + d4 * 256 + d5 + 3055] : 0;
                 out8[d1 * 256 + d2 * 32 + d3 * 9 + d4 * 3 + d5] = (byte_t)(a0 & 255);
               }
             }
@@ -65,35 +65,32 @@ void sweep_body_4(const byte_t *in8, const short *in16, const int *in32, byte_t 
 // body.5: 1 x 8 x 8 x 24 x 3 x 3 points.
 void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
 #pragma HLS INLINE off
+#pragma HLS ARRAY_RESHAPE variable=n_body_5_weight_quantised_numerators_0_body_3_order cyclic factor=16 dim=1
+  long long total[16];
+#pragma HLS ARRAY_PARTITION variable=total complete
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d1 = 0; d1 < 8; d1++) {
       for (int d2 = 0; d2 < 8; d2++) {
         for (int first = 0; first < 24; first += 16) {
-          long long total[16];
-#pragma HLS ARRAY_PARTITION variable=total complete
-          for (int u = 0; u < 16; u++)
-          total[u] = 0;
           for (int d4 = 0; d4 < 3; d4++) {
             for (int d5 = 0; d5 < 3; d5++) {
 #pragma HLS PIPELINE II=1
+              const bool begins = d4 == 0 && d5 == 0, ends = d4 == 2 && d5 == 2;
               for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
+                if (begins)
+                total[u] = 0;
                 const int d3 = first + u;
                 if (d3 < 24) {
-                  const int channel = n_body_3_order_channels[d3];
                   ap_int<4> a0 = d1 + d4 - 1 >= 0 && d1 + d4 - 1 < 8 && d2 + d5 - 1 >= 0 && d2 + d5 - 1 < 8 ? (signed char)in8[d1 * 256 + d2 * 32 + d3 + d4 * 256 + d5 * 32 - 288] : 0;
-                  ap_int<8> a1 = n_body_5_weight_quantised_numerators[channel * 9 + d4 * 3 + d5];
+                  ap_int<8> a1 = n_body_5_weight_quantised_numerators_0_body_3_order[d3 + d4 * 72 + d5 * 24];
                   ap_int<12> v0((ap_int<12>)a0 * (ap_int<12>)a1);
                   total[u] = total[u] + v0;
+                  if (ends) {
+                    out16[d1 * 256 + d2 * 32 + d3] = (short)(long long)total[u];
+                  }
                 }
               }
-            }
-          }
-          for (int u = 0; u < 16; u++) {
-#pragma HLS UNROLL
-            const int d3 = first + u;
-            if (d3 < 24) {
-              out16[d1 * 256 + d2 * 32 + d3] = (short)(long long)total[u];
             }
           }
         }
@@ -105,6 +102,8 @@ void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t 
 // body.5: 1 x 24 x 8 x 8 points.
 void sweep_body_5_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
 #pragma HLS INLINE off
+#pragma HLS ARRAY_RESHAPE variable=n_body_5_numbers_0_body_3_order cyclic factor=16 dim=1
+#pragma HLS ARRAY_RESHAPE variable=n_body_5_numbers_2_0_body_3_order cyclic factor=16 dim=1
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
@@ -114,10 +113,9 @@ void sweep_body_5_2(const byte_t *in8, const short *in16, const int *in32, byte_
 #pragma HLS UNROLL
             const int d1 = first + u;
             if (d1 < 24) {
-              const int channel = n_body_3_order_channels[d1];
               ap_int<15> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
-              ap_int<24> a1 = n_body_5_numbers[channel];
-              ap_int<31> a2 = n_body_5_numbers_2[channel];
+              ap_int<24> a1 = n_body_5_numbers_0_body_3_order[d1];
+              ap_int<31> a2 = n_body_5_numbers_2_0_body_3_order[d1];
               ap_int<38> v0((ap_int<38>)a0 * (ap_int<38>)a1);
               ap_int<39> v1(v0 + a2);
               ap_int<22> v3(v1 >> 17);
@@ -136,27 +134,26 @@ void sweep_body_5_2(const byte_t *in8, const short *in16, const int *in32, byte_
 // mean_1: 1 x 16 x 8 x 8 points.
 void sweep_gate_0(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32, int p0) {
 #pragma HLS INLINE off
+  long long total[16];
+#pragma HLS ARRAY_PARTITION variable=total complete
   for (int d0 = 0; d0 < 1; d0++) {
     for (int first = 0; first < 16; first += 16) {
-      long long total[16];
-#pragma HLS ARRAY_PARTITION variable=total complete
-      for (int u = 0; u < 16; u++)
-      total[u] = 0;
       for (int d2 = 0; d2 < 8; d2++) {
         for (int d3 = 0; d3 < 8; d3++) {
 #pragma HLS PIPELINE II=1
+          const bool begins = d2 == 0 && d3 == 0, ends = d2 == 7 && d3 == 7;
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
+            if (begins)
+            total[u] = 0;
             const int d1 = first + u;
-            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + p0];
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16 + p0];
             total[u] = total[u] + a0;
+            if (ends) {
+              out32[d1] = (int)(long long)total[u];
+            }
           }
         }
-      }
-      for (int u = 0; u < 16; u++) {
-#pragma HLS UNROLL
-        const int d1 = first + u;
-        out32[d1] = (int)(long long)total[u];
       }
     }
   }
@@ -174,9 +171,9 @@ void sweep_gate_0_2(const byte_t *in8, const short *in16, const int *in32, byte_
 #pragma HLS UNROLL
             const int d1 = first + u;
             ap_int<22> a0 = (int)in32[d1];
-            ap_int<36> v1((ap_int<36>)a0 * (ap_int<36>)8545);
-            ap_int<36> v3(v1 + 268435456);
-            ap_int<7> v5(v3 >> 29);
+            ap_int<37> v1((ap_int<37>)a0 * (ap_int<37>)17931);
+            ap_int<37> v3(v1 + 536870912);
+            ap_int<7> v5(v3 >> 30);
             ap_int<7> v7(v5 > (-8) ? (ap_int<7>)v5 : (ap_int<7>)(-8));
             ap_int<4> v9(v7 < 7 ? (ap_int<7>)v7 : (ap_int<7>)7);
             out8[d1] = (byte_t)(v9 & 255);
@@ -193,16 +190,16 @@ void sweep_mul_3(const byte_t *in8, const short *in16, const int *in32, byte_t *
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
-        for (int first = 0; first < 16; first += 16) {
+        for (int first = 0; first < 16; first += 1) {
 #pragma HLS PIPELINE II=1
-          for (int u = 0; u < 16; u++) {
+          for (int u = 0; u < 1; u++) {
 #pragma HLS UNROLL
             const int d1 = first + u;
             const int channel = n_body_7_order_channels[d1];
-            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
-            ap_int<16> a1 = (short)in16[4096 + n_gate_3_order[channel]];
-            ap_int<31> a2 = n_mul_3_numbers[channel];
-            ap_int<28> v1((ap_int<28>)a1 * (ap_int<28>)4062);
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16];
+            ap_int<16> a1 = (short)in16[2048 + n_gate_3_order[channel]];
+            ap_int<31> a2 = n_mul_3_numbers_0_body_7_order[d1];
+            ap_int<28> v1((ap_int<28>)a1 * (ap_int<28>)4070);
             ap_int<32> v2(v1 + a2);
             ap_int<16> v4(v2 >> 16);
             ap_int<31> v5((ap_int<31>)a0 * (ap_int<31>)v4);
@@ -211,7 +208,7 @@ void sweep_mul_3(const byte_t *in8, const short *in16, const int *in32, byte_t *
             ap_int<17> v11(v9 >> 33);
             ap_int<17> v13(v11 > (-32768) ? (ap_int<17>)v11 : (ap_int<17>)(-32768));
             ap_int<16> v15(v13 < 32767 ? (ap_int<17>)v13 : (ap_int<17>)32767);
-            out16[d1 + d2 * 256 + d3 * 32 + 2048] = (short)(long long)v15;
+            out16[d1 + d2 * 128 + d3 * 16 + 1024] = (short)(long long)v15;
           }
         }
       }
@@ -234,7 +231,7 @@ void sweep_mean_1_2(const byte_t *in8, const short *in16, const int *in32, byte_
         ap_int<17> v5(v3 >> 25);
         ap_int<17> v7(v5 > (-32768) ? (ap_int<17>)v5 : (ap_int<17>)(-32768));
         ap_int<16> v9(v7 < 32767 ? (ap_int<17>)v7 : (ap_int<17>)32767);
-        out16[d1 + 256] = (short)(long long)v9;
+        out16[d1 + 128] = (short)(long long)v9;
       }
     }
   }
@@ -243,27 +240,26 @@ void sweep_mean_1_2(const byte_t *in8, const short *in16, const int *in32, byte_
 // amax: 1 x 16 x 8 x 8 points.
 void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
 #pragma HLS INLINE off
+  long long total[16];
+#pragma HLS ARRAY_PARTITION variable=total complete
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int first = 0; first < 16; first += 16) {
-        long long total[16];
-#pragma HLS ARRAY_PARTITION variable=total complete
-        for (int u = 0; u < 16; u++)
-        total[u] = -(1LL << 62);
         for (int d3 = 0; d3 < 8; d3++) {
 #pragma HLS PIPELINE II=1
+          const bool begins = d3 == 0, ends = d3 == 7;
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
+            if (begins)
+            total[u] = -(1LL << 62);
             const int d1 = first + u;
-            ap_int<16> a0 = (short)in16[d1 + d2 * 256 + d3 * 32 + 2048];
+            ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16 + 1024];
             if (a0 > total[u])
             total[u] = a0;
+            if (ends) {
+              out16[d1 + d2 * 16] = (short)(long long)total[u];
+            }
           }
-        }
-        for (int u = 0; u < 16; u++) {
-#pragma HLS UNROLL
-          const int d1 = first + u;
-          out16[d1 + d2 * 32] = (short)(long long)total[u];
         }
       }
     }
@@ -273,26 +269,25 @@ void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *o
 // amax: 1 x 16 x 8 points.
 void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
 #pragma HLS INLINE off
+  long long total[16];
+#pragma HLS ARRAY_PARTITION variable=total complete
   for (int d0 = 0; d0 < 1; d0++) {
     for (int first = 0; first < 16; first += 16) {
-      long long total[16];
-#pragma HLS ARRAY_PARTITION variable=total complete
-      for (int u = 0; u < 16; u++)
-      total[u] = -(1LL << 62);
       for (int d2 = 0; d2 < 8; d2++) {
 #pragma HLS PIPELINE II=1
+        const bool begins = d2 == 0, ends = d2 == 7;
         for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
+          if (begins)
+          total[u] = -(1LL << 62);
           const int d1 = first + u;
-          ap_int<16> a0 = (short)in16[d1 + d2 * 32];
+          ap_int<16> a0 = (short)in16[d1 + d2 * 16];
           if (a0 > total[u])
           total[u] = a0;
+          if (ends) {
+            out16[d1 + 192] = (short)(long long)total[u];
+          }
         }
-      }
-      for (int u = 0; u < 16; u++) {
-#pragma HLS UNROLL
-        const int d1 = first + u;
-        out16[d1 + 320] = (short)(long long)total[u];
       }
     }
   }
@@ -302,13 +297,13 @@ void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
 void sweep_cat(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
 #pragma HLS INLINE off
   for (int d0 = 0; d0 < 1; d0++) {
-    for (int first = 0; first < 32; first += 16) {
+    for (int first = 0; first < 32; first += 1) {
 #pragma HLS PIPELINE II=1
-      for (int u = 0; u < 16; u++) {
+      for (int u = 0; u < 1; u++) {
 #pragma HLS UNROLL
         const int d1 = first + u;
-        ap_int<16> a0 = d1 < 16 ? (short)in16[256 + n_body_7_order[(d1) < 0 || (d1) >= 16 ? 0 : d1]] : 0;
-        ap_int<16> a1 = d1 - 16 >= 0 ? (short)in16[320 + n_body_7_order[(d1 - 16) < 0 || (d1 - 16) >= 16 ? 0 : d1 - 16]] : 0;
+        ap_int<16> a0 = d1 < 16 ? (short)in16[128 + n_body_7_order[(d1) < 0 || (d1) >= 16 ? 0 : d1]] : 0;
+        ap_int<16> a1 = d1 - 16 >= 0 ? (short)in16[192 + n_body_7_order[(d1 - 16) < 0 || (d1 - 16) >= 16 ? 0 : d1 - 16]] : 0;
         ap_int<35> v1((ap_int<35>)a0 * (ap_int<35>)440699);
         ap_int<35> v3((ap_int<36>)a1 * (ap_int<36>)524288);
         ap_int<36> v4(v1 + v3);
@@ -330,9 +325,9 @@ void sweep_cat_2(const byte_t *in8, const short *in16, const int *in32, byte_t *
 #pragma HLS UNROLL
         const int d1 = first + u;
         ap_int<16> a0 = (short)in16[d1];
-        ap_int<29> v1((ap_int<29>)a0 * (ap_int<29>)4253);
-        ap_int<29> v3(v1 + 2097152);
-        ap_int<7> v5(v3 >> 22);
+        ap_int<30> v1((ap_int<30>)a0 * (ap_int<30>)8367);
+        ap_int<30> v3(v1 + 4194304);
+        ap_int<7> v5(v3 >> 23);
         ap_int<7> v7(v5 > (-8) ? (ap_int<7>)v5 : (ap_int<7>)(-8));
         ap_int<4> v9(v7 < 7 ? (ap_int<7>)v7 : (ap_int<7>)7);
         out8[d1] = (byte_t)(v9 & 255);

@@ -65,6 +65,27 @@ static long long number_at(const tensor_t &tensor, long long at) {
   return tensor.is_signed ? (long long)memory32[at] : (long long)(unsigned)memory32[at];
 }
 
+// Puts the numbers of a file where `count` tensors are.
+static void given(int first, int count, const std::string &path) {
+  long long size = 0, next = 0;
+  for (int i = first; i < first + count; i++)
+    size += size_of(TENSORS[i]);
+  if (!count)
+    return;
+  std::vector<int> in = numbers(path, size);
+  for (int i = first; i < first + count; i++) {
+    for (long long n = 0; n < size_of(TENSORS[i]); n++, next++) {
+      long long at = place_of(TENSORS[i], n);
+      if (TENSORS[i].width == 8)
+        memory8[at] = (byte_t)(in[next] & 255);
+      else if (TENSORS[i].width == 16)
+        memory16[at] = (short)in[next];
+      else
+        memory32[at] = in[next];
+    }
+  }
+}
+
 void probe(int layer, int pixel, int row, long long sum) {
   long long first = 0;
   for (int i = 0; i < layer; i++)
@@ -79,7 +100,7 @@ void probe(int layer, int pixel, int row, long long sum) {
 
 void probe_tensor(int stage) {
   static long long first = 0;
-  const tensor_t &tensor = TENSORS[INPUTS + stage];
+  const tensor_t &tensor = TENSORS[INPUTS + CONSTANTS + stage];
   long long size = size_of(tensor);
   for (long long i = 0; i < size; i++) {
     long long found = number_at(tensor, place_of(tensor, i));
@@ -95,30 +116,17 @@ void probe_tensor(int stage) {
 
 int main(int argc, char **argv) {
   std::string folder = argc > 1 ? argv[1] : "tb", source = argc > 2 ? argv[2] : "src/weights";
-  long long inputs = 0, sums = 0, made = 0;
-  for (int i = 0; i < INPUTS; i++)
-    inputs += size_of(TENSORS[i]);
+  long long sums = 0, made = 0;
   for (int i = 0; i < PRODUCT_COUNT; i++)
     sums += (long long)PRODUCTS[i][0] * PRODUCTS[i][1];
   for (int i = 0; i < STAGES; i++)
-    made += size_of(TENSORS[INPUTS + i]);
-  std::vector<int> in = numbers(folder + "/in.bin", inputs);
+    made += size_of(TENSORS[INPUTS + CONSTANTS + i]);
   golden_sums = numbers(folder + "/golden_sums.bin", sums);
   golden_tensors = numbers(folder + "/golden_tensors.bin", made);
   std::vector<byte_t> weights = bytes(source + "/codes.bin", 864);
   std::vector<int> parameters = numbers(source + "/parameters.bin", 112);
-  long long next = 0;
-  for (int i = 0; i < INPUTS; i++) {
-    for (long long n = 0; n < size_of(TENSORS[i]); n++, next++) {
-      long long at = place_of(TENSORS[i], n);
-      if (TENSORS[i].width == 8)
-        memory8[at] = (byte_t)(in[next] & 255);
-      else if (TENSORS[i].width == 16)
-        memory16[at] = (short)in[next];
-      else
-        memory32[at] = in[next];
-    }
-  }
+  given(0, INPUTS, folder + "/in.bin");
+  given(INPUTS, CONSTANTS, source + "/constants.bin");
   accelerator(memory8.data(), memory16.data(), memory32.data(), reinterpret_cast<const lanes_t *>(memory8.data()),
               reinterpret_cast<const codes_t *>(weights.data()), reinterpret_cast<const four_t *>(parameters.data()),
               memory8.data(), memory16.data(), memory32.data(), reinterpret_cast<bytes_t *>(memory8.data()),
