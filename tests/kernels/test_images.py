@@ -67,7 +67,7 @@ class Chain(nn.Module):
 
 
 @needs_device
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     channels=st.tuples(*[st.sampled_from([1, 3, 4, 6, 8, 20])] * 3),
     kernel=st.sampled_from([1, 3]),

@@ -67,7 +67,7 @@ def test_loops(split: list[int], texels: int) -> None:
 
 
 @needs_device
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=st.sampled_from([1, 3, 4, 10, 16]),
     channels=st.sampled_from([1, 3, 4, 8]),
@@ -93,7 +93,7 @@ def test_any_convolution_with_a_pool(
 
 
 @needs_device
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tokens=st.integers(1, 40),
     columns=st.sampled_from([7, 24, 64]),

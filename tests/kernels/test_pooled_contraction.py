@@ -79,14 +79,14 @@ def layers(draw: st.DrawFn) -> tuple[nn.Module, torch.Tensor]:
     return nn.Sequential(convolution, between, pool, *([nn.Tanh()] if draw(st.booleans()) else [])), x
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(layers(), min_size=5, max_size=5))
 def test_any_pool_of_any_convolution(drawn: list[tuple[nn.Module, torch.Tensor]]) -> None:
     check(*(Case(f"{module} {tuple(x.shape)}", module, (x,)) for module, x in drawn), threads=(1, 2))
 
 
 @needs_device
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(layers(), min_size=3, max_size=3))
 def test_any_pool_of_any_convolution_on_a_gpu(drawn: list[tuple[nn.Module, torch.Tensor]]) -> None:
     with pytest.MonkeyPatch.context() as patched:

@@ -36,7 +36,7 @@ def device(sizes: tuple[int, int, int]) -> Device:
     return replace(XC7Z020, luts=sizes[0], dsps=sizes[1], brams=sizes[2])
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(STAGES, DEVICE_SIZES, st.tuples(st.integers(0, 9000), st.integers(0, 90), st.integers(0, 90)))
 def test_more_of_anything_is_never_slower(
     stages: list[Stage], sizes: tuple[int, int, int], more: tuple[int, int, int]
@@ -51,7 +51,7 @@ def test_more_of_anything_is_never_slower(
     assert large.best.cycles <= small.best.cycles and large.designs >= small.designs
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(STAGES)
 def test_the_front_is_a_front(stages: list[Stage]) -> None:
     found = explore(stages, RMSMP.quantisers, 4, XC7Z020)
@@ -84,7 +84,7 @@ def every_row(products: list[Product]) -> np.ndarray:
     return np.array(list(pairs(*(range(1, count + 1) if count else [0] for count in counts))))
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(
     st.lists(st.builds(product, st.integers(3, 40), st.integers(1, 64), st.just(9), st.integers(1, 12)), max_size=3),
     PRODUCTS,

@@ -167,7 +167,7 @@ def test_what_is_added_up_lies_in_one_order() -> None:
     assert not any(stage.is_apart for stage in sweeps_of(stages))
 
 
-@pytest.mark.parametrize("model", ["cnn", "chain", "gru", "former", "mobile", "pruned", "joined", "loaded"])
+@pytest.mark.parametrize("model", ["cnn", "chain", "gru", "former", "mobile", "pruned", "joined"])
 def test_sweeps_share_the_hardware_that_is_estimated(model: str) -> None:
     network, _, stages = compiled(model, "rmsmp", "xc7z020", 4)
     found = sweeps.functions(network, pack(network)).shared

@@ -124,7 +124,7 @@ class Body:
         return self.lanes.order != "" and axis >= 0 and structured.dim_of(index[axis]) == self.vector
 
     def _laid(self, tensor: Tensor, index: Map) -> Tensor:
-        """A constant as it is stored: what neighbours read lies side by side."""
+        """A constant as it is stored: what neighbours read lies side by side, in whole words."""
         axis, order = hls.constant_axis(index, self.vector), self.lanes.order if self._has_order(index) else ""
         values = self.network.numbers[tensor.name].reshape(tensor.shape)
         anywhere = axis < 0 and any(self.vector in e.dims() for e in index)
@@ -135,8 +135,12 @@ class Body:
             placed = np.zeros((*values.shape[:-1], self.lanes.extent), values.dtype)
             placed[..., places] = values
             values = placed
+        if axis >= 0 and values.size > values.shape[-1]:
+            words = -values.shape[-1] % self.lanes.wide
+            values = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, words)])
         strides = {a: prod(values.shape[n + 1 :]) for n, a in enumerate(axes)}
-        name = f"{tensor.name}|{axis}|{order}" if order or axes != sorted(axes) else tensor.name
+        is_same = not order and values.shape == tensor.shape
+        name = tensor.name if is_same and axes == sorted(axes) else f"{tensor.name}|{axis}|{order}|{values.shape[-1]}"
         self.arrays[name] = Stored(values.reshape(-1), anywhere)
         return replace(tensor, name=name, strides=tuple(strides[a] for a in range(len(axes))))
 

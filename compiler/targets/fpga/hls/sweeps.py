@@ -157,21 +157,16 @@ def function(sweep: Sweep, network: Network, arrays: dict[str, Stored]) -> str:
             "".join(loops) + "#pragma HLS PIPELINE II=1\n" + each + inside + store(result) + ends + "}\n" * len(loops)
         )
         return _indented(text)
-    counted = [(f"d{d}", sweep.bounds[d], 1) for d in nested] + [("first", extent, wide)] * lanes.is_folded
-    begins = " && ".join(f"{name} == 0" for name, _, _ in counted) or "true"
-    over = (
-        " && ".join(
-            f"{name} {'+ ' + str(step) + ' >=' if step > 1 else '=='} {number(n if step > 1 else n - 1)}"
-            for name, n, step in counted
-        )
-        or "true"
-    )
+    begins = " && ".join([f"d{d} == 0" for d in nested] + ["first == 0"] * lanes.is_folded) or "true"
+    last = [f"d{d} == {number(sweep.bounds[d] - 1)}" for d in nested]
+    last += [f"first + {wide} >= {number(extent)}"] * lanes.is_folded
+    over = " && ".join(last) or "true"
     text = (
         f"long long total[{wide}];\n#pragma HLS ARRAY_PARTITION variable=total complete\n"
         + "".join(loops)
         + f"#pragma HLS PIPELINE II=1\nconst bool begins = {begins}, ends = {over};\n"
         + each
-        + f"if (begins)\ntotal[u] = {NONE[sweep.combine]};\n"
+        + f"if (begins) total[u] = {NONE[sweep.combine]};\n"
         + inside
         + _combined(sweep.combine, "total[u]", result)
     )
@@ -190,7 +185,7 @@ def function(sweep: Sweep, network: Network, arrays: dict[str, Stored]) -> str:
 def _combined(combine: str, total: str, with_what: str) -> str:
     if combine == "add":
         return f"{total} = {total} + {with_what};\n"
-    return f"if ({with_what} > {total})\n{total} = {with_what};\n"
+    return f"if ({with_what} > {total}) {total} = {with_what};\n"
 
 
 def _loop(dim: int, extent: int) -> str:

@@ -65,7 +65,7 @@ void sweep_body_4(const byte_t *in8, const short *in16, const int *in32, byte_t 
 // body.5: 1 x 8 x 8 x 24 x 3 x 3 points.
 void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
 #pragma HLS INLINE off
-#pragma HLS ARRAY_RESHAPE variable=n_body_5_weight_quantised_numerators_0_body_3_order cyclic factor=16 dim=1
+#pragma HLS ARRAY_RESHAPE variable=n_body_5_weight_quantised_numerators_0_body_3_order_32 cyclic factor=16 dim=1
   long long total[16];
 #pragma HLS ARRAY_PARTITION variable=total complete
   for (int d0 = 0; d0 < 1; d0++) {
@@ -78,12 +78,11 @@ void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t 
               const bool begins = d4 == 0 && d5 == 0, ends = d4 == 2 && d5 == 2;
               for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
-                if (begins)
-                total[u] = 0;
+                if (begins) total[u] = 0;
                 const int d3 = first + u;
                 if (d3 < 24) {
                   ap_int<4> a0 = d1 + d4 - 1 >= 0 && d1 + d4 - 1 < 8 && d2 + d5 - 1 >= 0 && d2 + d5 - 1 < 8 ? (signed char)in8[d1 * 256 + d2 * 32 + d3 + d4 * 256 + d5 * 32 - 288] : 0;
-                  ap_int<8> a1 = n_body_5_weight_quantised_numerators_0_body_3_order[d3 + d4 * 72 + d5 * 24];
+                  ap_int<8> a1 = n_body_5_weight_quantised_numerators_0_body_3_order_32[d3 + d4 * 96 + d5 * 32];
                   ap_int<12> v0((ap_int<12>)a0 * (ap_int<12>)a1);
                   total[u] = total[u] + v0;
                   if (ends) {
@@ -102,8 +101,8 @@ void sweep_body_5(const byte_t *in8, const short *in16, const int *in32, byte_t 
 // body.5: 1 x 24 x 8 x 8 points.
 void sweep_body_5_2(const byte_t *in8, const short *in16, const int *in32, byte_t *out8, short *out16, int *out32) {
 #pragma HLS INLINE off
-#pragma HLS ARRAY_RESHAPE variable=n_body_5_numbers_0_body_3_order cyclic factor=16 dim=1
-#pragma HLS ARRAY_RESHAPE variable=n_body_5_numbers_2_0_body_3_order cyclic factor=16 dim=1
+#pragma HLS ARRAY_RESHAPE variable=n_body_5_numbers_0_body_3_order_24 cyclic factor=16 dim=1
+#pragma HLS ARRAY_RESHAPE variable=n_body_5_numbers_2_0_body_3_order_24 cyclic factor=16 dim=1
   for (int d0 = 0; d0 < 1; d0++) {
     for (int d2 = 0; d2 < 8; d2++) {
       for (int d3 = 0; d3 < 8; d3++) {
@@ -114,8 +113,8 @@ void sweep_body_5_2(const byte_t *in8, const short *in16, const int *in32, byte_
             const int d1 = first + u;
             if (d1 < 24) {
               ap_int<15> a0 = (short)in16[d1 + d2 * 256 + d3 * 32];
-              ap_int<24> a1 = n_body_5_numbers_0_body_3_order[d1];
-              ap_int<31> a2 = n_body_5_numbers_2_0_body_3_order[d1];
+              ap_int<24> a1 = n_body_5_numbers_0_body_3_order_24[d1];
+              ap_int<31> a2 = n_body_5_numbers_2_0_body_3_order_24[d1];
               ap_int<38> v0((ap_int<38>)a0 * (ap_int<38>)a1);
               ap_int<39> v1(v0 + a2);
               ap_int<22> v3(v1 >> 17);
@@ -144,8 +143,7 @@ void sweep_gate_0(const byte_t *in8, const short *in16, const int *in32, byte_t 
           const bool begins = d2 == 0 && d3 == 0, ends = d2 == 7 && d3 == 7;
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
-            if (begins)
-            total[u] = 0;
+            if (begins) total[u] = 0;
             const int d1 = first + u;
             ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16 + p0];
             total[u] = total[u] + a0;
@@ -198,7 +196,7 @@ void sweep_mul_3(const byte_t *in8, const short *in16, const int *in32, byte_t *
             const int channel = n_body_7_order_channels[d1];
             ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16];
             ap_int<16> a1 = (short)in16[2048 + n_gate_3_order[channel]];
-            ap_int<31> a2 = n_mul_3_numbers_0_body_7_order[d1];
+            ap_int<31> a2 = n_mul_3_numbers_0_body_7_order_16[d1];
             ap_int<28> v1((ap_int<28>)a1 * (ap_int<28>)4070);
             ap_int<32> v2(v1 + a2);
             ap_int<16> v4(v2 >> 16);
@@ -250,12 +248,10 @@ void sweep_amax(const byte_t *in8, const short *in16, const int *in32, byte_t *o
           const bool begins = d3 == 0, ends = d3 == 7;
           for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
-            if (begins)
-            total[u] = -(1LL << 62);
+            if (begins) total[u] = -(1LL << 62);
             const int d1 = first + u;
             ap_int<16> a0 = (short)in16[d1 + d2 * 128 + d3 * 16 + 1024];
-            if (a0 > total[u])
-            total[u] = a0;
+            if (a0 > total[u]) total[u] = a0;
             if (ends) {
               out16[d1 + d2 * 16] = (short)(long long)total[u];
             }
@@ -278,12 +274,10 @@ void sweep_amax_2(const byte_t *in8, const short *in16, const int *in32, byte_t 
         const bool begins = d2 == 0, ends = d2 == 7;
         for (int u = 0; u < 16; u++) {
 #pragma HLS UNROLL
-          if (begins)
-          total[u] = -(1LL << 62);
+          if (begins) total[u] = -(1LL << 62);
           const int d1 = first + u;
           ap_int<16> a0 = (short)in16[d1 + d2 * 16];
-          if (a0 > total[u])
-          total[u] = a0;
+          if (a0 > total[u]) total[u] = a0;
           if (ends) {
             out16[d1 + 192] = (short)(long long)total[u];
           }
