@@ -102,7 +102,7 @@ def test_the_simulation_is_exact_with_other_headers(tmp_path: Path) -> None:
     found = importlib.util.find_spec("hls4ml")
     assert found is not None and found.origin is not None
     include = Path(found.origin).parent / "templates" / "vivado" / "ap_types"
-    for model in ("cnn", "former", "mobile"):
+    for model in ("cnn", "former", "mobile", "loaded"):
         network, inputs = network_of(model)
         verify_csim(network, inputs, tmp_path / model, include)
 
