@@ -30,7 +30,7 @@ def stages_of(module: ir.Module, weights: WeightStore) -> list[Stage]:
     layouts = layouts_of(block)
     found: list[Stage] = []
     units: dict[str, str] = {}
-    bounds: dict[str, list[tuple[int, ...]]] = {}
+    members: dict[str, list[Swept]] = {}
     for number, op in enumerate(ops_in(block)):
         if hls.is_product(op):
             found.append(_product(op, weights, number, layouts))
@@ -39,9 +39,26 @@ def stages_of(module: ir.Module, weights: WeightStore) -> list[Stage]:
             made = _sweep(swept, number)
             unit = units.setdefault(key_of(swept, weights), made.name)
             found.append(replace(made, unit=unit))
-            bounds.setdefault(unit, []).append(tuple(hls.bounds_of(op)))
-    told = {unit for unit, each in bounds.items() if len(set(each)) > 1}
-    return loading([replace(s, is_told=s.unit in told) if isinstance(s, Sweep) else s for s in found])
+            members.setdefault(unit, []).append(swept)
+    for unit, each in members.items():
+        told = {d for d, bounds in enumerate(zip(*(s.bounds for s in each), strict=True)) if len(set(bounds)) > 1}
+        places = [n for n, s in enumerate(found) if isinstance(s, Sweep) and s.unit == unit]
+        for place, swept in zip(places, each, strict=True):
+            entries, each_step = _entries(swept, told)
+            found[place] = replace(found[place], entries=entries, each_step=each_step)
+    return loading(found)
+
+
+def _entries(swept: Swept, told: set[int]) -> tuple[int, bool]:
+    """How often the innermost loops are entered that tools make one of: those with fixed bounds, and the first one around them that is `told`
+    how often it is passed. Whether the loop of points that are computed at once is around those."""
+    vector, _ = swept.lanes
+    outer = [d for d in range(len(swept.bounds)) if d not in swept.folded and d != vector]
+    nested = [d for d in swept.folded if d != vector]
+    lanes = [vector] if vector >= 0 else []
+    nest = [*outer, *nested, *lanes] if vector in swept.folded else [*outer, *lanes, *nested]
+    last = max((n for n, d in enumerate(nest) if d in told), default=0)
+    return prod(swept.bounds[d] for d in nest[:last] if d != vector), vector in nest[:last]
 
 
 def _name(op: ir.Operation, number: int) -> str:
@@ -85,7 +102,6 @@ def _sweep(swept: Swept, number: int) -> Sweep:
     points, y = prod(bounds), op.results[0]
     vector, is_beside = swept.lanes
     is_folded = vector in swept.folded
-    others = [] if is_folded else [d for d in swept.folded if bounds[d] > 1]
     return Sweep(
         _name(op, number), points, sum(points * bytes_of(value) for value, _ in swept.tensors),
         prod(structured.shape_of(y)) * bytes_of(y), sum(o.name == "arith.muli" for o in inner),
@@ -93,5 +109,5 @@ def _sweep(swept: Swept, number: int) -> Sweep:
         length=bounds[vector] if vector >= 0 else 1,
         source=counts_of(swept.product, swept.weights) if is_folded or swept.fills_axis else None,
         accesses=tuple((bytes_of(v), vector < 0 or swept.access(v, i, vector) == hls.SAME) for v, i in swept.tensors),
-        is_apart=not is_beside, inner=bounds[others[-1]] if others else 0,
+        is_apart=not is_beside,
     )  # fmt: skip

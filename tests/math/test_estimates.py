@@ -200,7 +200,7 @@ def test_large_tables_are_shared_by_two_points() -> None:
 
 
 def test_what_lies_apart_is_read_number_by_number() -> None:
-    """A port gives a word of 64 bytes in a cycle, or one number; calls whose loops differ fill their innermost loop anew."""
+    """A port gives a word of 64 bytes in a cycle, or one number; a nest is filled anew whenever it is entered."""
     design = replace(DESIGN, unroll=32)
 
     def compute(**more: object) -> tuple[int, int]:
@@ -214,8 +214,8 @@ def test_what_lies_apart_is_read_number_by_number() -> None:
     assert compute(accesses=((4, False),)) == (512, 20)
     assert compute(accesses=((4, True), (4, True))) == (512, 20)
     assert compute(accesses=((1, False),), is_apart=True) == (8192, 20)
-    assert compute(is_told=True) == (256, 20 * 128)
-    assert compute(is_told=True, inner=4) == (256, 20 * 64)
+    assert compute(entries=128) == (256, 20 * 128)
+    assert compute(entries=128, each_step=True) == (256, 20 * 256)
     assert parts([Sweep("x", 64, 0, 0, 0, 1, is_apart=True)], design, RMSMP.quantisers, 4)[-1].demand.luts == 432
 
 

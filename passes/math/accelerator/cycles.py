@@ -91,15 +91,15 @@ def _weights(
 def sweep_cycles(sweep: Sweep, unroll: int, sizes: Sizes, device: Device) -> Cycles:
     """Of a loop, beside engines of some sizes."""
     lengths, unroll = sweep.lengths(sizes), min(unroll, sweep.most_at_once)
-    steps = sweep.lines * -(-lengths // unroll)
-    passes = (steps // sweep.inner if sweep.inner else np.full(lengths.shape, sweep.lines)) if sweep.is_told else 1
+    steps = -(-lengths // unroll)
+    entries = sweep.entries * (steps if sweep.each_step else 1)
     loading = -(-sweep.loads // LOADED_AT_ONCE) + (device.ddr_latency_cycles if sweep.loads else 0)
     ddr_bytes = _ceil((sweep.reads + sweep.writes) * (lengths / (sweep.length or sweep.points)))
     return Cycles(
-        steps * sweep.interval(unroll),
+        sweep.lines * steps * sweep.interval(unroll),
         _ceil(ddr_bytes / device.ddr_bytes_per_cycle),
         np.full(lengths.shape, device.ddr_latency_cycles + loading),
-        np.broadcast_to(np.asarray(SWEEP_STAGES * passes), lengths.shape),
+        np.broadcast_to(np.asarray(SWEEP_STAGES * entries), lengths.shape),
         ddr_bytes + 4 * sweep.loads,
     )
 

@@ -14,8 +14,8 @@ Array = np.ndarray
 LOADED_AT_ONCE = 4
 """Entries that the memory gives in a cycle."""
 BLOCK_BITS = 36 * 1024
-MOST_CONSTANT_BITS = 1 << 16
-"""Larger constants are in DDR, as tensors are: they are read once and in order. Judgement."""
+MOST_CONSTANT_BITS = 1 << 18
+"""Larger constants are in DDR, as tensors are, row-major: they are as large as these and read in order. Judgement."""
 
 
 @dataclass(frozen=True)

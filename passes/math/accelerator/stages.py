@@ -158,15 +158,15 @@ class Sweep:
     """Neighbours read numbers that do not lie side by side: there is one point in a cycle."""
     loads: int = 0
     """Entries of arrays that are loaded before."""
-    inner: int = 0
-    """Points of the innermost loop, where that is not the one that is unrolled."""
-    is_told: bool = False
-    """Calls of its function differ in how often loops are passed: the innermost one is filled anew every time."""
+    entries: int = 1
+    """How often the nest is entered that runs without a pause; `each_step` says that it is once more for all points of a line that are
+    computed at once."""
+    each_step: bool = False
 
     def __post_init__(self) -> None:
         if self.points < 1:
             raise ValueError(f"{self.name}: expected at least one point, got {self.points}")
-        if min(self.reads, self.writes, self.multiplies, self.adds, self.length, self.loads, self.inner) < 0:
+        if min(self.reads, self.writes, self.multiplies, self.adds, self.length, self.loads, self.entries) < 0:
             raise ValueError(f"{self.name}: expected no negative sizes, got {self}")
         if self.points % (self.length or 1):
             raise ValueError(f"{self.name}: expected whole lines of {self.length}, got {self.points} points")
